@@ -1,0 +1,1 @@
+"""Lab sessions on a rig: record, scan, report."""

@@ -1,0 +1,1 @@
+"""The device: runs a model bundle live, where torch is not installed."""

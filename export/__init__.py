@@ -1,0 +1,1 @@
+"""Checkpoint to one self-contained .onnx file, compared with its original."""

@@ -1,0 +1,1 @@
+"""natadv: natural adversarial examples made by raindrops on glass."""

@@ -1,0 +1,1 @@
+"""Datasets by name, each read in its own official layout."""

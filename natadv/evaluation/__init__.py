@@ -1,0 +1,1 @@
+"""Rates with intervals and other measures of a model."""

@@ -1,0 +1,1 @@
+"""Classifiers: timm backbones and our own, with normalisation inside."""

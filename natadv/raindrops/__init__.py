@@ -1,0 +1,1 @@
+"""Raindrops on a glass plate, as optics (numpy and OpenCV, no torch)."""

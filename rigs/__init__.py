@@ -1,0 +1,1 @@
+"""The hardware, real and simulated, behind small protocols."""

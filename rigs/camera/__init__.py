@@ -1,0 +1,1 @@
+"""Cameras: the Protocol, and one driver a file."""

@@ -1,0 +1,40 @@
+"""Frame: one image as a camera delivered it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from natadv.raindrops.pose import Pose
+
+
+@dataclass(frozen=True, slots=True)
+class DropState:
+    """How wet the plate was when a frame was exposed.
+
+    Attributes:
+        count: drops on the plate.
+        coverage: share of the shown image that drops cover in this frame, 0..1.
+    """
+
+    count: int
+    coverage: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One camera image with its time and the pose of the plate.
+
+    Attributes:
+        image: uint8 RGB, (h, w, 3).
+        index: the camera's own counter; a gap between two frames is a lost frame.
+        timestamp_s: mid-exposure time by the camera's clock.
+        pose: the plate's pose at that time; None where the stage reports none.
+        drops: how wet the plate was; None where the rig cannot know.
+    """
+
+    image: NDArray[np.uint8]
+    index: int
+    timestamp_s: float
+    pose: Pose | None = None
+    drops: DropState | None = None

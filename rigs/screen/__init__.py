@@ -1,0 +1,1 @@
+"""Screens: the Protocol, and one driver a file."""

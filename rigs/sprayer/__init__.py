@@ -1,0 +1,1 @@
+"""Sprayers that wet the plate: the Protocol, and one driver a file."""

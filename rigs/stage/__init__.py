@@ -1,0 +1,1 @@
+"""Stages that move the plate: the Protocol, and one driver a file."""
