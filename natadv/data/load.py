@@ -1,0 +1,36 @@
+"""Datasets by name or folder."""
+
+from pathlib import Path
+
+from natadv.data.dataset import Dataset, Split
+from natadv.data.folder import load_folder
+from natadv.data.gtsrb import find_gtsrb, load_gtsrb
+from natadv.data.signs import load_signs
+from natadv.errors import ConfigError
+
+NAMES = ("signs", "gtsrb")
+
+
+def load_dataset(name_or_folder: str | Path, split: Split, *, root: Path = Path("data")) -> Dataset:
+    """Return one split of a dataset.
+
+    A name goes before a folder of the same name in the working directory; write `./signs` for the folder. A folder
+    is read as GTSRB where it holds the official `GTSRB/`, and as a labelled image folder otherwise.
+
+    Args:
+        name_or_folder: `signs`, `gtsrb`, or a folder.
+        split: which part.
+        root: where the official archives of named datasets lie unpacked.
+
+    Raises:
+        ConfigError: if it is neither a name nor a folder.
+        DataError: if the folder does not hold what it should.
+    """
+    if name_or_folder == "signs":
+        return load_signs(split)
+    if name_or_folder == "gtsrb":
+        return load_gtsrb(root, split)
+    folder = Path(name_or_folder)
+    if not folder.is_dir():
+        raise ConfigError(f"data {str(name_or_folder)!r}: neither a folder nor one of {', '.join(NAMES)}")
+    return load_gtsrb(folder, split) if find_gtsrb(folder) else load_folder(folder, split)
