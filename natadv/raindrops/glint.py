@@ -1,0 +1,78 @@
+"""Glint: the reflection of a lamp in the drops, the bright speck that makes water look wet.
+
+Water's face, tilted by the slope s, sends light from the lamp to the camera where it mirrors one onto the other.
+The mirror turns with the drop's surface by twice its tilt, and inside the water the angles are 1/n of those in
+air, so a lamp at the angle a from the axis glints where |s| = tan(a) / 2n (wet side away from the lamp)
+at the reflectance of water at normal incidence, ((n - 1) / (n + 1))^2 = 2 % (Born & Wolf, Sec. 1.5.2).
+"""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Lamp:
+    """A lamp on the camera's side of the plate, far away.
+
+    Attributes:
+        right_deg: angle from the axis to the right as the camera sees it.
+        up_deg: angle from the axis upwards.
+        radius_deg: angular radius of the lamp (its reflection is blurred to at least `MIN_RADIUS` in slope,
+            at the same total light, so that it never falls between two pixels).
+        radiance: its radiance, where white on the screen is 1. A 300 cd/m2 screen and a frosted bulb
+            of 3e4 cd/m2 give 100.
+
+    Raises:
+        ValueError: if a number is not finite, or radius or radiance is negative.
+    """
+
+    right_deg: float = -20.0
+    up_deg: float = 35.0
+    radius_deg: float = 4.0
+    radiance: float = 100.0
+
+    def __post_init__(self) -> None:
+        values = (self.right_deg, self.up_deg, self.radius_deg, self.radiance)
+        if not all(math.isfinite(value) for value in values):
+            raise ValueError(f"expected finite numbers, got {self}")
+        if self.radius_deg <= 0 or self.radiance < 0 or max(map(abs, values[:2])) >= 80:
+            raise ValueError(f"expected a lamp in front of the plate that does not take light, got {self}")
+
+
+MIN_RADIUS = 0.08
+"""Least radius of a glint, in slope; about a tenth of a drop's radius."""
+
+
+@dataclass(frozen=True, slots=True)
+class Glint:
+    """Where a lamp glints, in tan(deflection) of the ray through the same point, and how brightly.
+
+    Expressed in deflection because that is what the renderer has at hand; deflection is (n - 1) * slope
+    to first order. The light is `peak * max(0, 1 - |t - centre|^2 / radius^2)^2`.
+
+    Attributes:
+        centre: deflection (x right, y down) at the glint's middle.
+        radius: where the glint ends, in the same unit.
+        peak: linear light in its middle.
+    """
+
+    centre: tuple[float, float]
+    radius: float
+    peak: float
+
+
+def glint_of(lamp: Lamp, index: float) -> Glint:
+    """Return the glint of a lamp in water of this refractive index.
+
+    The peak is set so that the integral over slope is that of the lamp's true, smaller disc: the
+    integral of (1 - r^2 / R^2)^2 over its disc is pi R^2 / 3.
+    """
+    bend = index - 1
+    true_radius = math.tan(math.radians(lamp.radius_deg)) / (2 * index)
+    # Twice the lamp's radius, because the speck falls off from its middle where the lamp is flat.
+    radius = max(2 * true_radius, MIN_RADIUS)
+    reflectance = ((index - 1) / (index + 1)) ** 2
+    peak = lamp.radiance * reflectance * 3 * (true_radius / radius) ** 2
+    # The face must lean towards the lamp: water gets thicker away from it, and the deflection points there.
+    right, up = (math.tan(math.radians(angle)) / (2 * index) for angle in (lamp.right_deg, lamp.up_deg))
+    return Glint((-bend * right, bend * up), bend * radius, peak)
