@@ -1,0 +1,245 @@
+"""The session folder on disk: the one place that knows its layout.
+
+    session.json      SessionSettings: all that is needed to repeat the session, written once before anything else
+    images/NNNN.png   the clean images, as shown
+    clips/NNNN-dry    the control of item NNNN: a Clip through dry glass
+    clips/NNNN-wet    its clip: the same through wet glass
+    manifest.jsonl    one ClipRecord a line, appended and synced after a clip has its final name
+    scans/DIGEST/     predictions of one model bundle, see capture.scan
+    report.html       see capture.report
+
+Everything else asks the Archive.
+"""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from natadv.durable import PART_SUFFIX, append_line, file_error, new_folder, sync
+from natadv.errors import DataError
+from natadv.images import Image, read_image, write_image
+from rigs.clip import Clip, read_clip
+from rigs.geometry import Point, ScreenGeometry
+
+Kind = Literal["dry", "wet"]
+KINDS: tuple[Kind, ...] = ("dry", "wet")
+Purpose = Literal["training", "test"]
+
+SETTINGS, MANIFEST = "session.json", "manifest.jsonl"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Item(_Record):
+    """One clean image of a session; `source` is its path below the images folder, `sha256` that file's digest."""
+
+    number: int
+    source: str
+    label: str
+    sha256: str
+
+    def clip_name(self, kind: Kind) -> str:
+        """Return the folder of its clip below the session's folder."""
+        return f"clips/{self.number:04d}-{kind}"
+
+    @property
+    def image_name(self) -> str:
+        """The file of its clean image below the session's folder."""
+        return f"images/{self.number:04d}.png"
+
+
+class SessionSettings(_Record):
+    """What a session was asked to do, on which rig.
+
+    Attributes:
+        purpose: a test session's hits never become training data.
+        seed: of the trajectories and, on a simulated rig, of the drops and the noise.
+        clip_s: length of a clip.
+        control_frames: frames recorded through dry glass.
+        spray_s: how long the plate is sprayed for each clip.
+        images: the folder as it was named.
+        items: in the order of recording.
+        crop_px: (left, top, right, bottom) of what is stored of the camera's frame.
+        corners_px: the shown picture in the stored frames, as in ScreenGeometry.
+        rig: the rig's whole description.
+    """
+
+    format: Literal["natadv-session/1"] = "natadv-session/1"
+    created: str
+    natadv_version: str
+    purpose: Purpose
+    seed: int
+    clip_s: float
+    control_frames: int
+    spray_s: float
+    fps: float
+    images: str
+    items: tuple[Item, ...]
+    crop_px: tuple[int, int, int, int]
+    corners_px: tuple[Point, Point, Point, Point]
+    rig_file: str
+    rig: dict[str, Any]
+
+    @property
+    def geometry(self) -> ScreenGeometry:
+        """Where the shown picture lies in the stored frames."""
+        return ScreenGeometry(self.corners_px)
+
+
+class ClipRecord(_Record):
+    """A line of the manifest: one completed clip."""
+
+    item: int
+    kind: Kind
+    clip: str
+    frames: int
+    lost: int
+    pixels_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A session folder that exists."""
+
+    folder: Path
+    settings: SessionSettings
+
+    def records(self) -> list[ClipRecord]:
+        """Return the completed clips in order of completion; a last line that was cut off counts for nothing.
+
+        Raises:
+            DataError: if any other line is damaged.
+        """
+        path = self.folder / MANIFEST
+        if not path.exists():
+            return []
+        lines = path.read_text(encoding="utf-8").splitlines()
+        records = []
+        for number, line in enumerate(lines, 1):
+            try:
+                records.append(ClipRecord.model_validate_json(line))
+            except ValidationError as error:
+                # A cut-off line is the last, or was ended by the next append; its clip was found again then.
+                if _is_cut(line):
+                    continue
+                raise DataError(f"{path}, line {number}: not a clip record; restore the file") from error
+        return records
+
+    def missing(self) -> list[tuple[Item, Kind]]:
+        """Return the clips that are still to be recorded, in order."""
+        done = {(record.item, record.kind) for record in self.records()}
+        return [(item, kind) for item in self.settings.items for kind in KINDS if (item.number, kind) not in done]
+
+    def complete_items(self) -> list[Item]:
+        """Return the items with both clips."""
+        missing = {item.number for item, _ in self.missing()}
+        return [item for item in self.settings.items if item.number not in missing]
+
+    def clip_folder(self, item: Item, kind: Kind) -> Path:
+        """Return where the clip is or will be."""
+        return self.folder / item.clip_name(kind)
+
+    def clip(self, item: Item, kind: Kind) -> Clip:
+        """Open a completed clip.
+
+        Raises:
+            ClipError: if it is damaged.
+        """
+        return read_clip(self.clip_folder(item, kind))
+
+    def image(self, item: Item) -> Image:
+        """Return the clean image of an item.
+
+        Raises:
+            DataError: if its file is damaged.
+        """
+        return read_image(self.folder / item.image_name)
+
+    def add(self, item: Item, kind: Kind, clip: Clip, lost: int) -> None:
+        """Note a clip as completed; call it once its folder has its final name."""
+        record = ClipRecord(
+            item=item.number,
+            kind=kind,
+            clip=item.clip_name(kind),
+            frames=clip.info.frame_count,
+            lost=lost,
+            pixels_sha256=clip.info.pixels_sha256,
+        )
+        append_line(self.folder / MANIFEST, record.model_dump_json())
+
+    def recover(self) -> list[tuple[Item, Kind]]:
+        """Tidy up after a session that was killed, and return the clips it had finished but not noted.
+
+        Raises:
+            ClipError: if such a clip differs from its checksums.
+        """
+        for part in (self.folder / "clips").glob(f"*{PART_SUFFIX}"):
+            shutil.rmtree(part)
+        found = []
+        for item, kind in self.missing():
+            folder = self.clip_folder(item, kind)
+            if folder.exists():
+                clip = read_clip(folder)
+                clip.verify()
+                indices: list[int] = clip.table()["index"].to_pylist()
+                self.add(item, kind, clip, indices[-1] - indices[0] + 1 - len(indices))
+                found.append((item, kind))
+        return found
+
+    def scan_folder(self, digest: str) -> Path:
+        """Return where the scan by the model with this SHA-256 is kept."""
+        return self.folder / "scans" / digest[:12]
+
+
+def create_archive(folder: Path, settings: SessionSettings, images: Sequence[Image]) -> Archive:
+    """Make a new session folder with its settings and clean images; it appears whole or not at all.
+
+    Raises:
+        DataError: if the folder exists, or cannot be written.
+        ResourceError: if the disk is full.
+    """
+    if folder.exists():
+        raise DataError(f"{folder}: exists already; add --resume to go on with it, or name another folder")
+    with new_folder(folder) as part:
+        (part / "clips").mkdir()
+        (part / "images").mkdir()
+        for item, image in zip(settings.items, images, strict=True):
+            write_image(part / item.image_name, image)
+            sync(part / item.image_name)
+        text = json.dumps(settings.model_dump(mode="json"), indent=1)
+        (part / SETTINGS).write_text(text + "\n", encoding="utf-8")
+    return Archive(folder, settings)
+
+
+def open_archive(folder: Path) -> Archive:
+    """Open a session folder.
+
+    Raises:
+        DataError: if it is not one.
+    """
+    path = folder / SETTINGS
+    if not path.is_file():
+        raise DataError(f"{folder}: not a session folder ({SETTINGS} is missing)")
+    try:
+        return Archive(folder, SessionSettings.model_validate_json(path.read_bytes()))
+    except OSError as error:
+        raise file_error(path, error) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise DataError(f"{path}: not a natadv-session/1 description ({place}: {first['msg']})") from error
+
+
+def _is_cut(line: str) -> bool:
+    try:
+        json.loads(line)
+    except json.JSONDecodeError:
+        return True
+    return False

@@ -1,0 +1,58 @@
+"""Record exactly so many seconds of frames, by the camera's own clock, with no frame lost or it says so."""
+
+from dataclasses import dataclass
+
+from natadv.errors import DeviceError
+from rigs.camera.base import Camera
+from rigs.frame import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Frames of one recording.
+
+    Attributes:
+        frames: in order of time.
+        lost: frames that the camera counted and we did not get.
+    """
+
+    frames: list[Frame]
+    lost: int
+
+
+def record_frames(camera: Camera, count: int) -> Recording:
+    """Record `count` frames, however long they take."""
+    frames = [camera.read() for _ in range(count)]
+    return Recording(frames, _lost(frames))
+
+
+def record_seconds(camera: Camera, duration_s: float) -> Recording:
+    """Record the frames with t0 ≤ timestamp < t0 + `duration_s`, t0 being the first frame's.
+
+    Raises:
+        DeviceError: if the frames are not fps × duration ± 1, or their timestamps do not rise.
+        FrameTimeoutError: if the camera gives no frame in time.
+    """
+    frames = [camera.read()]
+    # A timestamp that is due at the end exactly belongs to the next recording; half a frame period tells the two
+    # apart whatever the rounding of the device's clock.
+    end_s = frames[0].timestamp_s + duration_s - 0.5 / camera.info.fps
+    while (frame := camera.read()).timestamp_s < end_s:
+        if frame.timestamp_s <= frames[-1].timestamp_s:
+            raise DeviceError(
+                f"camera: frame {frame.index} is stamped {frame.timestamp_s:.4f} s, not after frame "
+                f"{frames[-1].index} at {frames[-1].timestamp_s:.4f} s; check its clock"
+            )
+        frames.append(frame)
+    recording = Recording(frames, _lost(frames))
+    expected = camera.info.fps * duration_s
+    if abs(len(frames) - expected) > 1:
+        raise DeviceError(
+            f"camera: {len(frames)} frames in {duration_s:g} s where {camera.info.fps:g} fps make "
+            f"{expected:.0f} ({recording.lost} lost by its counter); lower the rate or free the machine"
+        )
+    return recording
+
+
+def _lost(frames: list[Frame]) -> int:
+    return frames[-1].index - frames[0].index + 1 - len(frames) if frames else 0

@@ -1,0 +1,82 @@
+"""The front door: `natadv`, which loads a folder's commands only when one of them is called.
+
+So `natadv --help` is quick, and `natadv edge` starts where torch is not installed. All our errors end here, as one
+line and exit code 1.
+"""
+
+import importlib
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from natadv.errors import NatadvError
+
+_FOLDERS = {
+    "data": ("natadv.data_cli", "Write image folders from datasets, the drawn signs among them."),
+    "train": ("natadv.train_cli", "Train and evaluate classifiers; harden them with what fooled them."),
+    "capture": ("capture.cli", "Record sessions on a rig, find the frames that fool a model, report."),
+    "export": ("export.cli", "Turn a checkpoint into a model bundle, compared with its original."),
+    "edge": ("edge.cli", "Run a model bundle live."),
+}
+
+_EXTRAS = {
+    "torch": "train",
+    "torchvision": "train",
+    "timm": "train",
+    "lightning": "train",
+    "onnx": "export",
+    "onnxscript": "export",
+    "onnxslim": "export",
+    "onnxruntime": "cpu",
+}
+
+
+class _Folder(TyperCommand):
+    """A folder's commands, imported when they are needed."""
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        module, _ = _FOLDERS[str(self.name)]
+        return get_command(importlib.import_module(module).app).make_context(info_name, args, parent, **extra)
+
+
+class _House(TyperGroup):
+    """All folders."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(_FOLDERS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in _FOLDERS:
+            return None
+        return _Folder(cmd_name, help=_FOLDERS[cmd_name][1])
+
+
+app = typer.Typer(cls=_House, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def _natadv() -> None:
+    """Natural adversarial examples from raindrops on glass: record, attack, harden, deploy."""
+
+
+def main() -> None:
+    """Run the command line; the process ends here."""
+    try:
+        app()
+    except NatadvError as error:
+        sys.exit(_said(str(error), 1))
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get((error.name or "").split(".")[0])
+        if extra is None:
+            raise
+        sys.exit(_said(f"this command needs {error.name}: pip install 'natadv[{extra}]'", 1))
+    except KeyboardInterrupt:
+        sys.exit(_said("interrupted", 130))
+
+
+def _said(line: str, code: int) -> int:
+    sys.stderr.write(f"error: {line}\n")
+    return code

@@ -1,0 +1,148 @@
+"""The simulated camera: looks at the bench, frame after frame, by the bench's clock."""
+
+import math
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from natadv.errors import DeviceError
+from natadv.raindrops.drops import Drops
+from natadv.raindrops.glass import WetGlass
+from natadv.raindrops.optics import Optics
+from natadv.raindrops.scene import Scene
+from rigs.bench import Bench, BenchSettings
+from rigs.camera.base import CameraInfo
+from rigs.frame import DropState, Frame
+from rigs.geometry import ScreenGeometry
+from rigs.panel import Panel
+from rigs.projection import Matrix
+from rigs.sensor import Sensor, SensorSettings
+from rigs.settings import Settings
+
+_WIDE_FACTOR = 3.0
+_WIDE_REDUCTION = 4
+
+
+class SimulatedCameraSettings(Settings):
+    """A camera with a thin lens, focused on the screen.
+
+    Attributes:
+        fps: frames a second.
+        view_mm: width of the plane at the screen's distance that the frame covers.
+        aperture_mm: diameter of the lens's entrance pupil; the larger, the softer the drops.
+        lost_frames: share of the frames that the driver loses, counter running on.
+    """
+
+    kind: Literal["simulated"]
+    width_px: PositiveInt = 640
+    height_px: PositiveInt = 480
+    fps: PositiveFloat = 30.0
+    view_mm: PositiveFloat = 376.0
+    aperture_mm: PositiveFloat = 2.0
+    lost_frames: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    sensor: SensorSettings = SensorSettings()
+
+    @property
+    def frame_size(self) -> tuple[int, int]:
+        """Height and width of its frames, in pixels."""
+        return self.height_px, self.width_px
+
+    def optics(self, bench: BenchSettings) -> Optics:
+        """Return the optics of this camera on a bench.
+
+        Raises:
+            ValueError: if the two do not fit.
+        """
+        return Optics(
+            width_px=self.width_px,
+            height_px=self.height_px,
+            view_mm=self.view_mm,
+            screen_mm=bench.screen_mm,
+            glass_mm=bench.glass_mm,
+            aperture_mm=self.aperture_mm,
+        )
+
+    def homography(self, bench: BenchSettings) -> Matrix:
+        """Return the map from millimetres on the screen, from its centre, to pixels of a frame."""
+        return bench.screen.homography(self.optics(bench).focal_px, self.frame_size)
+
+
+class SimulatedCamera:
+    """A `Camera` in the bench's world."""
+
+    def __init__(self, settings: SimulatedCameraSettings, world: Bench, geometry: ScreenGeometry) -> None:
+        self._settings = settings
+        self._world = world
+        self._region = np.array(geometry.corners_px)
+        self._optics = settings.optics(world.settings)
+        self._sensor = Sensor(settings.sensor, settings.frame_size, np.random.default_rng(world.settings.seed))
+        self._start_s = world.clock.now_s()
+        self._next = 0
+        self._open = True
+        # What a pose does not change is made once per picture, and once per spray.
+        self._scene: tuple[Panel | None, Scene] = (None, self._look(None))
+        self._glass: tuple[Drops, WetGlass] | None = None
+
+    @property
+    def info(self) -> CameraInfo:
+        """What it delivers."""
+        return CameraInfo(self._settings.width_px, self._settings.height_px, self._settings.fps)
+
+    def read(self) -> Frame:
+        """Wait for the next exposure and return its frame.
+
+        Raises:
+            DeviceError: if the camera is closed.
+        """
+        if not self._open:
+            raise DeviceError("simulated camera: closed")
+        passed_s = self._world.clock.now_s() - self._start_s
+        # The small slack keeps a moment that is due now from counting as missed for its last bit.
+        index = max(self._next, math.ceil(passed_s * self._settings.fps - 1e-6))
+        while self._settings.lost_frames and self._world.chance.random() < self._settings.lost_frames:
+            index += 1
+        self._next = index + 1
+        timestamp_s = self._start_s + index / self._settings.fps
+        self._world.clock.sleep(timestamp_s - self._world.clock.now_s())
+        return self._expose(index, timestamp_s)
+
+    def close(self) -> None:
+        """Close it."""
+        self._open = False
+
+    def _expose(self, index: int, time_s: float) -> Frame:
+        world = self._world
+        panel, drops, pose = world.panel_at(time_s), world.drops, world.pose_at(time_s)
+        if panel is not self._scene[0]:
+            self._scene = (panel, self._look(panel))
+        if self._glass is None or drops is not self._glass[0]:
+            self._glass = (drops, WetGlass(drops, self._optics))
+        view = self._glass[1].see(self._scene[1], pose)
+        image = self._sensor.expose(view.linear, world.chance)
+        return Frame(image, index, time_s, pose, DropState(len(drops), view.coverage(self._region)))
+
+    def _look(self, panel: Panel | None) -> Scene:
+        """Return what the camera sees through dry glass, with the wide surround that drops gather from."""
+        ambient = self._world.settings.ambient
+        if panel is None:
+            return Scene(np.full((*self._settings.frame_size, 3), ambient, np.float32), ambient=ambient)
+        homography = self._settings.homography(self._world.settings)
+        height, width = (max(1, round(n * _WIDE_FACTOR / _WIDE_REDUCTION)) for n in self._settings.frame_size)
+        shrink_x, shrink_y = (
+            wide / (_WIDE_FACTOR * n) for wide, n in zip((width, height), self._settings.frame_size[::-1], strict=True)
+        )
+        middle_x, middle_y = (self._settings.width_px - 1) / 2, (self._settings.height_px - 1) / 2
+        to_wide = np.array(
+            [
+                [shrink_x, 0, (width - 1) / 2 - shrink_x * middle_x],
+                [0, shrink_y, (height - 1) / 2 - shrink_y * middle_y],
+                [0, 0, 1],
+            ]
+        )
+        return Scene(
+            panel.seen(homography, self._settings.frame_size, ambient),
+            wide=panel.seen(to_wide @ homography, (height, width), ambient),
+            wide_factor=_WIDE_FACTOR,
+            ambient=ambient,
+        )

@@ -1,0 +1,109 @@
+"""Settings that a person types: YAML into frozen pydantic models, with errors that name line and nearest key."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from natadv.errors import ConfigError
+
+
+class Settings(BaseModel):
+    """Base of all that is read from YAML: unknown keys and later changes are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def load_settings(path: Path, model: type[S]) -> S:
+    """Read one YAML file into `model`.
+
+    Raises:
+        ConfigError: one line with the file, the line, what is wrong there and, for a wrong key, the nearest.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({getattr(error, 'strerror', 'not UTF-8 text')})") from error
+    return parse_settings(text, model, where=str(path))
+
+
+def parse_settings(text: str, model: type[S], *, where: str) -> S:
+    """Parse YAML text into `model`; `where` names its origin in errors.
+
+    Raises:
+        ConfigError: as `load_settings`.
+    """
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{where}, line {line}: not YAML ({error.problem})") from error
+    if not isinstance(data, dict):
+        raise ConfigError(f"{where}: expected `key: value` lines, got {type(data).__name__}")
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = tuple(part for part in first["loc"] if _is_in(root, first["loc"], part))
+        raise ConfigError(f"{where}, line {_line(root, place)}: {_say(first, place, model)}") from error
+
+
+def _say(error: ErrorDetails, place: Sequence[str | int], model: type[BaseModel]) -> str:
+    name = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(place[-1]), _keys(model, place[:-1]), 1, 0.0)
+        return f"unknown key `{name}`; did you mean `{near[0]}`?" if near else f"unknown key `{name}`"
+    if error["type"] == "missing":
+        return f"`{name}` is missing"
+    return f"`{name}`: {error['msg']}, got {error['input']!r}"
+
+
+def _keys(model: type[BaseModel], place: Sequence[str | int]) -> list[str]:
+    for part in place:
+        annotation = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
+        candidates = [annotation, *getattr(annotation, "__args__", ())]
+        inner = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
+        if not inner:
+            return []
+        model = inner[0]
+    return list(model.model_fields)
+
+
+def _child(node: yaml.Node | None, key: str | int) -> tuple[int, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        for name, value in node.value:
+            if name.value == str(key):
+                return name.start_mark.line, value
+    if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+        return node.value[key].start_mark.line, node.value[key]
+    return None
+
+
+def _is_in(root: yaml.Node | None, place: Sequence[str | int], part: str | int) -> bool:
+    """Whether a part of pydantic's place is a key of the file, not the tag of a union."""
+    node = root
+    for step in place:
+        found = _child(node, step)
+        if step == part:
+            return found is not None
+        if found:
+            node = found[1]
+    return False
+
+
+def _line(root: yaml.Node | None, place: Sequence[str | int]) -> int:
+    node, line = root, root.start_mark.line if root else 0
+    for step in place:
+        found = _child(node, step)
+        if found is None:
+            break
+        line, node = found
+    return line + 1

@@ -1,0 +1,107 @@
+"""How a stage with finite speed and acceleration moves from pose to pose."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from natadv.raindrops.pose import Pose
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a stage can do; the rotation's limits are apart from the two straight axes'.
+
+    Attributes:
+        speed_mm_per_s: highest speed of an axis.
+        acceleration_mm_per_s2: of an axis.
+        speed_deg_per_s: highest speed of the rotation.
+        acceleration_deg_per_s2: of the rotation.
+    """
+
+    speed_mm_per_s: float
+    acceleration_mm_per_s2: float
+    speed_deg_per_s: float
+    acceleration_deg_per_s2: float
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A straight move that begins and ends at rest, all axes together (a trapezoid of speed).
+
+    Attributes:
+        start: pose at the beginning.
+        end: pose at the end.
+        rate: highest speed, in moves per second.
+        rise_s: time of speeding up, and of slowing down.
+        duration_s: of the whole move.
+    """
+
+    start: Pose
+    end: Pose
+    rate: float
+    rise_s: float
+    duration_s: float
+
+    @classmethod
+    def between(cls, start: Pose, end: Pose, limits: Limits) -> "Move":
+        """Return the fastest move within the limits of every axis."""
+        distances = (
+            (abs(end.x_mm - start.x_mm), limits.speed_mm_per_s, limits.acceleration_mm_per_s2),
+            (abs(end.y_mm - start.y_mm), limits.speed_mm_per_s, limits.acceleration_mm_per_s2),
+            (abs(end.angle_deg - start.angle_deg), limits.speed_deg_per_s, limits.acceleration_deg_per_s2),
+        )
+        moving = [(d, speed, acceleration) for d, speed, acceleration in distances if d > 0]
+        if not moving:
+            return cls(start, end, 0.0, 0.0, 0.0)
+        acceleration = min(a / d for d, _, a in moving)
+        rate = min(*(speed / d for d, speed, _ in moving), math.sqrt(acceleration))
+        rise_s = rate / acceleration
+        return cls(start, end, rate, rise_s, 1 / rate + rise_s)
+
+    def pose_at(self, time_s: float) -> Pose:
+        """Return the pose `time_s` seconds after the beginning; before and after it the plate rests."""
+        if time_s <= 0:
+            return self.start
+        if time_s >= self.duration_s:
+            return self.end
+        left_s = self.duration_s - time_s
+        if time_s < self.rise_s:
+            done = self.rate * time_s**2 / (2 * self.rise_s)
+        elif left_s < self.rise_s:
+            done = 1 - self.rate * left_s**2 / (2 * self.rise_s)
+        else:
+            done = self.rate * (time_s - self.rise_s / 2)
+        a, b = self.start, self.end
+        return Pose(
+            a.x_mm + done * (b.x_mm - a.x_mm),
+            a.y_mm + done * (b.y_mm - a.y_mm),
+            a.angle_deg + done * (b.angle_deg - a.angle_deg),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """Moves one after the other, begun at a moment of some clock."""
+
+    start_s: float
+    moves: tuple[Move, ...]
+
+    @classmethod
+    def along(cls, path: Sequence[Pose], limits: Limits, start_s: float) -> "Journey":
+        """Return the journey from the first pose of `path` through all the others."""
+        return cls(start_s, tuple(Move.between(a, b, limits) for a, b in pairwise(path)))
+
+    @property
+    def end_s(self) -> float:
+        """When the last pose is reached."""
+        return self.start_s + sum(move.duration_s for move in self.moves)
+
+    def pose_at(self, time_s: float) -> Pose:
+        """Return the pose at a moment of the clock."""
+        left_s = time_s - self.start_s
+        for move in self.moves[:-1]:
+            if left_s < move.duration_s:
+                return move.pose_at(left_s)
+            left_s -= move.duration_s
+        return self.moves[-1].pose_at(left_s)

@@ -1,0 +1,83 @@
+"""The simulated stage: carries the bench's plate at a finite speed."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import PositiveFloat
+
+from natadv.errors import DeviceError
+from natadv.raindrops.pose import Pose
+from rigs.bench import Bench
+from rigs.settings import Settings
+from rigs.stage.profile import Limits
+
+
+class SimulatedStageSettings(Settings):
+    """Two straight axes and a rotation; the figures are a small belt-driven stage's.
+
+    Attributes:
+        travel_mm: how far from home it goes, in any direction.
+        travel_deg: how far it turns, to either side.
+    """
+
+    kind: Literal["simulated"]
+    speed_mm_per_s: PositiveFloat = 60.0
+    acceleration_mm_per_s2: PositiveFloat = 400.0
+    speed_deg_per_s: PositiveFloat = 120.0
+    acceleration_deg_per_s2: PositiveFloat = 900.0
+    travel_mm: PositiveFloat = 40.0
+    travel_deg: PositiveFloat = 180.0
+
+    @property
+    def limits(self) -> Limits:
+        """Its speeds and accelerations."""
+        return Limits(
+            self.speed_mm_per_s,
+            self.acceleration_mm_per_s2,
+            self.speed_deg_per_s,
+            self.acceleration_deg_per_s2,
+        )
+
+
+class SimulatedStage:
+    """A `Stage` in the bench's world."""
+
+    def __init__(self, settings: SimulatedStageSettings, world: Bench) -> None:
+        self._settings = settings
+        self._world = world
+        self._open = True
+
+    def follow(self, path: Sequence[Pose]) -> None:
+        """Begin to visit these poses in turn.
+
+        Raises:
+            ValueError: if a pose is out of its travel.
+            DeviceError: if the stage is closed.
+        """
+        if not self._open:
+            raise DeviceError("simulated stage: closed")
+        for pose in path:
+            if (
+                math.hypot(pose.x_mm, pose.y_mm) > self._settings.travel_mm + 1e-6
+                or abs(pose.angle_deg) > self._settings.travel_deg + 1e-6
+            ):
+                raise ValueError(f"{pose} is out of the stage's travel")
+        self._world.carry(path, self._settings.limits)
+
+    def pose(self) -> Pose:
+        """Return where the plate is now."""
+        return self._world.pose_at(self._world.clock.now_s())
+
+    def is_moving(self) -> bool:
+        """Return whether the end of the path is still to be reached."""
+        return self._world.clock.now_s() < self._world.arrival_s
+
+    def stop(self) -> None:
+        """Stop where the plate is."""
+        self._world.carry([], self._settings.limits)
+
+    def close(self) -> None:
+        """Stop and close."""
+        self.stop()
+        self._open = False
