@@ -1,0 +1,198 @@
+"""Bundle: a model and all that a device must know of it, in one folder that is verified before it runs.
+
+    model.onnx      `frames` uint8 (n, h, w, 3) RGB in; `probabilities` and `logits` float32 (n, classes) out
+    manifest.json   Manifest: digests, labels, input size, what it was made from, how good it is
+    golden.npz      input frames and the original model's logits, which the device replays at its start
+
+The bytes that are hashed are the bytes that are returned: no file is read twice, so nobody can exchange it in
+between. The digests find damage and mix-ups; who made a bundle is a signature's to say, not theirs.
+"""
+
+import io
+import shutil
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from edge.manifest import FORMAT, InputSize, Manifest, Parity, first_problem, parse_manifest, sha256
+from edge.selfcontained import has_external_data
+from natadv.durable import file_error, new_folder
+from natadv.errors import BundleError, ConfigError
+
+MODEL: Final = "model.onnx"
+MANIFEST: Final = "manifest.json"
+GOLDEN: Final = "golden.npz"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Golden:
+    """Input frames, uint8 RGB (n, h, w, 3), and the original model's logits of them, float32 (n, classes)."""
+
+    frames: NDArray[np.uint8]
+    logits: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bundle:
+    """A bundle in memory, whole and consistent."""
+
+    manifest: Manifest
+    model_bytes: bytes
+    golden: Golden
+
+
+def pack(
+    model_bytes: bytes,
+    golden: Golden,
+    *,
+    labels: Sequence[str],
+    input_size: tuple[int, int],
+    opset: int,
+    model_name: str,
+    checkpoint_sha256: str,
+    parity: Parity,
+    metrics: Mapping[str, float],
+    accuracy_data: str | None,
+    versions: Mapping[str, str],
+) -> Bundle:
+    """Make a bundle of a model and what is known of it; `Manifest` describes the arguments.
+
+    Raises:
+        BundleError: if the parts do not fit each other.
+    """
+    try:
+        manifest = Manifest(
+            format=FORMAT,
+            model_sha256=sha256(model_bytes),
+            golden_sha256=sha256(_golden_to_bytes(golden)),
+            checkpoint_sha256=checkpoint_sha256,
+            manifest_sha256="",
+            created=datetime.now(UTC).replace(microsecond=0),
+            model_name=model_name,
+            labels=tuple(labels),
+            input=InputSize(height=input_size[0], width=input_size[1]),
+            opset=opset,
+            parity=parity,
+            metrics=dict(metrics),
+            accuracy_data=accuracy_data,
+            versions=dict(versions),
+        )
+    except ValidationError as error:
+        raise BundleError(f"{model_name}: cannot be described, {first_problem(error)}") from error
+    bundle = Bundle(manifest.sealed(), model_bytes, golden)
+    _check_parts(bundle, model_name)
+    return bundle
+
+
+def write_bundle(folder: Path, bundle: Bundle, *, overwrite: bool = False) -> None:
+    """Write a bundle; its folder appears when it is complete and synced, or not at all.
+
+    Args:
+        folder: the bundle's name.
+        bundle: from `pack` or `read_bundle`.
+        overwrite: replace a bundle of that name. A folder that holds anything else is never replaced.
+
+    Raises:
+        ConfigError: if the name is taken.
+        ResourceError: if the disk is full.
+        DataError: if it cannot be written for another reason.
+    """
+    check_name(folder, overwrite=overwrite)
+    old = folder.with_name(f".{folder.name}.old")
+    staged = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(staged, ignore_errors=True)
+    with new_folder(staged) as part:
+        (part / MODEL).write_bytes(bundle.model_bytes)
+        (part / GOLDEN).write_bytes(_golden_to_bytes(bundle.golden))
+        (part / MANIFEST).write_bytes(bundle.manifest.to_bytes())
+    try:
+        shutil.rmtree(old, ignore_errors=True)
+        if folder.exists():
+            folder.rename(old)
+        staged.rename(folder)
+    except OSError as error:
+        raise file_error(folder, error) from error
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def check_name(folder: Path, *, overwrite: bool) -> None:
+    """Refuse a name that `write_bundle` would refuse, before hours of work rather than after.
+
+    Raises:
+        ConfigError: if the name is taken.
+    """
+    if not folder.exists():
+        return
+    if not overwrite:
+        raise ConfigError(f"{folder}: exists already; choose another name, or overwrite it explicitly")
+    if not folder.is_dir() or {path.name for path in folder.iterdir()} - {MODEL, MANIFEST, GOLDEN}:
+        raise ConfigError(f"{folder}: is not a bundle and will not be overwritten; choose another name")
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read a bundle and verify every byte of it.
+
+    Raises:
+        BundleError: if a file is missing, altered or of another format, or the parts do not fit each other.
+    """
+    if not folder.is_dir():
+        raise BundleError(f"{folder}: no such bundle; expected a folder made by `natadv export`")
+    manifest = parse_manifest(_read(folder / MANIFEST), folder / MANIFEST)
+    model_bytes, golden_bytes = _read(folder / MODEL), _read(folder / GOLDEN)
+    for name, data, expected in (
+        (MODEL, model_bytes, manifest.model_sha256),
+        (GOLDEN, golden_bytes, manifest.golden_sha256),
+    ):
+        if sha256(data) != expected:
+            raise BundleError(f"{folder / name}: not the bytes that were exported; export the model again")
+    bundle = Bundle(manifest, model_bytes, _golden_from_bytes(golden_bytes, folder / GOLDEN))
+    _check_parts(bundle, folder)
+    return bundle
+
+
+def _check_parts(bundle: Bundle, where: Path | str) -> None:
+    manifest, golden = bundle.manifest, bundle.golden
+    frames, logits, count = golden.frames, golden.logits, len(manifest.labels)
+    height, width = manifest.input_size
+    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[1:] != (height, width, 3):
+        raise BundleError(
+            f"{where}: golden frames are {frames.dtype} {frames.shape}, the model takes uint8 (n, {height}, {width}, 3)"
+        )
+    if logits.dtype != np.float32 or logits.ndim != 2 or logits.shape[1] != count:
+        raise BundleError(f"{where}: {count} labels, golden logits are {logits.dtype} {logits.shape}")
+    if not 0 < len(frames) == len(logits) or not np.isfinite(logits).all():
+        raise BundleError(f"{where}: {len(frames)} golden frames do not fit {len(logits)} finite rows of logits")
+    try:
+        outside = has_external_data(bundle.model_bytes)
+    except ValueError as error:
+        raise BundleError(f"{where}: {MODEL} is {error}") from error
+    if outside:
+        raise BundleError(f"{where}: {MODEL} keeps weights in another file, which its digest does not cover")
+
+
+def _golden_to_bytes(golden: Golden) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, frames=golden.frames, logits=golden.logits)  # its dates are fixed: same arrays, same bytes
+    return buffer.getvalue()
+
+
+def _golden_from_bytes(data: bytes, path: Path) -> Golden:
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            return Golden(arrays["frames"], arrays["logits"])
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile, EOFError) as error:
+        raise BundleError(f"{path}: holds no golden frames and logits ({error})") from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read ({error.strerror}); export the model again") from error

@@ -1,0 +1,187 @@
+"""Classifier: a verified bundle, running on a device that proved it computes the same as its original."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge import tensorrt
+from edge.bundle import MODEL, Bundle, read_bundle
+from edge.prediction import Prediction
+from edge.runtime import PROVIDERS, Device, load_runtime, one_line, open_session
+from natadv.errors import BundleError, DeviceError
+from natadv.images import Image, resize
+
+INPUT: Final = "frames"
+OUTPUTS: Final = ("probabilities", "logits")
+
+# Largest difference of a logit from the original's, as a share of the largest logit (at least of 1). CUDA
+# multiplies in TF32 and TensorRT picks its kernels: both round to about 3 digits.
+TOLERANCE: Final = {PROVIDERS["cpu"]: 1e-3, PROVIDERS["cuda"]: 2e-2, PROVIDERS["tensorrt"]: 2e-2}
+
+
+class Classifier:
+    """Images in, predictions out; opened once, used from one thread at a time.
+
+    Attributes:
+        manifest: what the bundle says of itself.
+        labels: one per class, in the order of the probabilities.
+        input_size: (height, width) of the model's input.
+        digest: SHA-256 of `model.onnx` in hex.
+        provider: what the model runs on, as the runtime said when asked, as "CUDAExecutionProvider".
+    """
+
+    def __init__(
+        self,
+        bundle_folder: Path,
+        *,
+        device: Device = "auto",
+        allow_cpu: bool = False,
+        threads: int | None = None,
+        runtime: Any = None,
+    ) -> None:
+        """Verify a bundle, open it on a device, and replay its golden frames.
+
+        Args:
+            bundle_folder: as `natadv export` writes it.
+            device: "auto" takes TensorRT, else CUDA, else the CPU where the runtime is a CPU build.
+            allow_cpu: run on the CPU where the GPU cannot be had, instead of raising.
+            threads: CPU threads of one run; None leaves it to the runtime.
+            runtime: stands in for the module onnxruntime in tests.
+
+        Raises:
+            BundleError: if the bundle is incomplete, altered, or its model is not what its manifest says.
+            DeviceError: if the GPU cannot be had and the CPU is not allowed, or if it computes wrongly.
+            ConfigError: if ONNX Runtime is not installed.
+        """
+        bundle = read_bundle(bundle_folder)
+        self.manifest = bundle.manifest
+        self.labels = bundle.manifest.labels
+        self.input_size = bundle.manifest.input_size
+        self.digest = bundle.manifest.model_sha256
+        self._session, self.provider = open_session(
+            runtime or load_runtime(),
+            bundle.model_bytes,
+            digest=self.digest,
+            input_size=self.input_size,
+            device=device,
+            allow_cpu=allow_cpu,
+            threads=threads,
+        )
+        self._max_batch = tensorrt.MAX_BATCH if self.provider == PROVIDERS["tensorrt"] else None
+        try:
+            _check_interface(self._session, bundle, bundle_folder / MODEL)
+            self._replay(bundle, bundle_folder)
+        except BaseException:
+            self.close()
+            raise
+
+    def probabilities(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the softmax probabilities, (n, classes), of frames at the model's own size.
+
+        Args:
+            frames: uint8 RGB, (n, h, w, 3); n may be 0.
+
+        Raises:
+            ValueError: if they are of another type or shape, or the classifier is closed.
+            DeviceError: if the device fails.
+        """
+        return self._run(frames)[0]
+
+    def predict(self, images: Sequence[Image]) -> list[Prediction]:
+        """Return a prediction for each image, uint8 RGB (h, w, 3) of any size; they are resized by `resize`.
+
+        Raises:
+            ValueError: if one is no such image, or the classifier is closed.
+            DeviceError: if the device fails.
+        """
+        frames = np.empty((len(images), *self.input_size, 3), np.uint8)
+        for place, image in enumerate(images):
+            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+                raise ValueError(f"expected an image, uint8 (h, w, 3), got {image.dtype} {image.shape}")
+            frames[place] = resize(image, self.input_size)
+        predictions = []
+        for row in self.probabilities(frames):
+            index = int(row.argmax())
+            predictions.append(Prediction(self.labels[index], index, float(row[index]), row))
+        return predictions
+
+    def close(self) -> None:
+        """Free the model; may be called twice."""
+        self._session = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _run(self, frames: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return (probabilities, logits), each (n, classes)."""
+        if self._session is None:
+            raise ValueError("expected an open classifier, this one is closed")
+        expected = (*self.input_size, 3)
+        if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[1:] != expected:
+            height, width = self.input_size
+            raise ValueError(f"expected frames uint8 (n, {height}, {width}, 3), got {frames.dtype} {frames.shape}")
+        step = self._max_batch or max(1, len(frames))
+        parts = []
+        for start in range(0, len(frames), step):
+            batch = np.ascontiguousarray(frames[start : start + step])
+            try:
+                parts.append(self._session.run(OUTPUTS, {INPUT: batch}))
+            except Exception as error:  # the runtime's errors share no base of their own
+                raise DeviceError(f"{self.provider}: failed on a batch of {len(batch)}: {one_line(error)}") from error
+        if not parts:
+            nothing = np.empty((0, len(self.labels)), np.float32)
+            return nothing, nothing
+        if len(parts) == 1:
+            return parts[0][0], parts[0][1]
+        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+    def _replay(self, bundle: Bundle, folder: Path) -> None:
+        """Compare this device's answers to the golden frames with the original model's."""
+        golden = bundle.golden
+        probabilities, logits = self._run(golden.frames)
+        tolerance = TOLERANCE.get(self.provider, 1e-3) * max(1.0, float(np.abs(golden.logits).max()))
+        difference = float(np.abs(logits - golden.logits).max())
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+        softmax = exponentials / exponentials.sum(axis=1, keepdims=True)
+        if difference <= tolerance and np.allclose(probabilities, softmax, atol=max(1e-5, tolerance)):
+            return
+        text = (
+            f"{folder}: on {self.provider} the golden frames' logits differ by {difference:.2g}"
+            f" from the original model's (at most {tolerance:.2g} allowed)"
+        )
+        if self.provider == PROVIDERS["cpu"]:
+            raise BundleError(f"{text}; export the model again")
+        raise DeviceError(f"{text}; this GPU, driver or engine cache computes wrongly")
+
+
+def _check_interface(session: Any, bundle: Bundle, path: Path) -> None:
+    """Compare what the graph takes and gives with what the manifest says."""
+    manifest = bundle.manifest
+    height, width = manifest.input_size
+    inputs = {item.name: (item.type, list(item.shape[1:])) for item in session.get_inputs()}
+    if inputs != {INPUT: ("tensor(uint8)", [height, width, 3])}:
+        raise BundleError(
+            f"{path}: takes {inputs}, its manifest says {INPUT} uint8 (n, {height}, {width}, 3);"
+            " export the model at this size"
+        )
+    if not isinstance(session.get_inputs()[0].shape[0], str):
+        raise BundleError(f"{path}: takes batches of {session.get_inputs()[0].shape[0]} alone; export it again")
+    outputs = {item.name: (item.type, list(item.shape[1:])) for item in session.get_outputs()}
+    for name in OUTPUTS:
+        if outputs.get(name) != ("tensor(float)", [len(manifest.labels)]):
+            raise BundleError(
+                f"{path}: output {name} is {outputs.get(name)}, expected float (n, {len(manifest.labels)}),"
+                " one per label of the manifest"
+            )
+    labels = session.get_modelmeta().custom_metadata_map.get("labels")
+    if labels != manifest.labels_json:
+        raise BundleError(f"{path}: its own labels are not those of the manifest; export the model again")

@@ -1,0 +1,143 @@
+"""Manifest: what a model bundle says of itself, sealed against damage.
+
+The manifest holds its own digest and has exactly one way of being written, so that any flipped byte of it,
+be it in a label, a number or a blank, is found.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    ValidationError,
+    model_validator,
+)
+
+from natadv.errors import BundleError
+
+FORMAT: Final = "natadv-bundle/1"
+OPSETS: Final = range(18, 21)  # newer ones have moved models from CUDA to the CPU without a word
+
+_Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class InputSize(_Frozen):
+    """Height and width of the model's input in pixels."""
+
+    height: int = Field(ge=1)
+    width: int = Field(ge=1)
+
+
+class Parity(_Frozen):
+    """How far the exported model's logits were from the original's when it was written.
+
+    Attributes:
+        images: images that were compared.
+        max_difference: largest absolute difference of a logit.
+        tolerance: the difference that would have stopped the export.
+    """
+
+    images: int = Field(ge=1)
+    max_difference: FiniteFloat = Field(ge=0)
+    tolerance: FiniteFloat = Field(gt=0)
+
+
+class Manifest(_Frozen):
+    """What `manifest.json` says; digests are SHA-256 in hex.
+
+    Attributes:
+        manifest_sha256: of this manifest as written, with this one value empty.
+        model_name: the architecture, as timm or the training names it.
+        metrics: shares are 0..1; `accuracy` is the exported model's own, on `accuracy_images` images.
+        accuracy_data: the data set and part that `accuracy` was measured on, if it was.
+        versions: of the packages that made the bundle.
+    """
+
+    format: Literal["natadv-bundle/1"]
+    model_sha256: _Digest
+    golden_sha256: _Digest
+    checkpoint_sha256: _Digest
+    manifest_sha256: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
+    created: Annotated[AwareDatetime, Field(strict=False)]
+    model_name: str
+    labels: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
+    input: InputSize
+    opset: int = Field(ge=OPSETS.start, lt=OPSETS.stop)
+    parity: Parity
+    metrics: dict[str, FiniteFloat]
+    accuracy_data: str | None
+    versions: dict[str, str]
+
+    @model_validator(mode="after")
+    def _distinct_labels(self) -> Self:
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("two labels are the same")
+        return self
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """(height, width) of the model's input."""
+        return self.input.height, self.input.width
+
+    @property
+    def labels_json(self) -> str:
+        """The labels as the model's own metadata has them."""
+        return labels_to_json(self.labels)
+
+    def to_bytes(self) -> bytes:
+        """Return the one way this manifest is written; any other bytes are not it."""
+        return (json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n").encode()
+
+    def sealed(self) -> Self:
+        """Return this manifest with its own digest filled in."""
+        empty = self.model_copy(update={"manifest_sha256": ""})
+        return self.model_copy(update={"manifest_sha256": sha256(empty.to_bytes())})
+
+
+def parse_manifest(data: bytes, path: Path) -> Manifest:
+    """Read the bytes of a manifest; `path` is for the message.
+
+    Raises:
+        BundleError: if they are of another format, or not as `Manifest.to_bytes` wrote them.
+    """
+    try:
+        content = json.loads(data)
+    except ValueError as error:
+        raise BundleError(f"{path}: damaged, not JSON ({error}); export the model again") from error
+    found = content.get("format") if isinstance(content, dict) else None
+    if found != FORMAT:
+        raise BundleError(f"{path}: format {found!r}, this version reads {FORMAT!r}; export the model again")
+    try:
+        manifest = Manifest.model_validate(content)
+    except ValidationError as error:
+        raise BundleError(f"{path}: {first_problem(error)}; export the model again") from error
+    if manifest.sealed().to_bytes() != data:
+        raise BundleError(f"{path}: altered after the export; export the model again")
+    return manifest
+
+
+def labels_to_json(labels: tuple[str, ...]) -> str:
+    """Return labels as they stand in the metadata of `model.onnx`."""
+    return json.dumps(list(labels), ensure_ascii=False)
+
+
+def sha256(data: bytes) -> str:
+    """Return the SHA-256 of bytes in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def first_problem(error: ValidationError) -> str:
+    """Return the first of pydantic's complaints in one line."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"]) or "manifest"
+    return f"{place}: {first['msg']}"

@@ -1,0 +1,52 @@
+"""Options for ONNX Runtime's TensorRT provider: one engine cache per model, GPU and version.
+
+TensorRT builds an engine in minutes and keeps it. ONNX Runtime names the file after the graph, which torch
+always calls `main_graph`, so a shared folder has given people the engine of another model. Ours is named by
+the model's digest, the GPU and the runtime's version: a different one of any is a different folder.
+"""
+
+import hashlib
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Final
+
+MAX_BATCH: Final = 64  # the engine is built for 1 to this many frames; `Classifier` cuts larger batches
+
+
+def options(digest: str, input_size: tuple[int, int], runtime_version: str) -> dict[str, str]:
+    """Return the provider options for a model with the input `frames`, uint8 (n, h, w, 3)."""
+    folder = cache_folder(digest, gpu_name(), runtime_version)
+    folder.mkdir(parents=True, exist_ok=True)
+    shape = f"{input_size[0]}x{input_size[1]}x3"
+    return {
+        "trt_engine_cache_enable": "True",
+        "trt_engine_cache_path": str(folder),
+        "trt_profile_min_shapes": f"frames:1x{shape}",
+        "trt_profile_opt_shapes": f"frames:1x{shape}",
+        "trt_profile_max_shapes": f"frames:{MAX_BATCH}x{shape}",
+    }
+
+
+def cache_folder(digest: str, gpu: str, runtime_version: str) -> Path:
+    """Return where the engine of this model, on this GPU, by this runtime is kept."""
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "natadv" / "tensorrt"
+    readable = re.sub(r"[^A-Za-z0-9.]+", "-", f"{gpu}-{runtime_version}").strip("-")
+    # Two names may read alike once their punctuation is gone; the hash keeps them apart.
+    key = hashlib.sha256(f"{digest}\n{gpu}\n{runtime_version}".encode()).hexdigest()
+    return root / f"{readable[:60]}-{key[:32]}"
+
+
+def gpu_name() -> str:
+    """Return the first GPU with its driver's version, or the board's name (Jetson), or "unknown"."""
+    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    try:
+        answer = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout
+        return answer.splitlines()[0].strip()
+    except (OSError, subprocess.SubprocessError, IndexError):
+        pass
+    try:
+        return Path("/proc/device-tree/model").read_text(encoding="utf-8").strip("\0\n ")
+    except OSError:
+        return "unknown"

@@ -1,0 +1,150 @@
+"""A torch classifier as one self-contained ONNX file."""
+
+import contextlib
+import io
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import onnx
+import onnxslim
+import torch
+from torch import nn
+
+from edge.bundle import MODEL
+from edge.manifest import OPSETS, labels_to_json
+from edge.selfcontained import has_external_data
+from export.graph import DeployedClassifier
+from natadv.errors import BundleError
+
+OPSET: Final = OPSETS.start
+INPUT: Final = "frames"
+OUTPUTS: Final = ("probabilities", "logits")
+
+RANDOM_OPERATORS: Final = frozenset(
+    {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
+)
+
+
+def to_onnx(
+    classifier: nn.Module,
+    *,
+    labels: tuple[str, ...],
+    input_size: tuple[int, int],
+    metadata: Mapping[str, str] | None = None,
+    opset: int = OPSET,
+) -> bytes:
+    """Export a classifier behind the deployed graph's uint8 input.
+
+    Args:
+        classifier: maps float RGB (n, 3, h, w) in [0, 1] to logits (n, classes); it is used in eval mode.
+        labels: one per logit.
+        input_size: (height, width) of the input.
+        metadata: further entries of the file's `metadata_props`.
+        opset: of the result, 18 to 20.
+
+    Returns:
+        The bytes of `model.onnx`: input `frames` uint8 (n, h, w, 3) with any n, outputs `probabilities` and
+        `logits`, float32 (n, classes).
+
+    Raises:
+        ValueError: if the opset is another.
+        BundleError: if the model cannot be exported, draws random numbers, or has not one logit per label.
+    """
+    if opset not in OPSETS:
+        raise ValueError(f"expected an opset of {OPSETS.start} to {OPSETS.stop - 1}, got {opset}")
+    deployed = DeployedClassifier(classifier).eval()
+    frames = torch.zeros((2, *input_size, 3), dtype=torch.uint8)  # a batch of 1 would be taken for a constant
+    with torch.no_grad():
+        logits = deployed(frames)[1]
+    if logits.shape != (2, len(labels)):
+        raise BundleError(f"the model gives {tuple(logits.shape)[1:]} logits for {len(labels)} labels")
+    try:
+        with _quiet():
+            program = torch.onnx.export(
+                deployed,
+                (frames,),
+                input_names=[INPUT],
+                output_names=list(OUTPUTS),
+                dynamo=True,
+                opset_version=opset,
+                dynamic_shapes={"frames": {0: torch.export.Dim("n", min=1)}},
+                verbose=False,
+            )
+            if program is None:
+                raise BundleError("torch gave no ONNX program")
+            model = onnxslim.slim(program.model_proto)
+    except (RuntimeError, torch.onnx.OnnxExporterError) as error:
+        first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise BundleError(f"torch cannot export this model: {first}") from error
+    height, width = input_size
+    _describe(model, {**(metadata or {}), "labels": labels_to_json(labels), "imgsz": json.dumps([height, width])})
+    return _checked(model)
+
+
+def _describe(model: onnx.ModelProto, metadata: Mapping[str, str]) -> None:
+    names = dict(enumerate(json.loads(metadata["labels"])))
+    model.ClearField("metadata_props")
+    # `names` and `imgsz` are where other runtimes look for the same.
+    for key, value in sorted({**metadata, "names": repr(names)}.items()):
+        model.metadata_props.add(key=key, value=value)
+
+
+def _checked(model: onnx.ModelProto) -> bytes:
+    """Serialise a model that passed all checks of what a bundle may hold."""
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise BundleError(f"the exported graph is not valid ONNX: {str(error).splitlines()[0]}") from error
+    drawn = sorted(random_operators(model))
+    if drawn:
+        raise BundleError(
+            f"the exported graph draws random numbers ({', '.join(drawn)}); make them an input of the model"
+        )
+    opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    if opset not in OPSETS:
+        raise BundleError(f"the exported graph has opset {opset}, expected {OPSETS.start} to {OPSETS.stop - 1}")
+    data: bytes = model.SerializeToString()
+    if has_external_data(data):
+        raise BundleError(f"the exported graph keeps weights outside {MODEL}")
+    return data
+
+
+def random_operators(model: onnx.ModelProto) -> set[str]:
+    """Return the operators of a model, in branches and functions too, that draw random numbers."""
+    nodes = list(_nodes(model.graph))
+    for function in model.functions:
+        nodes += list(_nodes(function))
+    return {node.op_type for node in nodes if node.op_type in RANDOM_OPERATORS or _drops_out(node)}
+
+
+def _nodes(graph: onnx.GraphProto | onnx.FunctionProto) -> Iterator[onnx.NodeProto]:
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _nodes(inner)
+
+
+def _drops_out(node: onnx.NodeProto) -> bool:
+    """Whether a node is a Dropout in training mode, its third input."""
+    return node.op_type == "Dropout" and len(node.input) > 2 and bool(node.input[2])
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporters' chatter off the screen; their errors still rise."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir", "onnxslim")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        # Deprecations inside torch and onnxscript, which nobody here can mend.
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

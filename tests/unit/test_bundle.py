@@ -1,0 +1,161 @@
+"""A bundle is read whole and unaltered, or not at all."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_bundle import LABELS, tiny_golden, tiny_model, write_tiny_bundle
+
+from edge.bundle import GOLDEN, MANIFEST, MODEL, Golden, read_bundle, write_bundle
+from edge.manifest import Manifest
+from natadv.errors import BundleError, ConfigError
+
+FILES = (MODEL, MANIFEST, GOLDEN)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_tiny_bundle(tmp_path / "bundle")
+
+
+def test_what_was_written_is_read(folder: Path) -> None:
+    bundle = read_bundle(folder)
+    assert bundle.model_bytes == tiny_model().SerializeToString()
+    assert bundle.manifest.labels == LABELS
+    assert bundle.manifest.input_size == (8, 6)
+    assert bundle.manifest.metrics == {"accuracy": 0.875}
+    np.testing.assert_array_equal(bundle.golden.frames, tiny_golden().frames)
+    np.testing.assert_array_equal(bundle.golden.logits, tiny_golden().logits)
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["bundle"]
+
+
+def test_read_and_written_again_it_is_the_same(folder: Path, tmp_path: Path) -> None:
+    write_bundle(tmp_path / "copy", read_bundle(folder))
+    for name in FILES:
+        assert (tmp_path / "copy" / name).read_bytes() == (folder / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_flipped_byte_is_found(folder: Path, name: str) -> None:
+    original = (folder / name).read_bytes()
+    # Every byte of the small manifest, be it a digit or a blank; a sample of the others.
+    places = range(len(original)) if name == MANIFEST else range(0, len(original), 17)
+    for place in places:
+        for bit in (0, 5):
+            altered = bytearray(original)
+            altered[place] ^= 1 << bit
+            (folder / name).write_bytes(altered)
+            with pytest.raises(BundleError) as caught:
+                read_bundle(folder)
+            assert "\n" not in str(caught.value)
+    (folder / name).write_bytes(original)
+    read_bundle(folder)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_or_cut_off_file_is_found(folder: Path, name: str) -> None:
+    data = (folder / name).read_bytes()
+    (folder / name).write_bytes(data[: len(data) // 2])
+    with pytest.raises(BundleError, match=name):
+        read_bundle(folder)
+    (folder / name).unlink()
+    with pytest.raises(BundleError, match=rf"{name}.*No such file"):
+        read_bundle(folder)
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="nowhere: no such bundle"):
+        read_bundle(tmp_path / "nowhere")
+
+
+def rewrite(folder: Path, **changes: object) -> None:
+    """Change the manifest and leave it as it would be written, digest and all, wherever it still is a manifest."""
+    content = json.loads((folder / MANIFEST).read_bytes()) | changes
+    try:
+        (folder / MANIFEST).write_bytes(Manifest.model_validate(content).sealed().to_bytes())
+    except ValueError:
+        (folder / MANIFEST).write_text(json.dumps(content, indent=1))
+
+
+def test_another_format_is_named(folder: Path) -> None:
+    rewrite(folder, format="natadv-bundle/9")
+    with pytest.raises(BundleError, match="'natadv-bundle/9', this version reads 'natadv-bundle/1'"):
+        read_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"extra": 1}, "extra: Extra inputs"),
+        ({"opset": 23}, "opset: Input should be less than 21"),
+        ({"opset": "18"}, "opset: Input should be a valid integer"),
+        ({"labels": []}, "labels"),
+        ({"labels": ["red", "red", "blue"]}, "two labels are the same"),
+        ({"input": {"height": 0, "width": 6}}, "input.height"),
+        ({"model_sha256": "abc"}, "model_sha256"),
+        ({"metrics": {"accuracy": float("nan")}}, "metrics.accuracy"),
+    ],
+)
+def test_another_schema_is_named(folder: Path, changes: dict[str, object], said: str) -> None:
+    rewrite(folder, **changes)
+    with pytest.raises(BundleError, match=said):
+        read_bundle(folder)
+
+
+def test_labels_must_be_as_many_as_classes(folder: Path) -> None:
+    rewrite(folder, labels=["red", "green"])
+    with pytest.raises(BundleError, match=r"2 labels, golden logits are float32 \(4, 3\)"):
+        read_bundle(folder)
+
+
+def test_the_input_size_must_be_that_of_the_golden_frames(folder: Path) -> None:
+    rewrite(folder, input={"height": 6, "width": 8})
+    with pytest.raises(BundleError, match=r"golden frames are uint8 \(4, 8, 6, 3\).* takes uint8 \(n, 6, 8, 3\)"):
+        read_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    "golden",
+    [
+        Golden(tiny_golden().frames.astype(np.float32), tiny_golden().logits),
+        Golden(tiny_golden().frames, tiny_golden().logits[:2]),
+        Golden(tiny_golden().frames[:0], tiny_golden().logits[:0]),
+        Golden(tiny_golden().frames, np.full((4, 3), np.nan, np.float32)),
+    ],
+)
+def test_golden_arrays_that_do_not_fit_are_not_packed(tmp_path: Path, golden: Golden) -> None:
+    with pytest.raises(BundleError, match="golden"):
+        write_tiny_bundle(tmp_path / "bundle", golden=golden)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_in_use_is_not_overwritten_unasked(folder: Path) -> None:
+    before = (folder / MANIFEST).read_bytes()
+    with pytest.raises(ConfigError, match="exists already"):
+        write_tiny_bundle(folder, labels=("a", "b"))
+    assert (folder / MANIFEST).read_bytes() == before
+    write_tiny_bundle(folder, labels=("a", "b"), overwrite=True)
+    assert read_bundle(folder).manifest.labels == ("a", "b")
+    assert [path.name for path in folder.parent.iterdir()] == ["bundle"]
+
+
+def test_what_is_no_bundle_is_never_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(ConfigError, match="not a bundle"):
+        write_tiny_bundle(tmp_path, overwrite=True)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_a_half_written_bundle_does_not_appear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = Path.write_bytes
+
+    def fail_at_the_manifest(path: Path, data: bytes) -> int:
+        if path.name == MANIFEST:
+            raise KeyboardInterrupt
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", fail_at_the_manifest)
+    with pytest.raises(KeyboardInterrupt):
+        write_tiny_bundle(tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
