@@ -16,7 +16,9 @@ HARMONICS = (2, 3, 4)
 """Angular orders of a contact line's raggedness; order 1 would only shift the drop."""
 
 _DIFFUSION_MM2_S = 25.0 * 17.3e-3 / 998.0
-"""Vapour's diffusivity in air, 25 mm2/s, times saturated over liquid density (water at 20 degrees Celsius)."""
+"""Vapour's diffusivity in air, 25 mm2/s, times saturated over liquid density (water at 20 degrees)."""
+
+_JOIN = 0.7  # how far outside another drop's contact line a middle may land to join it, in own radii
 
 _FILM_LIFE_S = 30.0
 """Time in which a film of some micrometres thins to 1/e in still air, half humid; judged by eye."""
@@ -101,7 +103,7 @@ class Drops:
     radius_mm: NDArray[np.float32] = field(default_factory=_none)
     contact_deg: NDArray[np.float32] = field(default_factory=_none)
     ragged: NDArray[np.complex64] = field(default_factory=lambda: np.zeros((0, len(HARMONICS)), np.complex64))
-    film: Film = Film()
+    film: Film = field(default_factory=Film)
 
     def __post_init__(self) -> None:
         if not all(math.isfinite(side) and side > 0 for side in self.plate_mm):
@@ -133,8 +135,8 @@ class Drops:
     ) -> "Drops":
         """Return these drops after a spray.
 
-        A drop that lands with its middle in another one joins it: their volumes add (radii cubed, at
-        one contact angle). Drops that only touch stay two here and are drawn with one outline.
+        A drop that lands with its middle in another one, or nearly, joins it: their volumes add (radii cubed, at
+        one contact angle). Drops that only touch stay two here and share one outline in `field`.
 
         Args:
             rng: where and how large; the same state gives the same drops.
@@ -190,9 +192,7 @@ class Drops:
         kept = self._of(contact_deg >= receding_deg)
         still_wet = math.exp(-airflow * (1 - humidity) / 0.5 * seconds / _FILM_LIFE_S)
         film = replace(self.film, slope=self.film.slope * still_wet, haze=self.film.haze * still_wet)
-        return replace(
-            kept, contact_deg=contact_deg[contact_deg >= receding_deg].astype(np.float32), film=film
-        )
+        return replace(kept, contact_deg=contact_deg[contact_deg >= receding_deg].astype(np.float32), film=film)
 
     def _of(self, which: NDArray[np.bool_]) -> "Drops":
         columns = ("x_mm", "y_mm", "radius_mm", "contact_deg", "ragged")
@@ -246,9 +246,7 @@ def _landed(
     )
 
 
-def _trail(
-    rng: np.random.Generator, x: float, y: float, radius: float, mean_mm: float
-) -> NDArray[np.floating]:
+def _trail(rng: np.random.Generator, x: float, y: float, radius: float, mean_mm: float) -> NDArray[np.floating]:
     """Return the beads that a running drop leaves above it: x, y, radius, stretch."""
     beads = []
     length = rng.exponential(mean_mm)
@@ -270,21 +268,28 @@ def _joined(old: Drops, fresh: Drops, max_radius_mm: float) -> Drops:
     x = np.r_[old.x_mm, fresh.x_mm[order]]
     y = np.r_[old.y_mm, fresh.y_mm[order]]
     radius = np.r_[old.radius_mm, fresh.radius_mm[order]].astype(np.float64)
+    ragged = np.r_[old.ragged, fresh.ragged[order]]
     stays = np.ones(n, bool)
     for i in range(n_old, n):
         gap = np.hypot(x[:i] - x[i], y[:i] - y[i]) - radius[:i]
         gap[~stays[:i]] = np.inf
-        nearest = int(gap.argmin()) if i else 0
-        if i and gap[nearest] < 0:
+        into = int(gap.argmin()) if i else 0
+        if i and gap[into] < _JOIN * radius[i]:
             stays[i] = False
-            grown = (radius[nearest] ** 3 + radius[i] ** 3) ** (1 / 3)
-            radius[nearest] = max(radius[nearest], min(grown, max_radius_mm))
+            share = radius[i] ** 3 / (radius[into] ** 3 + radius[i] ** 3)
+            # The contact line stays pinned on both sides: what they make is longer along their line.
+            along = complex(x[i] - x[into], y[i] - y[into])
+            ragged[into, 0] += 0.4 * share * np.exp(-2j * np.angle(along))
+            x[into] += share * (x[i] - x[into])
+            y[into] += share * (y[i] - y[into])
+            grown = (radius[into] ** 3 + radius[i] ** 3) ** (1 / 3)
+            radius[into] = max(radius[into], min(grown, max_radius_mm))
     return Drops(
         old.plate_mm,
         x[stays].astype(np.float32),
         y[stays].astype(np.float32),
         radius[stays].astype(np.float32),
         np.r_[old.contact_deg, fresh.contact_deg[order]][stays],
-        np.r_[old.ragged, fresh.ragged[order]][stays],
+        (ragged / np.maximum(1, np.abs(ragged) / 0.25))[stays],
         old.film,
     )

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-TEXELS_PER_LENGTH = 4
-"""Samples of the film's textures per correlation length: enough for linear interpolation."""
+from natadv.raindrops.optics import Optics
+from natadv.raindrops.plate import Grid, rotation, texel_map
+from natadv.raindrops.pose import Pose
+from natadv.raindrops.scene import Light, Scene
+
+_TEXELS_PER_LENGTH = 4  # samples of the textures per correlation length: enough for linear interpolation
+_VEIL_SHARE = 16  # the mist shows the mean of the scene over this part of the view's width
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +46,59 @@ class Film:
         if not (math.isfinite(self.length_mm) and self.length_mm > 0):
             raise ValueError(f"expected length_mm > 0, got {self.length_mm}")
 
-    def texture(self, plate_mm: tuple[float, float]) -> tuple[NDArray[np.float32], float]:
-        """Return slope x, slope y and haze over the plate, float32 (h, w, 3), and its texels per mm.
 
-        Raises:
-            ValueError: if the plate has no area.
-        """
-        if min(plate_mm) <= 0:
-            raise ValueError(f"expected a plate with an area, got {plate_mm} mm")
-        per_mm = TEXELS_PER_LENGTH / self.length_mm
-        width, height = (max(8, math.ceil(side * per_mm)) for side in plate_mm)
-        rng = np.random.default_rng(self.seed)
-        noise = rng.standard_normal((height, width, 2)).astype(np.float32)
-        smooth = cv2.GaussianBlur(noise, (0, 0), TEXELS_PER_LENGTH / 2)
-        thickness, mist = smooth[..., 0], smooth[..., 1]
-        slope_y, slope_x = np.gradient(thickness)
-        rms = math.sqrt(float(np.mean(slope_x**2 + slope_y**2))) + 1e-12
-        patchy = np.clip(1 + 0.6 * mist / (float(mist.std()) + 1e-12), 0, 2) * self.haze
-        channels = (slope_x * self.slope / rms, slope_y * self.slope / rms, np.minimum(patchy, 1))
-        return np.dstack(channels).astype(np.float32), per_mm
+class FilmLayer:
+    """A film in front of a camera: smooth noise over the plate, looked at in any pose.
+
+    The noise, not the film's physics, is chosen: white noise smoothed to the correlation length is the
+    thickness whose slopes bend light, a second one the density of the mist.
+    """
+
+    def __init__(self, film: Film, plate_mm: tuple[float, float], optics: Optics) -> None:
+        self._film, self._plate_mm, self._optics = film, plate_mm, optics
+        self._per_mm = _TEXELS_PER_LENGTH / film.length_mm
+        width, height = (max(8, math.ceil(side * self._per_mm)) for side in plate_mm)
+        noise = np.random.default_rng(film.seed).standard_normal((height, width, 2)).astype(np.float32)
+        thickness, mist = cv2.split(cv2.GaussianBlur(noise, (0, 0), _TEXELS_PER_LENGTH / 2))
+        down, across = np.gradient(thickness)
+        rms = math.sqrt(float(np.mean(across**2 + down**2)))
+        patchy = np.clip(1 + 0.6 * mist / float(mist.std()), 0, 2) * film.haze
+        channels = (across * film.slope / rms, down * film.slope / rms, np.minimum(patchy, 1))
+        self._texture = np.dstack(channels).astype(np.float32)
+        self._pixels: tuple[Light, Light] | None = None
+
+    def at(self, pose: Pose, grid: Grid) -> Light:
+        """Return the shift of rays in x and y (camera px) and the haze on a grid, float32 (h, w, 3)."""
+        warp = texel_map(self._optics, self._plate_mm, pose, grid, per_mm=self._per_mm)
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        size = (grid.width, grid.height)
+        here = cv2.warpAffine(self._texture, warp, size, flags=flags, borderMode=cv2.BORDER_REFLECT)
+        to_px = np.eye(3)
+        # A slope this weak is a thin prism: it bends by (n - 1) * slope.
+        to_px[:2, :2] = rotation(pose) * self._optics.throw_px * (self._optics.water_index - 1)
+        return cv2.transform(here, to_px)
+
+    def wavered(self, view: Light, here: Light, cell: int) -> Light:
+        """Return the view, (h, w, 3), through the film's slopes; `here` as from `at` on blocks of `cell`."""
+        if not self._film.slope:
+            return view
+        height, width = view.shape[:2]
+        size = (here.shape[1] * cell, here.shape[0] * cell)
+        across, down = (cv2.resize(plane, size)[:height, :width] for plane in cv2.split(here)[:2])
+        if self._pixels is None:
+            x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
+            self._pixels = tuple(np.meshgrid(x, y))
+        at_x, at_y = cv2.add(across, self._pixels[0]), cv2.add(down, self._pixels[1])
+        return cv2.remap(view, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+    @staticmethod
+    def veil(scene: Scene, grid: Grid) -> Light:
+        """Return the light that mist scatters towards the camera on a grid: the mean of the scene around."""
+        lookup = scene.lookup(max(1, scene.size[1] // _VEIL_SHARE))
+        place = np.zeros((2, 3))
+        for axis in (0, 1):
+            place[axis, axis] = grid.cell * lookup.scale[axis]
+            place[axis, 2] = grid.first[axis] * lookup.scale[axis] + lookup.offset[axis]
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        size = (grid.width, grid.height)
+        return cv2.warpAffine(lookup.image, place, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)

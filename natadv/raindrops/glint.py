@@ -1,13 +1,16 @@
 """Glint: the reflection of a lamp in the drops, the bright speck that makes water look wet.
 
-Water's face, tilted by the slope s, sends light from the lamp to the camera where it mirrors one onto the other.
-The mirror turns with the drop's surface by twice its tilt, and inside the water the angles are 1/n of those in
-air, so a lamp at the angle a from the axis glints where |s| = tan(a) / 2n (wet side away from the lamp)
-at the reflectance of water at normal incidence, ((n - 1) / (n + 1))^2 = 2 % (Born & Wolf, Sec. 1.5.2).
+Water's face, tilted by the slope s, sends light from the lamp to the camera where it mirrors one onto the
+other. A mirror turns light by twice its tilt, and inside the water angles are 1/n of those in air, so a
+lamp at the angle a from the axis glints where |s| = tan(a) / 2n (wet side away from the lamp), at the
+reflectance of water at normal incidence, ((n - 1) / (n + 1))^2 = 2 % (Born & Wolf, Sec. 1.5.2).
 """
 
 import math
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +63,26 @@ class Glint:
     radius: float
     peak: float
 
+    def at(self, across: NDArray[np.float32], down: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the lamp's light where rays are deflected by tan = (across, down), any shape."""
+        off = (across - self.centre[0]) ** 2 + (down - self.centre[1]) ** 2
+        fall = np.maximum(1 - off * (1 / self.radius**2), 0)
+        return fall * fall * np.float32(self.peak)
 
-def glint_of(lamp: Lamp, index: float) -> Glint:
+
+def glint_of(lamp: Lamp, water_index: float) -> Glint:
     """Return the glint of a lamp in water of this refractive index.
 
-    The peak is set so that the integral over slope is that of the lamp's true, smaller disc: the
-    integral of (1 - r^2 / R^2)^2 over its disc is pi R^2 / 3.
+    Its integral over slope is that of the lamp's true, flat disc, of radius tan(radius) / 2n: the integral of
+    (1 - r^2 / R^2)^2 over its own disc is pi R^2 / 3.
     """
-    bend = index - 1
-    true_radius = math.tan(math.radians(lamp.radius_deg)) / (2 * index)
-    # Twice the lamp's radius, because the speck falls off from its middle where the lamp is flat.
-    radius = max(2 * true_radius, MIN_RADIUS)
-    reflectance = ((index - 1) / (index + 1)) ** 2
+    bend = water_index - 1
+    right, up, true_radius = (
+        math.tan(math.radians(angle)) / (2 * water_index) for angle in (lamp.right_deg, lamp.up_deg, lamp.radius_deg)
+    )
+    # Falling off from its middle, a speck as bright as the lamp is sqrt(3) times wider.
+    radius = max(math.sqrt(3) * true_radius, MIN_RADIUS)
+    reflectance = ((water_index - 1) / (water_index + 1)) ** 2
     peak = lamp.radiance * reflectance * 3 * (true_radius / radius) ** 2
-    # The face must lean towards the lamp: water gets thicker away from it, and the deflection points there.
-    right, up = (math.tan(math.radians(angle)) / (2 * index) for angle in (lamp.right_deg, lamp.up_deg))
+    # The face leans towards the lamp where water thickens away from it, and rays are deflected that way.
     return Glint((-bend * right, bend * up), bend * radius, peak)

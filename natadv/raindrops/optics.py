@@ -8,7 +8,7 @@ ignored: below 1 mm on the screen for a 3 mm plate within 15 degrees of the axis
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -51,21 +51,17 @@ class Optics:
     aperture_mm: float = 2.0
     water_index: float = WATER_INDEX
     wet_side: WetSide = "screen"
-    lamp: Lamp | None = Lamp()
+    lamp: Lamp | None = field(default_factory=Lamp)
 
     def __post_init__(self) -> None:
         if self.width_px < 1 or self.height_px < 1:
-            raise ValueError(
-                f"expected a picture of at least 1 x 1 px, got {self.width_px} x {self.height_px}"
-            )
+            raise ValueError(f"expected a picture of at least 1 x 1 px, got {self.width_px} x {self.height_px}")
         for name in ("view_mm", "screen_mm", "glass_mm"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise ValueError(f"expected {name} > 0, got {value}")
         if self.glass_mm >= self.screen_mm:
-            raise ValueError(
-                f"expected the glass nearer than the screen, got {self.glass_mm} and {self.screen_mm} mm"
-            )
+            raise ValueError(f"expected the glass nearer than the screen, got {self.glass_mm} and {self.screen_mm} mm")
         if not (math.isfinite(self.aperture_mm) and self.aperture_mm >= 0):
             raise ValueError(f"expected aperture_mm >= 0, got {self.aperture_mm}")
         if not 1 < self.water_index < 3:
@@ -106,8 +102,8 @@ class Optics:
 def deflection(slope: Array, index: float = WATER_INDEX, wet_side: WetSide = "screen") -> Array:
     """Return tan(angle) by which water of this surface slope bends a ray; towards higher water.
 
-    Snell's law twice: through the flat face (no bend at normal incidence) and the curved one. For small slopes
-    it is (index - 1) * slope, the thin prism. Where reflection is total the value of grazing exit is
+    Snell's law twice: through the flat face (no bend at normal incidence) and the curved one. For small
+    slopes it is (index - 1) * slope, the thin prism. Where reflection is total the value of grazing exit is
     returned; `transmission` is 0 there.
 
     Args:

@@ -52,8 +52,8 @@ class Scene:
 
         Args:
             linear: what the camera sees through dry glass, linear light, float32 (h, w, 3), 0..1.
-            wide: a wider view of the same scene at any resolution, float32 (h2, w2, 3), with the same middle and
-                axes; None for `ambient` all around the view.
+            wide: a wider view of the same scene at any resolution, float32 (h2, w2, 3), with the same
+                middle and axes; None for `ambient` all around the view.
             wide_factor: width (and height) of the field of `wide`, in those of `linear`.
             ambient: linear light where nothing is known; a dark room is about 0.02 of the screen's white.
 
@@ -118,9 +118,10 @@ class Scene:
         field = (width * self._wide_factor * scale[0], height * self._wide_factor * scale[1])
         size = (max(1, round(field[0])), max(1, round(field[1])))
         fitted = cv2.resize(self._wide, size, interpolation=cv2.INTER_AREA)
+        # Rounding may leave it a pixel too large or too small on any side.
+        image = np.full((outer[1], outer[0], 3), self.ambient, np.float32)
         left, top = (outer[0] - size[0]) // 2, (outer[1] - size[1]) // 2
-        image = cv2.copyMakeBorder(
-            fitted, max(top, 0), max(outer[1] - size[1] - top, 0), max(left, 0), max(outer[0] - size[0] - left, 0),
-            cv2.BORDER_CONSTANT, value=(self.ambient,) * 3,
-        )  # fmt: skip
-        return np.ascontiguousarray(image[: outer[1], : outer[0]])
+        part = fitted[max(-top, 0) : outer[1] - top, max(-left, 0) : outer[0] - left]
+        top, left = max(top, 0), max(left, 0)
+        image[top : top + part.shape[0], left : left + part.shape[1]] = part
+        return image

@@ -1,0 +1,117 @@
+"""RandomGlass: one picture as a rig would photograph it behind a random wet plate.
+
+The picture is taken to stand large on a screen in a dark room, filling the camera's view, and to be scaled to its own
+size afterwards; so small pictures are rendered larger and averaged down. For augmenting training sets.
+"""
+
+import math
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from natadv.raindrops.drops import Drops
+from natadv.raindrops.glass import WetGlass
+from natadv.raindrops.light import decode, encode
+from natadv.raindrops.optics import Optics
+from natadv.raindrops.pose import Pose
+from natadv.raindrops.presets import PRESETS, Wetness
+from natadv.raindrops.scene import Scene
+
+Image = NDArray[np.uint8]
+
+PICTURE_MM = 300.0
+"""Longer side of the picture on the screen: 400 of the default camera's 640 px."""
+
+_RENDERED_PX = 160  # least longer side at which drops are rendered
+_ROOM_MM = 40.0  # how much larger than the view a plate is, so that poses differ
+
+
+class RandomGlass:
+    """A pool of wet plates for pictures of one size.
+
+    A plate is built (about 0.2 s) when it is first drawn, and every picture sees one of them in a pose
+    of its own, so few plates give many different wettings.
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int],
+        rng: np.random.Generator,
+        *,
+        plates: int = 12,
+        wetness: Sequence[Wetness] | None = None,
+    ) -> None:
+        """Plan the plates.
+
+        Args:
+            size: height and width of the pictures, px.
+            rng: which drops; the same state gives the same plates.
+            plates: how many.
+            wetness: the presets to take in turn; all of `presets.PRESETS` by default.
+
+        Raises:
+            ValueError: if the size or the number of plates is not positive, or there is no wetness.
+        """
+        kinds = list(PRESETS.values() if wetness is None else wetness)
+        if min(size) < 1 or plates < 1 or not kinds:
+            raise ValueError(f"expected a size, plates and wetness, got {size}, {plates} and {len(kinds)} presets")
+        self.size = size
+        self._zoom = max(1, math.ceil(_RENDERED_PX / max(size)))
+        self._kinds = [kinds[i % len(kinds)] for i in range(plates)]
+        self._seeds = [int(seed) for seed in rng.integers(2**63, size=plates)]
+        self._glasses: dict[int, WetGlass] = {}
+
+    def __call__(self, image: Image, rng: np.random.Generator) -> Image:
+        """Return the picture, uint8 RGB (h, w, 3), behind one of the plates in a random pose.
+
+        Raises:
+            ValueError: if the picture is not uint8 RGB of this pool's size.
+        """
+        if image.dtype != np.uint8 or image.shape != (*self.size, 3):
+            raise ValueError(f"expected uint8 {(*self.size, 3)}, got {image.dtype} {image.shape}")
+        glass = self._glass(int(rng.integers(len(self._seeds))))
+        room = _ROOM_MM / 2
+        pose = Pose(float(rng.uniform(-room, room)), float(rng.uniform(-room, room)), float(rng.uniform(-180.0, 180.0)))
+        scene = Scene(self._enlarged(decode(image)))
+        linear = glass.see(scene, pose).linear
+        if self._zoom > 1:
+            linear = cv2.resize(linear, self.size[::-1], interpolation=cv2.INTER_AREA)
+        return encode(linear)
+
+    def _enlarged(self, linear: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self._zoom == 1:
+            return linear
+        # Each pixel becomes a block: averaged down again, a dry picture is exactly itself.
+        return cv2.resize(linear, None, fx=self._zoom, fy=self._zoom, interpolation=cv2.INTER_NEAREST)
+
+    def _glass(self, index: int) -> WetGlass:
+        if index not in self._glasses:
+            kind = self._kinds[index]
+            height, width = (side * self._zoom for side in self.size)
+            view_mm = PICTURE_MM * width / max(width, height)
+            optics = kind.on(Optics(width_px=width, height_px=height, view_mm=view_mm))
+            seen_mm = math.hypot(width, height) / optics.px_per_mm_glass + _ROOM_MM
+            rng = np.random.default_rng(self._seeds[index])
+            self._glasses[index] = WetGlass(Drops.empty((seen_mm, seen_mm)).sprayed(rng, kind.drops), optics)
+        return self._glasses[index]
+
+
+def through_glass(image: Image, rng: np.random.Generator, *, wetness: Wetness | None = None) -> Image:
+    """Return one picture, uint8 RGB (h, w, 3), behind a wet plate of its own; for many, keep a `RandomGlass`.
+
+    Args:
+        image: the picture.
+        rng: which plate, which pose.
+        wetness: how wet; a random one of the presets by default.
+
+    Raises:
+        ValueError: if the picture is not uint8 RGB.
+    """
+    if image.ndim != 3 or image.dtype != np.uint8:
+        raise ValueError(f"expected uint8 (h, w, 3), got {image.dtype} {image.shape}")
+    kinds = list(PRESETS.values())
+    chosen = wetness or kinds[int(rng.integers(len(kinds)))]
+    size = (image.shape[0], image.shape[1])
+    return RandomGlass(size, rng, plates=1, wetness=[chosen])(image, rng)
