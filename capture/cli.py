@@ -51,7 +51,11 @@ def run(
     else:
         plan = Plan(images, "test" if purpose == "test" else "training", seed, count, seconds, spray_s=spray)
         archive = start_session(out, settings, plan)
-    _record(archive, settings)
+    try:
+        _record(archive, settings)
+    except KeyboardInterrupt:
+        typer.echo(f"stopped; what is complete is kept, and --resume goes on: --out {out} --resume", err=True)
+        raise typer.Exit(130) from None
     items = len(archive.settings.items)
     typer.echo(f"{items} images recorded in {out}; next: natadv capture scan {out} BUNDLE")
 

@@ -73,8 +73,6 @@ def main() -> None:
         if extra is None:
             raise
         sys.exit(_said(f"this command needs {error.name}: pip install 'natadv[{extra}]'", 1))
-    except KeyboardInterrupt:
-        sys.exit(_said("interrupted", 130))
 
 
 def _said(line: str, code: int) -> int:

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from natadv.errors import ConfigError
 from rigs.bench import Bench, BenchSettings
@@ -80,6 +80,14 @@ class RigSettings(Settings):
     bench: BenchSettings
     settle_s: float = 0.2
     file: Annotated[str, Field(exclude=True)] = ""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        height, width = self.frame_size
+        xs, ys = zip(*self.geometry().corners_px, strict=True)
+        if min(xs) < -0.5 or min(ys) < -0.5 or max(xs) > width - 0.5 or max(ys) > height - 0.5:
+            raise ValueError("the shown picture reaches out of the camera's frame; widen view_mm or shrink picture_mm")
+        return self
 
     @property
     def frame_size(self) -> tuple[int, int]:

@@ -63,7 +63,8 @@ def _say(error: ErrorDetails, place: Sequence[str | int], model: type[BaseModel]
         return f"unknown key `{name}`; did you mean `{near[0]}`?" if near else f"unknown key `{name}`"
     if error["type"] == "missing":
         return f"`{name}` is missing"
-    return f"`{name}`: {error['msg']}, got {error['input']!r}"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"`{name}`: {message}, got {error['input']!r}" if name else message
 
 
 def _keys(model: type[BaseModel], place: Sequence[str | int]) -> list[str]:

@@ -8,6 +8,10 @@ import pytest
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
+def pytest_addoption(parser):
+    parser.addoption("--rig", action="append", default=[], help="A rig's YAML file to run the contracts on.")
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Folder of the real data sets beside the checkout; absent outside CI, its tests are skipped."""

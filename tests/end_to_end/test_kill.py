@@ -1,0 +1,97 @@
+"""A session killed at any moment and resumed loses no completed clip and records none twice."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from capture.archive import MANIFEST, open_archive
+from tests.rig_files import image_folder, small_rig
+
+
+def _run(*arguments: object) -> subprocess.Popen:
+    command = "import natadv.cli; natadv.cli.main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", command, "capture", "run", *map(str, arguments)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+
+
+def _completed(folder: Path) -> dict[str, int]:
+    """The clips that are there under their final names, and when each was made."""
+    return {clip.name: clip.stat().st_ino for clip in (folder / "clips").glob("*") if clip.suffix != ".part"}
+
+
+def _kill_and_resume(tmp_path: Path, kills: int) -> None:
+    # Each life of the session is long enough to finish some clips: it needs about a second to start.
+    images = image_folder(tmp_path / "images", labels=4, each=kills)
+    rig = small_rig(tmp_path, width_px=320, height_px=240)
+    folder = tmp_path / "session"
+    arguments = (rig, images, "--out", folder, "--resume", "--seconds", "1")
+    chance = random.Random(kills)
+    before: dict[str, int] = {}
+    killed = 0
+    while killed < kills:
+        process = _run(*arguments)
+        started_s = time.monotonic()
+        while not (folder / MANIFEST).exists() and process.poll() is None and time.monotonic() - started_s < 60:
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0.0, 2.5))
+        process.send_signal(signal.SIGKILL)
+        _, said = process.communicate()
+        if process.returncode == 0:
+            break
+        assert process.returncode == -signal.SIGKILL, said.decode()
+        killed += 1
+        after = _completed(folder)
+        assert before.items() <= after.items(), "a completed clip was lost or recorded again"
+        before = after
+    process = _run(*arguments)
+    _, said = process.communicate(timeout=250)
+    assert process.returncode == 0, said.decode()
+    assert killed == kills, f"the session ended after {killed} kills; give it more images"
+    assert before.items() <= _completed(folder).items()
+    archive = open_archive(folder)
+    assert not archive.missing()
+    records = archive.records()
+    assert len(records) == len({(record.item, record.kind) for record in records}) == 2 * len(archive.settings.items)
+    items = {item.number: item for item in archive.settings.items}
+    for record in records:
+        clip = archive.clip(items[record.item], record.kind)
+        clip.verify()
+        assert clip.info.pixels_sha256 == record.pixels_sha256
+    assert not list((folder / "clips").glob("*.part"))
+
+
+def test_three_kills(tmp_path):
+    _kill_and_resume(tmp_path, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_thirty_kills(tmp_path):
+    _kill_and_resume(tmp_path, 30)
+
+
+def test_ctrl_c_stops_with_one_line_and_resumes(tmp_path):
+    images = image_folder(tmp_path / "images", labels=2, each=4)
+    rig = small_rig(tmp_path)
+    folder = tmp_path / "session"
+    process = _run(rig, images, "--out", folder)
+    while not (folder / MANIFEST).exists():
+        time.sleep(0.02)
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.decode().strip().splitlines()[-1].startswith("stopped; what is complete is kept")
+    archive = open_archive(folder)
+    assert 0 < len(archive.missing()) < 16
+    again = _run(rig, images, "--out", folder, "--resume")
+    assert again.wait(timeout=120) == 0
+    assert not open_archive(folder).missing()

@@ -1,0 +1,173 @@
+import json
+import shutil
+
+import pytest
+
+from capture import session
+from capture.archive import MANIFEST, create_archive, open_archive
+from capture.session import Plan, record_session, start_session
+from natadv.errors import DataError, DeviceError, ResourceError
+from rigs.rig import load_rig
+from tests.rig_files import image_folder, small_rig
+
+
+@pytest.fixture
+def rig_settings(tmp_path):
+    return load_rig(small_rig(tmp_path))
+
+
+@pytest.fixture
+def plan(tmp_path):
+    return Plan(image_folder(tmp_path / "images"), seed=3, clip_s=0.5, control_frames=2)
+
+
+def _record(archive, rig_settings, **kwargs):
+    with rig_settings.open() as rig:
+        record_session(archive, rig, **kwargs)
+
+
+def _digests(archive):
+    return {(r.item, r.kind): r.pixels_sha256 for r in archive.records()}
+
+
+def test_every_image_gets_a_control_and_a_clip(tmp_path, rig_settings, plan):
+    archive = start_session(tmp_path / "session", rig_settings, plan)
+    _record(archive, rig_settings)
+    again = open_archive(tmp_path / "session")
+    assert again.settings == archive.settings
+    assert not again.missing()
+    assert len(again.complete_items()) == 4
+    for item in again.settings.items:
+        dry, wet = again.clip(item, "dry"), again.clip(item, "wet")
+        dry.verify()
+        wet.verify()
+        assert (dry.info.frame_count, wet.info.frame_count) == (2, 15)
+        assert set(dry.table()["drop_count"].to_pylist()) == {0}
+        assert min(wet.table()["drop_count"].to_pylist()) > 0
+        assert len(set(wet.table()["x_mm"].to_pylist())) > 10
+
+
+def test_stored_frames_hold_the_picture_where_the_geometry_says(tmp_path, rig_settings, plan):
+    archive = start_session(tmp_path / "session", rig_settings, plan)
+    _record(archive, rig_settings)
+    item = archive.settings.items[0]
+    frame = next(archive.clip(item, "dry").images())
+    seen = archive.settings.geometry.rectify(frame, (4, 4)).astype(float)
+    shown = archive.image(item)[4::8, 4::8].astype(float)
+    # Other than the light's exact level, what the camera saw is what was shown.
+    assert _correlation(seen, shown) > 0.97
+
+
+def _correlation(a, b):
+    a, b = (x.ravel() - x.mean() for x in (a, b))
+    return float(a @ b / (a @ a * (b @ b)) ** 0.5)
+
+
+class _Interrupt(Exception):
+    pass
+
+
+def test_a_resumed_session_is_the_one_that_would_have_been(tmp_path, rig_settings, plan):
+    whole = start_session(tmp_path / "whole", rig_settings, plan)
+    _record(whole, rig_settings)
+
+    broken = start_session(tmp_path / "broken", rig_settings, plan)
+    done = []
+
+    def stop_in_the_third(item, kind):
+        done.append((item.number, kind))
+        if len(done) == 3:
+            raise _Interrupt
+
+    with pytest.raises(_Interrupt):
+        _record(broken, rig_settings, progress=stop_in_the_third)
+    resumed = open_archive(tmp_path / "broken")
+    assert resumed.missing()
+    resumed.recover()
+    _record(resumed, rig_settings)
+    assert _digests(resumed) == _digests(whole)
+    assert len(resumed.records()) == 8
+
+
+def test_a_clip_that_was_finished_but_not_noted_is_kept(tmp_path, rig_settings, plan):
+    archive = start_session(tmp_path / "session", rig_settings, plan)
+    _record(archive, rig_settings)
+    before = _digests(archive)
+    manifest = tmp_path / "session" / MANIFEST
+    lines = manifest.read_text().splitlines()
+    manifest.write_text("\n".join(lines[:-1]) + "\n" + lines[-1][:20])
+    shutil.copytree(tmp_path / "session/clips/0000-dry", tmp_path / "session/clips/0009-wet.part")
+    assert [(item.number, kind) for item, kind in archive.missing()] == [(3, "wet")]
+    assert [(item.number, kind) for item, kind in archive.recover()] == [(3, "wet")]
+    assert _digests(archive) == before
+    assert not list((tmp_path / "session/clips").glob("*.part"))
+    assert not archive.missing()
+
+
+def test_a_damaged_manifest_line_is_named(tmp_path, rig_settings, plan):
+    archive = start_session(tmp_path / "session", rig_settings, plan)
+    (tmp_path / "session" / MANIFEST).write_text('{"item": 0}\n')
+    with pytest.raises(DataError, match=r"manifest.jsonl, line 1"):
+        archive.records()
+
+
+def test_whatever_happens_the_stage_stops_and_the_sprayer_shuts(tmp_path, rig_settings, plan):
+    archive = start_session(tmp_path / "session", rig_settings, plan)
+    with rig_settings.open() as rig:
+
+        class Broken:
+            info = rig.camera.info
+
+            def read(self):
+                raise DeviceError("camera: unplugged")
+
+            def close(self):
+                pass
+
+        object.__setattr__(rig, "camera", Broken())
+        with pytest.raises(DeviceError, match="unplugged"):
+            record_session(archive, rig)
+        assert not rig.stage.is_moving()
+        with pytest.raises(DeviceError, match="closed"):
+            rig.sprayer.spray(1)
+    assert len(archive.missing()) == 8
+
+
+def test_an_existing_folder_is_not_overwritten(tmp_path, rig_settings, plan):
+    start_session(tmp_path / "session", rig_settings, plan)
+    with pytest.raises(DataError, match="--resume"):
+        start_session(tmp_path / "session", rig_settings, plan)
+
+
+def test_an_unreadable_image_is_named_before_anything_is_made(tmp_path, rig_settings, plan):
+    (plan.images / "01" / "1.png").write_bytes(b"not a picture")
+    with pytest.raises(DataError, match=r"01/1.png: not a readable image"):
+        start_session(tmp_path / "session", rig_settings, plan)
+    assert not (tmp_path / "session").exists()
+
+
+def test_too_little_disk_is_said_before_the_start(tmp_path, rig_settings, plan, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(session.shutil, "disk_usage", lambda _path: usage)
+    with pytest.raises(ResourceError, match="GB free"):
+        start_session(tmp_path / "session", rig_settings, plan)
+    assert not (tmp_path / "session").exists()
+
+
+def test_a_count_chooses_by_seed(tmp_path, rig_settings, plan):
+    def chosen(name, seed):
+        fewer = Plan(plan.images, seed=seed, count=2, clip_s=0.5)
+        return [item.source for item in start_session(tmp_path / name, rig_settings, fewer).settings.items]
+
+    assert chosen("a", 1) == chosen("b", 1)
+    assert len(chosen("c", 2)) == 2
+
+
+def test_settings_of_another_format_are_refused(tmp_path, rig_settings, plan):
+    archive = start_session(tmp_path / "session", rig_settings, plan)
+    path = tmp_path / "session" / "session.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": "natadv-session/9"}))
+    with pytest.raises(DataError, match="natadv-session/1"):
+        open_archive(tmp_path / "session")
+    with pytest.raises(DataError, match="exists already"):
+        create_archive(tmp_path / "session", archive.settings, [])

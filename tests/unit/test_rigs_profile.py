@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from natadv.raindrops.pose import Pose
+from rigs.stage.profile import Journey, Limits, Move
+
+LIMITS = Limits(60, 400, 120, 900)
+POSES = st.builds(Pose, st.floats(-40, 40), st.floats(-40, 40), st.floats(-180, 180))
+
+
+def _track(move: Move, steps: int = 4000) -> tuple[np.ndarray, float]:
+    times = np.linspace(0, move.duration_s, steps)
+    poses = [move.pose_at(t) for t in times]
+    return np.array([(p.x_mm, p.y_mm, p.angle_deg) for p in poses]), times[1] - times[0]
+
+
+@given(POSES, POSES)
+def test_a_move_keeps_every_limit_and_arrives(start, end):
+    move = Move.between(start, end, LIMITS)
+    assert move.pose_at(-1) == start
+    assert move.pose_at(move.duration_s) == end
+    if move.duration_s < 1e-3:
+        return
+    track, step = _track(move)
+    speed = np.abs(np.diff(track, axis=0)) / step
+    assert (speed.max(axis=0) <= np.array([60, 60, 120]) * 1.001 + 1e-9).all()
+    acceleration = np.abs(np.diff(track, 2, axis=0)) / step**2
+    assert (acceleration.max(axis=0) <= np.array([400, 400, 900]) * 1.05 + 1e-3).all()
+
+
+def test_a_long_move_takes_the_time_of_a_trapezoid():
+    # 60 mm at 60 mm/s with 400 mm/s2: 1 s of cruising and 0.15 s for speeding up and slowing down.
+    assert Move.between(Pose(), Pose(60), LIMITS).duration_s == pytest.approx(1.15)
+
+
+def test_a_short_move_is_a_triangle():
+    assert Move.between(Pose(), Pose(4), LIMITS).duration_s == pytest.approx(0.2)
+
+
+def test_a_journey_visits_its_poses_in_turn():
+    path = [Pose(), Pose(6), Pose(6, 0, 90), Pose(0, 3, 0)]
+    journey = Journey.along(path, LIMITS, start_s=10)
+    time_s = 10.0
+    for pose, move in zip(path, journey.moves, strict=False):
+        assert journey.pose_at(time_s) == pose
+        time_s += move.duration_s
+    assert journey.end_s == pytest.approx(time_s)
+    assert journey.pose_at(time_s + 1) == path[-1]
