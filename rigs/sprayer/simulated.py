@@ -1,11 +1,14 @@
 """The simulated sprayer: puts drops on the bench's plate."""
 
+from dataclasses import fields, replace
+from difflib import get_close_matches
 from typing import Literal
 
-from pydantic import NonNegativeFloat
+from pydantic import NonNegativeFloat, field_validator
 
 from natadv.errors import DeviceError
 from natadv.raindrops.drops import DropParameters
+from natadv.raindrops.presets import PRESETS
 from rigs.bench import Bench
 from rigs.settings import Settings
 
@@ -14,20 +17,40 @@ class SimulatedSprayerSettings(Settings):
     """What a spray leaves on the plate.
 
     Attributes:
-        drops: name of a preset of natadv.raindrops.
+        drops: name of a preset of natadv/raindrops/presets.py: its drops, not its bench.
+        change: fields of natadv.raindrops.drops.DropParameters that are to be other than the preset's.
         amount: drops after one second of spraying, as a share of the preset's.
         dry_s: how long it takes to dry the plate.
     """
 
     kind: Literal["simulated"]
     drops: str = "medium"
+    change: dict[str, float] = {}
     amount: NonNegativeFloat = 1.0
     dry_s: NonNegativeFloat = 5.0
 
     @property
     def parameters(self) -> DropParameters:
-        """The preset's drops."""
-        return DropParameters()
+        """The preset's drops, changed."""
+        return replace(PRESETS[self.drops].drops, **self.change)
+
+    @field_validator("drops")
+    @classmethod
+    def _is_a_preset(cls, name: str) -> str:
+        if name not in PRESETS:
+            raise ValueError(f"expected one of {', '.join(PRESETS)}")
+        return name
+
+    @field_validator("change")
+    @classmethod
+    def _are_fields(cls, change: dict[str, float]) -> dict[str, float]:
+        known = [field.name for field in fields(DropParameters)]
+        for name in change:
+            if name not in known:
+                near = get_close_matches(name, known, 1, 0.0)[0]
+                raise ValueError(f"unknown key `{name}`; did you mean `{near}`?")
+        DropParameters(**change)
+        return change
 
 
 class SimulatedSprayer:

@@ -1,5 +1,7 @@
 """What every camera must do."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ def test_frames_are_as_the_camera_says(rig):
 
 def test_index_and_time_rise_together(rig):
     frames = [rig.camera.read() for _ in range(5)]
-    for before, after in zip(frames, frames[1:], strict=False):
+    for before, after in pairwise(frames):
         assert after.index > before.index
         expected_s = (after.index - before.index) / rig.camera.info.fps
         assert after.timestamp_s - before.timestamp_s == pytest.approx(expected_s, abs=0.25 / rig.camera.info.fps)

@@ -93,5 +93,6 @@ def test_ctrl_c_stops_with_one_line_and_resumes(tmp_path):
     archive = open_archive(folder)
     assert 0 < len(archive.missing()) < 16
     again = _run(rig, images, "--out", folder, "--resume")
-    assert again.wait(timeout=120) == 0
+    _, said = again.communicate(timeout=120)
+    assert again.returncode == 0, said.decode()
     assert not open_archive(folder).missing()
