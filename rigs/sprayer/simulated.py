@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 from difflib import get_close_matches
 from typing import Literal
 
-from pydantic import NonNegativeFloat, field_validator
+from pydantic import Field, NonNegativeFloat, field_validator
 
 from natadv.errors import DeviceError
 from natadv.raindrops.drops import DropParameters
@@ -25,7 +25,7 @@ class SimulatedSprayerSettings(Settings):
 
     kind: Literal["simulated"]
     drops: str = "medium"
-    change: dict[str, float] = {}
+    change: dict[str, float] = Field(default_factory=dict)
     amount: NonNegativeFloat = 1.0
     dry_s: NonNegativeFloat = 5.0
 
