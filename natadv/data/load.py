@@ -1,8 +1,9 @@
 """Datasets by name or folder."""
 
 from pathlib import Path
+from typing import cast
 
-from natadv.data.dataset import Dataset, Split
+from natadv.data.dataset import SPLITS, Dataset, Split
 from natadv.data.folder import load_folder
 from natadv.data.gtsrb import find_gtsrb, load_gtsrb
 from natadv.data.signs import load_signs
@@ -11,7 +12,7 @@ from natadv.errors import ConfigError
 NAMES = ("signs", "gtsrb")
 
 
-def load_dataset(name_or_folder: str | Path, split: Split, *, root: Path = Path("data")) -> Dataset:
+def load_dataset(name_or_folder: str | Path, split: str, *, root: Path = Path("data")) -> Dataset:
     """Return one split of a dataset.
 
     A name goes before a folder of the same name in the working directory; write `./signs` for the folder. A folder
@@ -19,18 +20,21 @@ def load_dataset(name_or_folder: str | Path, split: Split, *, root: Path = Path(
 
     Args:
         name_or_folder: `signs`, `gtsrb`, or a folder.
-        split: which part.
+        split: "train" or "test".
         root: where the official archives of named datasets lie unpacked.
 
     Raises:
-        ConfigError: if it is neither a name nor a folder.
+        ConfigError: if it is neither a name nor a folder, or there is no such split.
         DataError: if the folder does not hold what it should.
     """
+    if split not in SPLITS:
+        raise ConfigError(f"split {split!r}: expected train or test")
+    part = cast(Split, split)
     if name_or_folder == "signs":
-        return load_signs(split)
+        return load_signs(part)
     if name_or_folder == "gtsrb":
-        return load_gtsrb(root, split)
+        return load_gtsrb(root, part)
     folder = Path(name_or_folder)
     if not folder.is_dir():
         raise ConfigError(f"data {str(name_or_folder)!r}: neither a folder nor one of {', '.join(NAMES)}")
-    return load_gtsrb(folder, split) if find_gtsrb(folder) else load_folder(folder, split)
+    return load_gtsrb(folder, part) if find_gtsrb(folder) else load_folder(folder, part)

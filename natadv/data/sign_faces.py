@@ -22,9 +22,7 @@ _Colour = tuple[int, int, int]
 _Points = list[tuple[float, float]]
 _TRIANGLE: _Points = [(0.0, -0.92), (0.97, 0.76), (-0.97, 0.76)]
 _DIAMOND: _Points = [(0.0, -0.97), (0.97, 0.0), (0.0, 0.97), (-0.97, 0.0)]
-_OCTAGON: _Points = [
-    (float(np.cos(angle)), float(np.sin(angle))) for angle in np.pi / 8 + np.arange(8) * np.pi / 4
-]
+_OCTAGON: _Points = [(float(np.cos(angle)), float(np.sin(angle))) for angle in np.pi / 8 + np.arange(8) * np.pi / 4]
 
 
 @lru_cache(maxsize=32)

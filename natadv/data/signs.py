@@ -16,7 +16,7 @@ from natadv.images import Image
 
 SIZE_PX = 128
 _FACE_PX = 96
-COUNTS: dict[Split, int] = {"train": 300 * len(LABELS), "test": 60 * len(LABELS)}
+COUNTS: dict[Split, int] = {"train": 200 * len(LABELS), "test": 50 * len(LABELS)}
 
 _Float = NDArray[np.float32]
 # Hues of a sky, leaves, bricks, evening light and concrete, relative to grey.
@@ -87,7 +87,7 @@ def _street_colour(rng: np.random.Generator) -> _Float:
 
 def _posed(face: _Float, rng: np.random.Generator) -> tuple[_Float, _Float]:
     """Return the face in a random perspective, RGB and alpha in 0..1."""
-    half = SIZE_PX * rng.uniform(0.24, 0.44)
+    half = SIZE_PX * rng.uniform(0.3, 0.46)
     angle = np.deg2rad(rng.normal(0, 6))
     yaw, pitch = np.deg2rad(rng.normal(0, 18)), np.deg2rad(rng.normal(0, 8))
     corners = np.array([(-1, -1, 0), (1, -1, 0), (1, 1, 0), (-1, 1, 0)], np.float64)
@@ -115,7 +115,7 @@ def _lit(picture: _Float, rng: np.random.Generator) -> _Float:
     """Apply exposure, colour of the light, a slope of light and sometimes a shadow's edge."""
     direction = rng.uniform(0, 2 * np.pi)
     across = np.float32(np.cos(direction)) * _X + np.float32(np.sin(direction)) * _Y
-    light = np.float32(np.exp2(rng.uniform(-1.8, 0.6))) * (1 + np.float32(rng.uniform(0, 0.4)) * across)
+    light = np.float32(np.exp2(rng.uniform(-1.5, 0.5))) * (1 + np.float32(rng.uniform(0, 0.4)) * across)
     if rng.random() < 0.3:
         light = light * np.where(across > rng.uniform(-0.6, 0.6), np.float32(rng.uniform(0.35, 0.7)), np.float32(1))
     haze = rng.uniform(0, 0.18)
@@ -125,8 +125,8 @@ def _lit(picture: _Float, rng: np.random.Generator) -> _Float:
 
 def _photographed(picture: _Float, rng: np.random.Generator) -> Image:
     """Blur by focus, motion and few pixels, then add sensor noise and JPEG."""
-    pixels = int(rng.integers(36, SIZE_PX + 1))
-    picture = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), rng.uniform(0.3, 2.0))
+    pixels = int(rng.integers(44, SIZE_PX + 1))
+    picture = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), rng.uniform(0.3, 1.6))
     if rng.random() < 0.4:
         length = int(rng.integers(3, 10))
         kernel = cv2.warpAffine(
@@ -136,7 +136,7 @@ def _photographed(picture: _Float, rng: np.random.Generator) -> Image:
         )
         picture = cv2.filter2D(picture, -1, kernel / kernel.sum())
     picture = cv2.resize(picture, (pixels, pixels), interpolation=cv2.INTER_AREA)
-    noise = rng.standard_normal(picture.shape, np.float32) * np.float32(rng.uniform(0.005, 0.05))
+    noise = rng.standard_normal(picture.shape, np.float32) * np.float32(rng.uniform(0.005, 0.04))
     small = np.round(np.clip(picture + noise, 0, 1) * 255).astype(np.uint8)
     _, jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(45, 95))])
     return np.asarray(cv2.resize(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), (SIZE_PX, SIZE_PX)), np.uint8)

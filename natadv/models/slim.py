@@ -23,9 +23,7 @@ _CONFIG = {
 
 
 def _convolution(inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(outputs)
-    )
+    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(outputs))
 
 
 class _Block(nn.Module):
@@ -35,9 +33,7 @@ class _Block(nn.Module):
         self.second = _convolution(outputs, outputs)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or inputs != outputs:
-            self.shortcut = nn.Sequential(
-                nn.AvgPool2d(stride, ceil_mode=True), _convolution(inputs, outputs, kernel=1)
-            )
+            self.shortcut = nn.Sequential(nn.AvgPool2d(stride, ceil_mode=True), _convolution(inputs, outputs, kernel=1))
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(self.second(torch.relu(self.first(x))) + self.shortcut(x))

@@ -6,7 +6,6 @@ carry their own sha256, because a zip file's check sums are not looked at when t
 
 import hashlib
 import io
-import os
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,8 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from natadv.errors import ConfigError, DataError, ResourceError
+from natadv.errors import ConfigError, DataError
 from natadv.models.classifier import Classifier, create_classifier
+from natadv.training.replace import replace_file
 
 FORMAT = "natadv-checkpoint/1"
 
@@ -63,7 +63,8 @@ def save_checkpoint(
     All mappings hold plain values (numbers, strings, lists, dictionaries); `training` may hold tensors too.
 
     Raises:
-        ResourceError: if it cannot be written.
+        ResourceError: if the disk is full.
+        DataError: if the file system refuses for another reason.
     """
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     content = {
@@ -79,16 +80,9 @@ def save_checkpoint(
         "provenance": dict(provenance),
         "training": None if training is None else dict(training),
     }
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:
-        temporary.unlink(missing_ok=True)
-        raise ResourceError(f"{path}: cannot be written ({error})") from error
+    written = io.BytesIO()
+    torch.save(content, written)
+    replace_file(path, written.getvalue())
 
 
 def load_classifier(path: Path) -> LoadedClassifier:
@@ -133,9 +127,7 @@ def _content(path: Path, data: bytes) -> dict[str, Any]:
         raise DataError(f"{path}: not a readable checkpoint, torn or altered; write it again") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise DataError(f"{path}: not a checkpoint of natadv (expected the format {FORMAT!r})")
-    if not isinstance(content.get("weights"), dict) or _digest(content["weights"]) != content.get(
-        "weights_sha256"
-    ):
+    if not isinstance(content.get("weights"), dict) or _digest(content["weights"]) != content.get("weights_sha256"):
         raise DataError(f"{path}: its weights differ from their checksum; write it again")
     return content
 

@@ -1,0 +1,102 @@
+"""`natadv train`: train and evaluate classifiers."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Train and evaluate classifiers.")
+
+_DATA = "signs, gtsrb, or a labelled image folder."
+
+
+@app.command()
+def classifier(
+    data: Annotated[str, typer.Option(help=_DATA)],
+    out: Annotated[Path, typer.Option(help="New folder for the checkpoint and the metrics.")],
+    root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
+    model: Annotated[str | None, typer.Option(help="A timm name. [default: natadv_slim, or --init's]")] = None,
+    pretrained: Annotated[bool, typer.Option("--pretrained", help="DOWNLOAD timm's weights.")] = False,
+    size: Annotated[int | None, typer.Option(help="Picture side, px. [default: 64, or --init's]")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Pictures a step.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    init: Annotated[Path | None, typer.Option(help="Checkpoint to start from.")] = None,
+    hits: Annotated[list[Path] | None, typer.Option(help="Hits folder of a training session; repeatable.")] = None,
+    raindrops: Annotated[float, typer.Option(help="Share of pictures behind wet glass, 0..1.")] = 0.0,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    devices: Annotated[int, typer.Option(help="How many of them.")] = 1,
+    precision: Annotated[str, typer.Option(help="32-true, bf16-mixed or 16-mixed.")] = "32-true",
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+) -> None:
+    """Train a classifier; with --init, --hits and --raindrops, harden one."""
+    from natadv.training.classifier import CHECKPOINT, train_classifier
+    from natadv.training.device import choose_device, device_name
+    from natadv.training.progress import on_terminal
+
+    given = {
+        "data": data,
+        "root": str(root),
+        "model": model,
+        "pretrained": pretrained,
+        "size_px": size,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": lr,
+        "seed": seed,
+        "init": str(init) if init else None,
+        "hits": tuple(str(folder) for folder in hits or ()),
+        "raindrops": raindrops,
+        "device": device,
+        "devices": devices,
+        "precision": precision,
+        "threads": threads,
+    }
+    recipe = _recipe(given)
+    chosen = choose_device(device, count=devices, precision=precision)
+    typer.echo(f"training {recipe.model} at {recipe.size_px} px on {device_name(chosen, threads)}", err=True)
+    metrics = train_classifier(recipe, out, resume=resume, reporter=on_terminal)
+    typer.echo(f"{out / CHECKPOINT}: test accuracy {_rate(metrics)}, {metrics['seconds']:.0f} s")
+
+
+@app.command()
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(help="checkpoint.pt of a run.")],
+    data: Annotated[str, typer.Option(help=_DATA)],
+    split: Annotated[str, typer.Option(help="train or test, where the data have both.")] = "test",
+    root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Print a checkpoint's accuracy on some data, with its 95 % interval."""
+    from natadv.training.evaluate import evaluate_checkpoint
+
+    typer.echo(f"accuracy {evaluate_checkpoint(checkpoint, data, split, root=root, device=device)}")
+
+
+def _recipe(given: dict[str, Any]) -> Any:
+    """Return a checked recipe of the options given; what was left out is `--init`'s or the recipe's own default."""
+    from pathlib import Path
+
+    from pydantic import ValidationError
+
+    from natadv.errors import ConfigError
+    from natadv.training.checkpoint import load_classifier
+    from natadv.training.recipe import Recipe
+
+    options = {name: value for name, value in given.items() if value is not None}
+    if "init" in options:
+        initial = load_classifier(Path(options["init"]))
+        options = {"model": initial.model_name, "size_px": initial.input_size[0]} | options
+    try:
+        return Recipe.model_validate(options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"{first['loc'][0]}: {first['msg']}, got {first['input']!r}") from error
+
+
+def _rate(metrics: dict[str, Any]) -> str:
+    from natadv.evaluation.rates import Rate
+
+    return str(Rate(metrics["correct"], metrics["images"]))

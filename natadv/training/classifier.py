@@ -1,0 +1,118 @@
+"""Train a classifier, or harden one: Lightning Fabric, one-cycle AdamW, averaged weights.
+
+The kept model is the running mean of the weights (Polyak and Juditsky 1992, here with exponential decay) after the
+last epoch. Nothing is chosen by accuracy on the test part, which therefore stays an honest measure.
+
+A run's folder holds checkpoint.pt (the result), last.pt (to resume from, after every epoch), metrics.jsonl (a line
+an epoch), metrics.json and recipe.yaml.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+from lightning.fabric import Fabric
+from pydantic import ValidationError
+
+from natadv.durable import file_error
+from natadv.errors import ConfigError, DataError
+from natadv.training.checkpoint import load_classifier, save_checkpoint
+from natadv.training.device import choose_device, device_name
+from natadv.training.materials import gather
+from natadv.training.progress import Report, silent
+from natadv.training.recipe import Recipe, recipe_yaml
+from natadv.training.replace import replace_file
+from natadv.training.run import LAST, Run
+
+CHECKPOINT = "checkpoint.pt"
+Reporter = Callable[[], AbstractContextManager[Report]]
+
+
+def train_classifier(recipe: Recipe, out: Path, *, resume: bool = False, reporter: Reporter = silent) -> dict[str, Any]:
+    """Train by `recipe` into the folder `out` and return the final metrics.
+
+    Args:
+        recipe: all settings.
+        out: new folder; with `resume`, one that may hold an interrupted run of the same recipe.
+        resume: continue after the last complete epoch; the weights come out as if nothing had happened.
+        reporter: gives a place to report progress to; called once, in the first process.
+
+    Raises:
+        ConfigError: if the settings do not fit each other, the data or the folder, or the loss is not finite.
+        DataError: if data or a checkpoint are missing or torn.
+        DeviceError: if the device asked for is not there.
+        ResourceError: if the disk is full.
+    """
+    device = choose_device(recipe.device, count=recipe.devices, precision=recipe.precision)
+    interrupted = _interrupted(recipe, out, resume)
+    strategy = "auto" if recipe.devices == 1 else "ddp_spawn"
+    fabric = Fabric(accelerator=device, devices=recipe.devices, strategy=strategy, precision=recipe.precision)
+    return fabric.launch(_train, recipe, out, interrupted, reporter)
+
+
+def _interrupted(recipe: Recipe, out: Path, resume: bool) -> Path | None:
+    """Return the state to resume from, or None to start."""
+    last = out / LAST
+    if not last.exists():
+        return None
+    if not resume:
+        raise ConfigError(f"{out}: holds a run already; continue it with --resume or take another folder")
+    try:
+        before = Recipe.model_validate(load_classifier(last).recipe)
+    except ValidationError as error:
+        raise DataError(f"{last}: written by another version of natadv; train anew") from error
+    if changed := before.differences(recipe):
+        name = changed[0]
+        raise ConfigError(
+            f"{out}: was begun with {name} {getattr(before, name)!r}, not {getattr(recipe, name)!r}; "
+            "resume with the same settings"
+        )
+    return last
+
+
+def _train(fabric: Fabric, recipe: Recipe, out: Path, interrupted: Path | None, reporter: Reporter) -> dict[str, Any]:
+    started, cpu_started = time.monotonic(), time.process_time()
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+        cv2.setNumThreads(recipe.threads)
+    run, provenance = _prepared(fabric, recipe, out, interrupted)
+    with reporter() if fabric.is_global_zero else silent() as report:
+        while run.epoch < recipe.epochs:
+            run.train_epoch(report)
+    metrics = dict(run.history[-1])
+    if recipe.init:
+        metrics["accuracy_before"] = run.history[0]["accuracy"]
+    if fabric.is_global_zero:
+        save_checkpoint(
+            out / CHECKPOINT,
+            run.result,
+            metrics=metrics,
+            recipe=recipe.model_dump(mode="json"),
+            provenance=provenance,
+        )
+        metrics |= {
+            "device": device_name(fabric.device.type),
+            "seconds": round(time.monotonic() - started, 2),
+            "cpu_seconds": round(time.process_time() - cpu_started, 2),
+        }
+        replace_file(out / "metrics.json", (json.dumps(metrics, indent=1) + "\n").encode())
+    return metrics
+
+
+def _prepared(fabric: Fabric, recipe: Recipe, out: Path, interrupted: Path | None) -> tuple[Run, dict[str, Any]]:
+    materials = gather(recipe)
+    run = Run(fabric, recipe, out, materials)
+    if interrupted:
+        run.restore(load_classifier(interrupted))
+    elif fabric.is_global_zero:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise file_error(out, error) from error
+        replace_file(out / "recipe.yaml", recipe_yaml(recipe))
+    return run, materials.provenance

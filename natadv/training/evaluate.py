@@ -1,0 +1,47 @@
+"""Accuracy of a classifier on pictures."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from natadv.data.load import load_dataset
+from natadv.errors import DataError
+from natadv.evaluation.rates import Rate
+from natadv.training.checkpoint import load_classifier
+from natadv.training.device import choose_device
+from natadv.training.pictures import Pictures, read_pictures, to_batch
+
+
+@torch.inference_mode()
+def accuracy(model: nn.Module, pictures: Pictures, device: torch.device, *, batch_size: int = 256) -> Rate:
+    """Return how many of `pictures` the model puts first in the right class; leaves its mode as it was."""
+    mode = model.training
+    model.eval()
+    correct = 0
+    for images, targets in pictures.batches(batch_size):
+        predicted = model(to_batch(images, device)).argmax(1).cpu()
+        correct += int((predicted == torch.from_numpy(targets)).sum())
+    model.train(mode)
+    return Rate(correct, len(pictures))
+
+
+def evaluate_checkpoint(
+    checkpoint: Path, data: str, split: str, *, root: Path = Path("data"), device: str = "auto"
+) -> Rate:
+    """Return a checkpoint's accuracy on one split of a dataset; labels are compared by name.
+
+    Raises:
+        DataError: if the data have a label that the checkpoint lacks, or either is missing or torn.
+        DeviceError: if the device asked for is not there.
+    """
+    loaded = load_classifier(checkpoint)
+    dataset = load_dataset(data, split, root=root)
+    unknown = sorted(set(dataset.labels) - set(loaded.labels))
+    if unknown:
+        raise DataError(f"{data}: label {unknown[0]!r} is not one of {checkpoint}'s {len(loaded.labels)} labels")
+    pictures = read_pictures(dataset, loaded.input_size)
+    index = np.array([loaded.labels.index(label) for label in dataset.labels], np.int64)
+    where = torch.device(choose_device(device))
+    return accuracy(loaded.model.to(where), Pictures(pictures.images, index[pictures.targets]), where)

@@ -1,0 +1,125 @@
+"""What a training run works on: the pictures, and the model it starts from."""
+
+import importlib.metadata
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from natadv.data.dataset import Dataset
+from natadv.data.select import training_and_test
+from natadv.errors import ConfigError
+from natadv.models.classifier import Classifier, create_classifier
+from natadv.training.checkpoint import LoadedClassifier, load_classifier
+from natadv.training.hits import load_hits
+from natadv.training.pictures import Pictures, read_pictures
+from natadv.training.recipe import Recipe
+from natadv.training.views import Glass, Views
+
+_PACKAGES = ("natadv", "torch", "torchvision", "timm", "lightning", "numpy", "opencv-python")
+
+
+@dataclass(frozen=True)
+class Materials:
+    """All that a run needs but the state of training itself.
+
+    Attributes:
+        model: with the weights to start from, on the CPU.
+        views: the training pictures and how they are shown.
+        test: the pictures to measure on.
+        provenance: versions, names and counts, as plain values.
+    """
+
+    model: Classifier
+    views: Views
+    test: Pictures
+    provenance: dict[str, Any]
+
+
+def gather(recipe: Recipe) -> Materials:
+    """Read the data and build the model of a recipe.
+
+    Raises:
+        ConfigError: if data, model, or the checkpoint to start from do not fit each other.
+        DataError: if data or the checkpoint are missing or torn.
+    """
+    train, test = training_and_test(recipe.data, root=Path(recipe.root), seed=recipe.seed)
+    initial = load_classifier(Path(recipe.init)) if recipe.init else None
+    model = _model(recipe, train.labels, initial)
+    hits = [load_hits(Path(folder), train.labels) for folder in recipe.hits]
+    views = Views(
+        clean=read_pictures(train, model.input_size),
+        hits=_joined(hits, model.input_size),
+        hit_share=recipe.hit_share,
+        raindrops=recipe.raindrops,
+        glass=_glass(recipe, model.input_size),
+        batch_size=recipe.batch_size,
+        seed=recipe.seed,
+    )
+    return Materials(
+        model=model,
+        views=views,
+        test=read_pictures(test, model.input_size),
+        provenance={
+            "data": train.name,
+            "train_images": len(train),
+            "test_images": len(test),
+            "hits": [{"folder": str(folder), "images": len(hit)} for folder, hit in zip(recipe.hits, hits, strict=True)],
+            "init_sha256": initial.digest if initial else None,
+            "versions": {"python": platform.python_version()} | _versions(),
+        },
+    )
+
+
+def _model(recipe: Recipe, labels: tuple[str, ...], initial: LoadedClassifier | None) -> Classifier:
+    size = (recipe.size_px, recipe.size_px)
+    if initial is None:
+        # torch's layers draw their first weights from its global generator; leave that as it was.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)
+            return create_classifier(recipe.model, labels, size, pretrained=recipe.pretrained)
+    if initial.labels != labels:
+        raise ConfigError(f"{recipe.init}: {_difference(initial.labels, labels)}; it cannot start this training")
+    for name, asked, found in (("model", recipe.model, initial.model_name), ("size", size, initial.input_size)):
+        if asked != found:
+            raise ConfigError(f"{recipe.init}: its {name} is {found}, not {asked}; leave that option out")
+    return initial.model
+
+
+def _difference(found: tuple[str, ...], wanted: tuple[str, ...]) -> str:
+    """Say in one line how two sets of labels differ."""
+    missing = sorted(set(wanted) - set(found))
+    unknown = sorted(set(found) - set(wanted))
+    if missing:
+        return f"has no label {missing[0]!r}, which the data have ({len(found)} labels against {len(wanted)})"
+    if unknown:
+        return f"has the label {unknown[0]!r}, which the data lack ({len(found)} labels against {len(wanted)})"
+    return "has the data's labels in another order"
+
+
+def _joined(hits: list[Dataset], size: tuple[int, int]) -> Pictures:
+    read = [read_pictures(hit, size) for hit in hits]
+    images = [np.zeros((0, *size, 3), np.uint8), *(pictures.images for pictures in read)]
+    targets = [np.zeros(0, np.int64), *(pictures.targets for pictures in read)]
+    return Pictures(np.concatenate(images), np.concatenate(targets))
+
+
+def _glass(recipe: Recipe, size: tuple[int, int]) -> Glass | None:
+    if recipe.raindrops == 0:
+        return None
+    from natadv.raindrops.photograph import RandomGlass
+
+    return RandomGlass(size, np.random.default_rng([recipe.seed, 3]))
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found

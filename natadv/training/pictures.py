@@ -1,0 +1,46 @@
+"""Pictures held in memory at the model's size: decoded and resized once, not once an epoch."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from natadv.data.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Images of one size with their classes.
+
+    Attributes:
+        images: uint8 RGB, (n, h, w, 3).
+        targets: class indices, int64, (n,).
+    """
+
+    images: NDArray[np.uint8]
+    targets: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def batches(self, size: int) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
+        """Yield all of them in order, `size` at a time."""
+        for start in range(0, len(self), size):
+            yield self.images[start : start + size], self.targets[start : start + size]
+
+
+def read_pictures(dataset: Dataset, size: tuple[int, int]) -> Pictures:
+    """Read a whole dataset at `size` = (height, width).
+
+    Raises:
+        DataError: if an image cannot be read.
+    """
+    return Pictures(dataset.images(size), dataset.targets)
+
+
+def to_batch(images: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """Turn uint8 images, (n, h, w, 3), into a float batch, (n, 3, h, w), in [0, 1], channels last in memory."""
+    return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float().div_(255)

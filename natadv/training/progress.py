@@ -1,0 +1,62 @@
+"""How far a training run is, for whoever watches it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Where a run stands after one training step.
+
+    Attributes:
+        done: steps done, of this epoch and all before.
+        total: steps of the whole run.
+        epoch: the epoch, from 1.
+        epochs: epochs of the whole run.
+        loss: mean training loss of this epoch so far.
+        summary: what was measured, in words, at an epoch's end; otherwise empty.
+    """
+
+    done: int
+    total: int
+    epoch: int
+    epochs: int
+    loss: float
+    summary: str = ""
+
+
+Report = Callable[[Step], None]
+
+
+@contextmanager
+def silent() -> Iterator[Report]:
+    """Report to nobody."""
+    yield lambda step: None
+
+
+@contextmanager
+def on_terminal() -> Iterator[Report]:
+    """Show a bar with loss and time left, and a line for each epoch, on standard error."""
+    console = Console(stderr=True, highlight=False)
+    columns = (
+        TextColumn("epoch {task.fields[epoch]}"),
+        BarColumn(),
+        TextColumn("loss {task.fields[loss]:.3f}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None, epoch="", loss=float("nan"))
+
+        def report(step: Step) -> None:
+            name = f"{step.epoch}/{step.epochs}"
+            bar.update(task, completed=step.done, total=step.total, epoch=name, loss=step.loss)
+            if step.summary:
+                console.print(f"epoch {name}: {step.summary}", soft_wrap=True)
+
+        yield report

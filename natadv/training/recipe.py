@@ -1,0 +1,76 @@
+"""The recipe of a training run: what a person chose, checked at the door and kept with the result."""
+
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from natadv.models.classifier import DEFAULT_MODEL
+
+# What may differ between a run and its continuation: where it runs, not what it computes.
+MACHINE = frozenset({"device", "devices", "precision", "threads"})
+
+
+class Recipe(BaseModel):
+    """All settings of one run.
+
+    Attributes:
+        data: a dataset's name or a folder.
+        root: where named datasets lie unpacked.
+        model: timm's name of the backbone.
+        pretrained: start from timm's pretrained weights, which it downloads.
+        size_px: side of the square pictures that the model sees.
+        epochs: passes over the training pictures.
+        batch_size: pictures a step, over all devices.
+        learning_rate: at the peak of the one-cycle schedule.
+        weight_decay: AdamW's, on weights of two or more dimensions.
+        label_smoothing: share of each target spread over all classes, 0..1.
+        averaging: decay a step of the running mean of the weights, which is what is kept; 0 keeps the last.
+        augmentation: strength of the random views, 0 for none.
+        init: checkpoint to start from.
+        hits: folders of hits of training sessions.
+        hit_share: at least this share of an epoch's pictures are hits, by repeating them up to 20 times.
+        raindrops: probability that a training picture is seen through wet glass.
+        seed: of everything random.
+        device: where to compute; `auto` takes CUDA where it is.
+        devices: how many of them.
+        precision: Fabric's name of the arithmetic.
+        threads: CPU threads of torch; None leaves it to torch.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: str
+    root: str = "data"
+    model: str = DEFAULT_MODEL
+    pretrained: bool = False
+    size_px: int = Field(64, ge=8, le=2048)
+    epochs: int = Field(12, ge=1)
+    batch_size: int = Field(64, ge=2)
+    learning_rate: float = Field(4e-3, gt=0)
+    weight_decay: float = Field(0.05, ge=0)
+    label_smoothing: float = Field(0.05, ge=0, lt=1)
+    averaging: float = Field(0.99, ge=0, lt=1)
+    augmentation: float = Field(1.0, ge=0, le=3)
+    init: str | None = None
+    hits: tuple[str, ...] = ()
+    hit_share: float = Field(0.2, ge=0, le=0.9)
+    raindrops: float = Field(0.0, ge=0, le=1)
+    seed: int = Field(0, ge=0)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    devices: int = Field(1, ge=1)
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    threads: int | None = Field(None, ge=1)
+
+    def differences(self, other: "Recipe") -> list[str]:
+        """Name the settings, the machine's aside, in which two recipes differ."""
+        return [
+            name
+            for name in type(self).model_fields
+            if name not in MACHINE and getattr(self, name) != getattr(other, name)
+        ]
+
+
+def recipe_yaml(recipe: Recipe) -> bytes:
+    """Return a recipe as YAML."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True).encode()
