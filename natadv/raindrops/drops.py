@@ -69,14 +69,15 @@ class DropParameters:
             value = getattr(self, entry.name)
             if not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"expected {entry.name} >= 0, got {value}")
-        if self.radius_mm == 0 or self.max_radius_mm == 0:
-            raise ValueError("expected radius_mm and max_radius_mm above 0")
+        if 0 in (self.radius_mm, self.max_radius_mm, self.film_mm):
+            raise ValueError("expected radius_mm, max_radius_mm and film_mm above 0, got 0")
         if not 5 <= self.contact_deg <= 85:
             raise ValueError(f"expected contact_deg in 5..85, got {self.contact_deg}")
         if self.raggedness > 0.2:
             raise ValueError(f"expected raggedness up to 0.2, got {self.raggedness}")
-        if self.trail_share > 1:
-            raise ValueError(f"expected trail_share in 0..1, got {self.trail_share}")
+        for name in ("trail_share", "film_haze"):
+            if getattr(self, name) > 1:
+                raise ValueError(f"expected {name} in 0..1, got {getattr(self, name)}")
 
 
 def _none() -> NDArray[np.float32]:
@@ -153,8 +154,8 @@ class Drops:
         film_seed = int(rng.integers(2**31))
         film = Film(
             slope=min(self.film.slope + amount * parameters.film_slope, 0.02),
-            haze=1 - (1 - self.film.haze) * (1 - min(parameters.film_haze, 1.0)) ** amount,
-            length_mm=parameters.film_mm or self.film.length_mm,
+            haze=1 - (1 - self.film.haze) * (1 - parameters.film_haze) ** amount,
+            length_mm=parameters.film_mm,
             seed=self.film.seed if self.film.slope or self.film.haze else film_seed,
         )
         return replace(_joined(self, fresh, parameters.max_radius_mm), film=film)

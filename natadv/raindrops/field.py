@@ -6,11 +6,11 @@ equation
 
     laplace u = -4 (1 + b y / a),    h = sqrt(u + k^2) - k,    k = a / tan(contact angle),
 
-the height h is exactly a spherical cap on a circle of radius a (u = a^2 - r^2) and a smooth surface with the
-same mean contact angle on any other outline, where a is its hydraulic radius 2 area / perimeter. b is the
-pull of gravity along the plate over that of surface tension: hydrostatic pressure grows by y / l^2 where
-the cap's own is 2 sin(contact) / a, l = 2.7 mm being water's capillary length (de Gennes et al. 2004,
-Capillarity and Wetting Phenomena, Ch. 2).
+the height h is exactly a spherical cap on a circle of radius a (u = a^2 - r^2) and a smooth surface with about
+the same mean contact angle on any other outline, a being its hydraulic radius 2 area / perimeter, or the
+radius of its widest part where that is larger. b is the pull of gravity along the plate over that of surface
+tension: hydrostatic pressure grows by y / l^2 where the cap's own is 2 sin(contact) / a, l = 2.7 mm being
+water's capillary length (de Gennes et al. 2004, Capillarity and Wetting Phenomena, Ch. 2).
 """
 
 import math
@@ -150,8 +150,8 @@ def _slopes(drops: Drops, held: list[int], box: _Box, inside: NDArray[np.bool_],
     weight = drops.radius_mm[held] ** 2
     contact = math.radians(float((drops.contact_deg[held] * weight).sum() / weight.sum()))
     surface = _one_drop(drops, held[0], box, contact) if len(held) == 1 else _merged(inside, away, box, contact)
-    u, hydraulic = surface
-    k = hydraulic / math.tan(contact)
+    u, size = surface
+    k = size / math.tan(contact)
     # The floor keeps a steep drop's surface finite just outside its contact line.
     scale = box.per_mm / 8 / (2 * np.sqrt(np.maximum(u + k * k, (0.2 * k) ** 2)))
     across, down = (cv2.Sobel(u, cv2.CV_32F, 1 - y, y, ksize=3, borderType=cv2.BORDER_REPLICATE) for y in (0, 1))
@@ -159,8 +159,8 @@ def _slopes(drops: Drops, held: list[int], box: _Box, inside: NDArray[np.bool_],
 
 
 def _gravity(radius_mm: float, contact: float) -> float:
-    """Return b of the module's equation; 1 at most, where the drop would start to run."""
-    return min(1.0, radius_mm**2 / (2 * CAPILLARY_LENGTH_MM**2 * math.sin(contact)))
+    """Return b of the module's equation; 0.7 at most, where the drop would start to run."""
+    return min(0.7, radius_mm**2 / (2 * CAPILLARY_LENGTH_MM**2 * math.sin(contact)))
 
 
 def _one_drop(drops: Drops, i: int, box: _Box, contact: float) -> tuple[Array, float]:
@@ -181,7 +181,9 @@ def _merged(inside: NDArray[np.bool_], away: Array, box: _Box, contact: float) -
     y = y - float(y[inside].mean())
     source = 4 * np.clip(1 + _gravity(hydraulic, contact) * y / hydraulic, 0.2, 3).astype(np.float32)
     u = _relaxed(inside.astype(np.float32), source, 1 / box.per_mm)
-    return np.where(inside, u, -2 * hydraulic * np.maximum(away, 0)).astype(np.float32), hydraulic
+    # The widest part of a chain of drops must not be steeper than a drop of its own.
+    size = max(hydraulic, math.sqrt(float(u.max())))
+    return np.where(inside, u, -2 * hydraulic * np.maximum(away, 0)).astype(np.float32), size
 
 
 _CROSS = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], np.float32) / 4

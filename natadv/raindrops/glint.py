@@ -1,9 +1,9 @@
 """Glint: the reflection of a lamp in the drops, the bright speck that makes water look wet.
 
-Water's face, tilted by the slope s, sends light from the lamp to the camera where it mirrors one onto the
-other. A mirror turns light by twice its tilt, and inside the water angles are 1/n of those in air, so a
-lamp at the angle a from the axis glints where |s| = tan(a) / 2n (wet side away from the lamp), at the
-reflectance of water at normal incidence, ((n - 1) / (n + 1))^2 = 2 % (Born & Wolf, Sec. 1.5.2).
+A ray from the camera that meets water's outer face at the tilt t is mirrored by twice that angle. On the face
+towards the camera, a convex mirror, a lamp at the angle a from the axis glints where 2 t = a, on the lamp's side
+of the drop. On the far face, a concave mirror in water, it glints where n sin(2 t) = sin(a), on the side away
+from the lamp. Either reflects ((n - 1) / (n + 1))^2 = 2 % (Born & Wolf, Sec. 1.5.2, near normal incidence).
 """
 
 import math
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from natadv.raindrops.refraction import WetSide, deflection
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +72,22 @@ class Glint:
         return fall * fall * np.float32(self.peak)
 
 
-def glint_of(lamp: Lamp, water_index: float) -> Glint:
-    """Return the glint of a lamp in water of this refractive index.
+def glint_of(lamp: Lamp, water_index: float, wet_side: WetSide) -> Glint:
+    """Return the glint of a lamp in water of this refractive index on this side of the plate.
 
-    Its integral over slope is that of the lamp's true, flat disc, of radius tan(radius) / 2n: the integral of
-    (1 - r^2 / R^2)^2 over its own disc is pi R^2 / 3.
+    Its integral over slope is that of the lamp's true, flat disc, of radius tan(radius) / 2 (or / 2n): the
+    integral of (1 - r^2 / R^2)^2 over its own disc is pi R^2 / 3.
     """
-    bend = water_index - 1
-    right, up, true_radius = (
-        math.tan(math.radians(angle)) / (2 * water_index) for angle in (lamp.right_deg, lamp.up_deg, lamp.radius_deg)
-    )
+    right, up = math.tan(math.radians(lamp.right_deg)), math.tan(math.radians(lamp.up_deg))
+    angle = math.atan(math.hypot(right, up))
+    inside = water_index if wet_side == "screen" else 1.0
+    slope = np.array([math.tan(math.asin(math.sin(angle) / inside) / 2)], np.float32)
+    bend = float(deflection(slope, water_index, wet_side)[0])
+    # Rays are deflected towards the drop's middle: the lamp's way where the glint is on the side away from it.
+    bend *= (1 if wet_side == "screen" else -1) / (math.hypot(right, up) or 1.0)
+    true_radius = math.tan(math.radians(lamp.radius_deg)) / (2 * inside)
     # Falling off from its middle, a speck as bright as the lamp is sqrt(3) times wider.
     radius = max(math.sqrt(3) * true_radius, MIN_RADIUS)
     reflectance = ((water_index - 1) / (water_index + 1)) ** 2
     peak = lamp.radiance * reflectance * 3 * (true_radius / radius) ** 2
-    # The face leans towards the lamp where water thickens away from it, and rays are deflected that way.
-    return Glint((-bend * right, bend * up), bend * radius, peak)
+    return Glint((bend * right, -bend * up), (water_index - 1) * radius, peak)

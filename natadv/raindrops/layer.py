@@ -12,9 +12,10 @@ import numpy as np
 from natadv.raindrops.drops import Drops
 from natadv.raindrops.field import field_of
 from natadv.raindrops.glint import glint_of
-from natadv.raindrops.optics import Optics, deflection, transmission
+from natadv.raindrops.optics import Optics
 from natadv.raindrops.plate import Grid, rotation, texel_map
 from natadv.raindrops.pose import Pose
+from natadv.raindrops.refraction import deflection, transmission
 from natadv.raindrops.scene import Light, Lookup
 
 
@@ -29,7 +30,7 @@ class DropLayer:
     def __init__(self, drops: Drops, optics: Optics, per_mm: float) -> None:
         self._optics, self._plate_mm = optics, drops.plate_mm
         self.texture, self.per_mm = _texture(drops, optics, per_mm), per_mm
-        self._glint = glint_of(optics.lamp, optics.water_index) if optics.lamp else None
+        self._glint = glint_of(optics.lamp, optics.water_index, optics.wet_side) if optics.lamp else None
         self._starts: dict[object, tuple[Light, Light]] = {}
 
     def at(

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 GAMMA = 2.2
 
 _LIGHT = ((np.arange(256) / 255.0) ** GAMMA).astype(np.float32)
-_CODE = np.round((np.arange(65536) / 65535.0) ** (1 / GAMMA) * 255).astype(np.uint8)
+# Looked up by the root of the light, because 16 bits of the light itself are too coarse for the darkest codes.
+_CODE = np.round((np.arange(65536) / 65535.0) ** (2 / GAMMA) * 255).astype(np.uint8)
 _CODE_ROW = _CODE.reshape(1, -1)
 # OpenCV looks up 16-bit images from version 5 on, at half of numpy's time.
 _CV_LOOKS_UP_16_BIT = int(cv2.__version__.split(".")[0]) >= 5
@@ -36,7 +37,8 @@ def encode(linear: NDArray[np.float32]) -> NDArray[np.uint8]:
     """
     if linear.dtype != np.float32 or linear.ndim != 3 or linear.shape[2] != 3:
         raise ValueError(f"expected float32 (h, w, 3), got {linear.dtype} {linear.shape}")
-    steps = cv2.addWeighted(linear, 65535.0, linear, 0.0, 0.0, dtype=cv2.CV_16U)
+    root = cv2.sqrt(cv2.max(linear, 0.0))
+    steps = cv2.addWeighted(root, 65535.0, root, 0.0, 0.0, dtype=cv2.CV_16U)
     if _CV_LOOKS_UP_16_BIT:
         return np.asarray(cv2.LUT(steps, _CODE_ROW), np.uint8)
     return np.take(_CODE, steps)

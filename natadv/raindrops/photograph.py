@@ -24,7 +24,7 @@ Image = NDArray[np.uint8]
 PICTURE_MM = 300.0
 """Longer side of the picture on the screen: 400 of the default camera's 640 px."""
 
-_RENDERED_PX = 160  # least longer side at which drops are rendered
+_RENDERED_PX = 128  # least longer side at which drops are rendered
 _ROOM_MM = 40.0  # how much larger than the view a plate is, so that poses differ
 
 
