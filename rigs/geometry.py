@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from natadv.images import Image, resize
 
@@ -33,20 +34,43 @@ class ScreenGeometry:
     def rectify(self, frame: Image, size: tuple[int, int]) -> Image:
         """Return the shown picture as an image of `size` = (height, width).
 
-        It is cut out at about the camera's own resolution first and averaged down then, so that details
-        smaller than a pixel of the result do not alias.
+        Where the frame is much finer than the result it is halved first, averaging, until three to six of its
+        pixels fall on one of the result; then it is cut out, and averaged down. So details smaller than a pixel
+        of the result do not alias, and a large frame costs little more than reading it once.
         """
         height, width = size
-        top_left, top_right, _, bottom_left = self.corners_px
-        factor = max(
-            1,
-            round(min(math.dist(top_left, top_right) / width, math.dist(top_left, bottom_left) / height)),
+        top_left, top_right, bottom_right, bottom_left = self.corners_px
+        scale = min(
+            math.dist(top_left, top_right) / width,
+            math.dist(bottom_left, bottom_right) / width,
+            math.dist(top_left, bottom_left) / height,
+            math.dist(top_right, bottom_right) / height,
         )
+        halvings = max(0, math.floor(math.log2(scale / 3)))
+        reduced, corners = self._halved(frame, halvings)
+        factor = max(1, round(scale / 2**halvings))
         right, bottom = factor * width - 0.5, factor * height - 0.5
         target = np.array([(-0.5, -0.5), (right, -0.5), (right, bottom), (-0.5, bottom)], np.float32)
-        matrix = cv2.getPerspectiveTransform(np.array(self.corners_px, np.float32), target)
-        cut = cv2.warpPerspective(frame, matrix, (factor * width, factor * height), borderMode=cv2.BORDER_REPLICATE)
+        matrix = cv2.getPerspectiveTransform(corners, target)
+        cut = cv2.warpPerspective(reduced, matrix, (factor * width, factor * height), borderMode=cv2.BORDER_REPLICATE)
         return resize(np.asarray(cut, np.uint8), size)
+
+    def _halved(self, frame: Image, times: int) -> tuple[Image, NDArray[np.float32]]:
+        """Return the part of a frame that holds the picture, halved so often, and the corners in it."""
+        step = 2**times
+        left, top, right, bottom = self.region((frame.shape[0], frame.shape[1]))
+        # A pixel more on each side for the interpolation, and whole blocks, so that nothing is lost in halving.
+        left, top = max(0, left - 1) // step * step, max(0, top - 1) // step * step
+        reduced = frame[top : -(-(bottom + 1) // step) * step, left : -(-(right + 1) // step) * step]
+        for _ in range(times):
+            height, width = reduced.shape[:2]
+            if height % 2 or width % 2:  # the picture reaches the end of an odd frame
+                reduced = np.asarray(
+                    cv2.copyMakeBorder(reduced, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE), np.uint8
+                )
+            reduced = resize(reduced, ((height + 1) // 2, (width + 1) // 2))
+        corners = (np.array(self.corners_px) + 0.5 - (left, top)) / step - 0.5
+        return reduced, corners.astype(np.float32)
 
     def region(self, frame_size: tuple[int, int]) -> tuple[int, int, int, int]:
         """Return (left, top, right, bottom), the whole pixels of the frame (height, width) that hold the picture."""
