@@ -1,0 +1,128 @@
+"""Recordings as live sources: a video file, a clip or a folder of images, paced as it was taken."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+import numpy as np
+
+from edge.source import Shot, SourceOptions
+from natadv.errors import ConfigError, DataError
+from natadv.images import SUFFIXES, Image, LabelledFile, labelled_files, read_image
+from rigs.clip import INFO, read_clip
+from rigs.frame import Frame
+
+# Seconds since the first image, the image, and its label where it is known.
+Timed = Iterator[tuple[float, Image, str | None]]
+
+
+class Recording:
+    """A recording that plays as a camera would: an image is there when its time has come, not before.
+
+    Where decoding is slower than that, playing slows down with it; a frame's time is when it was there.
+    """
+
+    def __init__(self, play: Callable[[], Timed], labels: tuple[str, ...], *, fast: bool) -> None:
+        """Play a recording.
+
+        Args:
+            play: begins it.
+            labels: that its images may have.
+            fast: do not wait for an image's time.
+        """
+        self._play = play
+        self._labels = labels
+        self._fast = fast
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All labels that its images may have."""
+        return self._labels
+
+    def shots(self, stop: threading.Event) -> Iterator[Shot]:
+        """Yield the images in order, each at its time."""
+        begin_s: float | None = None
+        for index, (offset_s, image, label) in enumerate(self._play()):
+            now_s = self.now_s()
+            if begin_s is None or self._fast:
+                begin_s = now_s - offset_s
+            due_s = begin_s + offset_s
+            if stop.wait(max(0.0, due_s - now_s)):
+                return
+            if now_s > due_s:
+                begin_s += now_s - due_s
+            yield Shot(Frame(image, index, max(now_s, due_s)), label)
+
+    def picture(self, image: Image, size: tuple[int, int]) -> Image:
+        """Return the whole frame."""
+        return image
+
+    def now_s(self) -> float:
+        """Return the machine's monotonic time."""
+        return time.monotonic()
+
+
+@contextmanager
+def open_recorded(path: Path, options: SourceOptions) -> Iterator[Recording]:
+    """Open a video file, a clip's folder, or a folder of images.
+
+    Raises:
+        ConfigError: if there is no such file or folder.
+        DataError: if it is none of the three.
+    """
+    if path.is_file():
+        _probe(path)
+        yield Recording(lambda: _video(path), (), fast=options.fast)
+    elif (path / INFO).is_file():
+        clip = read_clip(path)
+        times = clip.table()["timestamp_s"].to_pylist()
+        yield Recording(
+            lambda: ((at - times[0], image, None) for at, image in zip(times, clip.images(), strict=True)),
+            (),
+            fast=options.fast,
+        )
+    elif path.is_dir():
+        files = _files(path)
+        labels = tuple(sorted({file.label for file in files if file.label}))
+        yield Recording(lambda: _images(files, options.image_s), labels, fast=options.fast)
+    else:
+        raise ConfigError(f"source {path}: no such rig, file or folder, and not the number of a camera")
+
+
+def _probe(path: Path) -> None:
+    try:
+        with av.open(str(path)) as container:
+            found = bool(container.streams.video)
+    except (av.FFmpegError, ValueError) as error:
+        raise DataError(f"{path}: not a readable video ({error})") from error
+    if not found:
+        raise DataError(f"{path}: has no video stream")
+
+
+def _video(path: Path) -> Timed:
+    count, first_s = 0, 0.0
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            rate = float(stream.average_rate or 25)
+            for frame in container.decode(stream):
+                at_s = count / rate if frame.time is None else frame.time
+                first_s = first_s if count else at_s
+                count += 1
+                yield at_s - first_s, np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), None
+    except av.FFmpegError as error:
+        raise DataError(f"{path}: torn after {count} frames ({error})") from error
+
+
+def _files(folder: Path) -> list[LabelledFile]:
+    flat = [LabelledFile(path, "") for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES]
+    return flat or labelled_files(folder)
+
+
+def _images(files: list[LabelledFile], image_s: float) -> Timed:
+    for index, file in enumerate(files):
+        yield index * image_s, read_image(file.path), file.label or None

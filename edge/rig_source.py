@@ -1,0 +1,90 @@
+"""A rig as a live source: its camera watches its screen through the moving, wet plate."""
+
+import itertools
+import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from edge.source import Shot, SourceOptions
+from natadv.images import Image, LabelledFile, labelled_files, read_image
+from natadv.raindrops.pose import Pose
+from rigs.rig import Rig, load_rig
+
+SPRAY_S = 1.0
+_LEGS = 8  # poses of one stretch of the plate's trajectory
+
+
+class RigSource:
+    """Frames of a rig's camera, while its screen shows images in turn and its stage carries the plate about.
+
+    All devices are used from the thread that reads the frames.
+    """
+
+    def __init__(self, rig: Rig, files: list[LabelledFile], *, image_s: float, seed: int) -> None:
+        """Watch a rig that is open.
+
+        Args:
+            rig: its screen is left alone where there are no files.
+            files: images to show, over and over.
+            image_s: seconds that each is shown.
+            seed: of the plate's trajectory.
+        """
+        self._rig = rig
+        self._files = files
+        self._image_s = image_s
+        self._rng = np.random.default_rng(seed)
+        self.labels: tuple[str, ...] = tuple(sorted({file.label for file in files}))
+
+    def shots(self, stop: threading.Event) -> Iterator[Shot]:
+        """Yield frames; a label only once the screen has settled on the image."""
+        rig = self._rig
+        turns = itertools.cycle(self._files)
+        label, shown_s, next_s = None, -math.inf, -math.inf
+        if self._files:
+            rig.sprayer.spray(SPRAY_S)
+        while not stop.is_set():
+            if self._files and rig.clock.now_s() >= next_s:
+                file = next(turns)
+                rig.screen.show(read_image(file.path))
+                label, shown_s = file.label, rig.clock.now_s()
+                next_s = shown_s + self._image_s
+            if self._files and not rig.stage.is_moving():
+                rig.stage.follow([self._somewhere() for _ in range(_LEGS)])
+            frame = rig.camera.read()
+            settled = frame.timestamp_s >= shown_s + rig.settle_s
+            yield Shot(frame, label if settled else None)
+
+    def picture(self, image: Image, size: tuple[int, int]) -> Image:
+        """Return what the screen shows, cut out of the frame at `size`."""
+        return self._rig.geometry.rectify(image, size)
+
+    def now_s(self) -> float:
+        """Return the time by the rig's clock."""
+        return self._rig.clock.now_s()
+
+    def _somewhere(self) -> Pose:
+        travel = self._rig.travel
+        radius = travel.radius_mm * math.sqrt(self._rng.random())
+        direction = 2 * math.pi * self._rng.random()
+        angle = travel.angle_deg * self._rng.uniform(-1, 1)
+        return Pose(radius * math.cos(direction), radius * math.sin(direction), angle)
+
+
+@contextmanager
+def open_rig(path: Path, options: SourceOptions) -> Iterator[RigSource]:
+    """Open a rig, running by the machine's clock.
+
+    Raises:
+        ConfigError: if its file is wrong.
+        DeviceError: if a device of it cannot be opened.
+        DataError: if the folder of images is not one.
+    """
+    settings = load_rig(path)
+    files = labelled_files(options.images) if options.images is not None else []
+    with settings.open(realtime=True) as rig:
+        rig.reseed(options.seed)
+        yield RigSource(rig, files, image_s=options.image_s, seed=options.seed)

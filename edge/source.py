@@ -1,0 +1,66 @@
+"""Where a live run's frames come from: a rig, a webcam, or a recording played as if it were live."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from natadv.images import Image
+from rigs.frame import Frame
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shot:
+    """One frame of a source.
+
+    Attributes:
+        frame: as the camera gave it; its time is by the source's clock.
+        label: what it truly shows, where the source knows.
+    """
+
+    frame: Frame
+    label: str | None = None
+
+
+class Source(Protocol):
+    """Frames in the order they were taken, until the source ends or `shots` is given up."""
+
+    def shots(self, stop: threading.Event) -> Iterator[Shot]:
+        """Yield frames; called once, in a thread of its own, which ends soon after `stop` is set.
+
+        Raises:
+            DeviceError: if the device fails.
+            DataError: if a file is torn.
+        """
+        ...
+
+    def picture(self, image: Image, size: tuple[int, int]) -> Image:
+        """Return the part of a frame that the classifier is to look at; near `size` or larger."""
+        ...
+
+    def now_s(self) -> float:
+        """Return the time by the clock of the frames' timestamps."""
+        ...
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All labels that its shots may have."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """How a source is played.
+
+    Attributes:
+        fast: play recordings as fast as they are taken, not at their own rate.
+        images: labelled folder that a rig's screen shows in turn.
+        image_s: seconds that each image of a folder is shown.
+        seed: of the plate's trajectory on a rig.
+    """
+
+    fast: bool = False
+    images: Path | None = None
+    image_s: float = 1.0
+    seed: int = 0

@@ -1,0 +1,67 @@
+"""A webcam by its number, as OpenCV opens it."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import cv2
+import numpy as np
+
+from edge.source import Shot
+from natadv.errors import ConnectError, FrameTimeoutError
+from natadv.images import Image
+from rigs.frame import Frame
+
+
+class Webcam:
+    """Frames of an open camera; their time is when they reached us, for OpenCV tells no better one."""
+
+    labels: tuple[str, ...] = ()
+
+    def __init__(self, video: Any, number: int) -> None:
+        self._video = video
+        self._number = number
+
+    def shots(self, stop: threading.Event) -> Iterator[Shot]:
+        """Yield frames until `stop`; a frame that does not come is an error, never a black image."""
+        index = 0
+        while not stop.is_set():
+            ok, bgr = self._video.read()
+            if not ok or bgr is None:
+                raise FrameTimeoutError(f"camera {self._number}: no frame after {index}; is it still plugged in?")
+            image = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+            yield Shot(Frame(image, index, self.now_s()))
+            index += 1
+
+    def picture(self, image: Image, size: tuple[int, int]) -> Image:
+        """Return the whole frame."""
+        return image
+
+    def now_s(self) -> float:
+        """Return the machine's monotonic time."""
+        return time.monotonic()
+
+
+@contextmanager
+def open_webcam(number: int, connect: Callable[[int], Any] = cv2.VideoCapture) -> Iterator[Webcam]:
+    """Open a webcam and let it go at the end.
+
+    Raises:
+        ConnectError: if there is no such camera.
+    """
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # our one line says it
+    try:
+        video = connect(number)
+    finally:
+        cv2.utils.logging.setLogLevel(level)
+    try:
+        if not video.isOpened():
+            raise ConnectError(f"camera {number}: cannot be opened; `ls /dev/video*` shows those that are here")
+        # Where the driver keeps a queue, old frames would wait in it.
+        video.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        yield Webcam(video, number)
+    finally:
+        video.release()

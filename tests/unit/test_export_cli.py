@@ -1,0 +1,147 @@
+"""`natadv export CHECKPOINT --out BUNDLE`, from a checkpoint to a bundle that the device runs."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from edge.bundle import MODEL, read_bundle
+from edge.classifier import Classifier
+from export.cli import app
+from natadv.errors import BundleError, ConfigError, DataError
+from natadv.images import write_image
+from natadv.models.classifier import create_classifier
+from natadv.training.checkpoint import LoadedClassifier, load_classifier, save_checkpoint
+
+LABELS = ("ahead", "stop", "yield")
+
+
+def run(*args: object) -> str:
+    """Run `natadv export ARGS` and return what it prints; our errors rise."""
+    done = CliRunner().invoke(app, [str(arg) for arg in args])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("export") / "checkpoint.pt"
+    torch.manual_seed(1)
+    model = create_classifier("natadv_slim", LABELS, (32, 40), stem=4, widths=(4, 8, 8))
+    save_checkpoint(path, model, metrics={"accuracy": 0.5, "note": "x"}, recipe={}, provenance={})
+    return path
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A labelled folder that lacks one of the model's labels, with 14 images of odd sizes."""
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    for label in LABELS[1:]:
+        (folder / label).mkdir()
+        for number in range(7):
+            image = rng.integers(0, 256, (20 + number, 50, 3), np.uint8)
+            write_image(folder / label / f"{number}.png", image)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def written(checkpoint: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    out = tmp_path_factory.mktemp("out") / "bundle"
+    return out, run(checkpoint, "--out", out, "--data", data)
+
+
+def test_the_bundle_says_what_it_was_made_from(written: tuple[Path, str], checkpoint: Path, data: Path) -> None:
+    folder, printed = written
+    manifest = read_bundle(folder).manifest
+    assert manifest.labels == LABELS
+    assert manifest.input_size == (32, 40)
+    assert manifest.model_name == "natadv_slim"
+    assert manifest.checkpoint_sha256 == load_classifier(checkpoint).digest
+    assert manifest.parity.images == 14 + 16
+    assert manifest.accuracy_data == f"{data.name} test"
+    assert manifest.metrics["checkpoint_accuracy"] == 0.5
+    assert manifest.metrics["accuracy_images"] == 14
+    assert {"torch", "onnx", "onnxruntime"} <= set(manifest.versions)
+    assert printed.count("\n") == 1
+    assert "3 labels, 40x32 px" in printed
+
+
+def test_its_golden_frames_are_real_images(written: tuple[Path, str], checkpoint: Path) -> None:
+    golden = read_bundle(written[0]).golden
+    assert golden.frames.shape == (8, 32, 40, 3)
+    with torch.no_grad():
+        batch = torch.from_numpy(golden.frames).permute(0, 3, 1, 2).float() / 255
+        expected = load_classifier(checkpoint).model(batch)
+    np.testing.assert_allclose(golden.logits, expected.numpy(), atol=1e-5)
+
+
+def test_its_accuracy_is_what_the_device_reaches(written: tuple[Path, str], data: Path) -> None:
+    from natadv.images import labelled_files, read_image
+
+    files = labelled_files(data)
+    with Classifier(written[0], device="cpu") as classifier:
+        predictions = classifier.predict([read_image(file.path) for file in files])
+    right = sum(prediction.label == file.label for prediction, file in zip(predictions, files, strict=True))
+    assert read_bundle(written[0]).manifest.metrics["accuracy"] == right / 14
+
+
+def test_a_name_in_use_is_refused_at_once(written: tuple[Path, str], checkpoint: Path) -> None:
+    before = (written[0] / MODEL).read_bytes()
+    with pytest.raises(ConfigError, match="exists already"):
+        run(checkpoint, "--out", written[0])
+    assert (written[0] / MODEL).read_bytes() == before
+
+
+def test_a_label_that_the_model_lacks_is_named(checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "data" / "zebra").mkdir(parents=True)
+    write_image(tmp_path / "data" / "zebra" / "0.png", np.zeros((9, 9, 3), np.uint8))
+    with pytest.raises(ConfigError, match="label 'zebra' is not among the model's 3 labels"):
+        run(checkpoint, "--out", tmp_path / "bundle", "--data", tmp_path / "data")
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_a_model_that_differs_is_not_written(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import export.checkpoint as module
+
+    loaded: LoadedClassifier = load_classifier(checkpoint)
+    to_onnx = module.to_onnx
+
+    def export_then_train_on(*args: object, **kwargs: object) -> bytes:
+        exported = to_onnx(*args, **kwargs)  # type: ignore[arg-type]
+        with torch.no_grad():
+            loaded.model.backbone.head.bias += 0.1
+        return exported
+
+    monkeypatch.setattr(module, "to_onnx", export_then_train_on)
+    with pytest.raises(BundleError, match=r"differs from the torch model by 0\.1 .*not written"):
+        module.export_classifier(loaded, tmp_path / "bundle")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nowhere\.pt: cannot be read"):
+        run(tmp_path / "nowhere.pt", "--out", tmp_path / "bundle")
+
+
+@pytest.mark.parametrize("words", [["write"], []])
+def test_the_word_write_may_be_left_out(words: list[str], tmp_path: Path) -> None:
+    for args in (["x.pt", "--out", tmp_path / "b"], ["--out", tmp_path / "b", "x.pt"]):
+        with pytest.raises(DataError, match=r"x\.pt"):
+            run(*words, *args)
+
+
+def test_help_is_the_groups_own() -> None:
+    assert "write" in run("--help")
+    assert "--opset" in run("write", "--help")
+
+
+def test_the_manifest_is_json_for_people_too(written: tuple[Path, str]) -> None:
+    content = json.loads((written[0] / "manifest.json").read_text(encoding="utf-8"))
+    assert content["format"] == "natadv-bundle/1"
+    assert content["input"] == {"height": 32, "width": 40}
