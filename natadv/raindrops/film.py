@@ -16,6 +16,7 @@ from natadv.raindrops.pose import Pose
 from natadv.raindrops.scene import Light, Scene
 
 _TEXELS_PER_LENGTH = 4  # samples of the textures per correlation length: enough for linear interpolation
+_SMOOTH_PX = 8  # camera pixels over which film and veil are linear
 _VEIL_SHARE = 16  # the mist shows the mean of the scene over this part of the view's width
 
 
@@ -69,14 +70,15 @@ class FilmLayer:
 
     def at(self, pose: Pose, grid: Grid) -> Light:
         """Return the shift of rays in x and y (camera px) and the haze on a grid, float32 (h, w, 3)."""
-        warp = texel_map(self._optics, self._plate_mm, pose, grid, per_mm=self._per_mm)
+        coarse, enlarged = _coarse(grid)
+        warp = texel_map(self._optics, self._plate_mm, pose, coarse, per_mm=self._per_mm)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        size = (grid.width, grid.height)
+        size = (coarse.width, coarse.height)
         here = cv2.warpAffine(self._texture, warp, size, flags=flags, borderMode=cv2.BORDER_REFLECT)
         to_px = np.eye(3)
         # A slope this weak is a thin prism: it bends by (n - 1) * slope.
         to_px[:2, :2] = rotation(pose) * self._optics.throw_px * (self._optics.water_index - 1)
-        return cv2.transform(here, to_px)
+        return cv2.resize(cv2.transform(here, to_px), enlarged)[: grid.height, : grid.width]
 
     def wavered(self, view: Light, here: Light, cell: int) -> Light:
         """Return the view, (h, w, 3), through the film's slopes; `here` as from `at` on blocks of `cell`."""
@@ -95,10 +97,21 @@ class FilmLayer:
     def veil(scene: Scene, grid: Grid) -> Light:
         """Return the light that mist scatters towards the camera on a grid: the mean of the scene around."""
         lookup = scene.lookup(max(1, scene.size[1] // _VEIL_SHARE))
+        coarse, enlarged = _coarse(grid)
         place = np.zeros((2, 3))
         for axis in (0, 1):
-            place[axis, axis] = grid.cell * lookup.scale[axis]
-            place[axis, 2] = grid.first[axis] * lookup.scale[axis] + lookup.offset[axis]
+            place[axis, axis] = coarse.cell * lookup.scale[axis]
+            place[axis, 2] = coarse.first[axis] * lookup.scale[axis] + lookup.offset[axis]
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        size = (grid.width, grid.height)
-        return cv2.warpAffine(lookup.image, place, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        size = (coarse.width, coarse.height)
+        veil = cv2.warpAffine(lookup.image, place, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        return cv2.resize(veil, enlarged)[: grid.height, : grid.width]
+
+
+def _coarse(grid: Grid) -> tuple[Grid, tuple[int, int]]:
+    """Return a grid of about `_SMOOTH_PX` over this one, and the width and height that it enlarges to."""
+    step = max(1, _SMOOTH_PX // grid.cell)
+    height, width = -(-grid.height // step), -(-grid.width // step)
+    middle = grid.cell * (step - 1) / 2
+    first = (grid.first[0] + middle, grid.first[1] + middle)
+    return Grid(height, width, grid.cell * step, first), (width * step, height * step)

@@ -16,7 +16,7 @@ scene(p+u + D(p+u)), and the integral becomes a convolution with the defocus dis
     out   = (1 - A) dry + C
 
 A and C are smooth on the scale of the disc, so all but the last two lines is done on a grid of `cell` camera
-pixels, about a third of the disc, and enlarged linearly. `exact.see_exactly` is the integral itself;
+pixels, less than half of the disc, and enlarged linearly. `exact.see_exactly` is the integral itself;
 tests hold the two together. All is differentiable in the scene, and in t where the scene is.
 """
 
@@ -38,7 +38,7 @@ from natadv.raindrops.scene import Light, Scene
 
 __all__ = ["Scene", "View", "WetGlass"]
 
-_CELLS_PER_DISC = 3
+_CELLS_PER_DISC = 2.5
 _LARGEST_CELL = 4  # more would miss small drops between two points
 _TEXELS_PER_MM = (5.0, 8.0)  # least, so that half-millimetre drops keep their shape; most, for memory
 

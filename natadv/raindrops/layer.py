@@ -8,6 +8,7 @@ import math
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from natadv.raindrops.drops import Drops
 from natadv.raindrops.field import field_of
@@ -17,6 +18,8 @@ from natadv.raindrops.plate import Grid, rotation, texel_map
 from natadv.raindrops.pose import Pose
 from natadv.raindrops.refraction import deflection, transmission
 from natadv.raindrops.scene import Light, Lookup
+
+_ROW = 512  # points in a row of the list of wet points; OpenCV takes no rows beyond 32767
 
 
 class DropLayer:
@@ -31,7 +34,7 @@ class DropLayer:
         self._optics, self._plate_mm = optics, drops.plate_mm
         self.texture, self.per_mm = _texture(drops, optics, per_mm), per_mm
         self._glint = glint_of(optics.lamp, optics.water_index, optics.wet_side) if optics.lamp else None
-        self._starts: dict[object, tuple[Light, Light]] = {}
+        self._alpha = np.ascontiguousarray(self.texture[..., 3])
 
     def at(
         self, lookup: Lookup, pose: Pose, grid: Grid, *, eye: tuple[float, float] = (0.0, 0.0)
@@ -46,31 +49,52 @@ class DropLayer:
         """
         warp = texel_map(self._optics, self._plate_mm, pose, grid, per_mm=self.per_mm)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        here = cv2.warpAffine(self.texture, warp, (grid.width, grid.height), flags=flags)
+        alpha = cv2.warpAffine(self._alpha, warp, (grid.width, grid.height), flags=flags)
+        colour = np.zeros((grid.height, grid.width, 3), np.float32)
+        # Most of a plate is dry, so the rest is done for a list of the wet points, folded to rows for OpenCV.
+        wet = np.flatnonzero(alpha > 0)
+        if wet.size:
+            folded = np.resize(wet, (-(-wet.size // _ROW), _ROW))
+            y, x = (part.astype(np.float32) for part in np.divmod(folded, grid.width))
+            colour.reshape(-1, 3)[wet] = self._seen(lookup, pose, grid, eye, warp, x, y).reshape(-1, 3)[: wet.size]
+        return colour, alpha
+
+    def _seen(
+        self,
+        lookup: Lookup,
+        pose: Pose,
+        grid: Grid,
+        eye: tuple[float, float],
+        warp: NDArray[np.float64],
+        x: Light,
+        y: Light,
+    ) -> Light:
+        """Return the premultiplied light at the grid points (x, y), each (h, w), as (h, w, 3)."""
+        texel_x, texel_y = (cv2.addWeighted(x, row[0], y, row[1], row[2]) for row in warp)
+        here = cv2.remap(self.texture, texel_x, texel_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
         bend_x, bend_y, passed, alpha = cv2.split(here)
         turn = rotation(pose)
         across = cv2.addWeighted(bend_x, turn[0, 0], bend_y, turn[0, 1], 0)
         down = cv2.addWeighted(bend_x, turn[1, 0], bend_y, turn[1, 1], 0)
-        start_x, start_y = self._start(lookup, grid, eye)
-        at_x = cv2.scaleAdd(across, self._optics.throw_px * lookup.scale[0], start_x)
-        at_y = cv2.scaleAdd(down, self._optics.throw_px * lookup.scale[1], start_y)
-        colour = cv2.remap(lookup.image, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        cv2.multiply(colour, cv2.merge([passed] * 3), dst=colour)
-        if self._glint is not None:
-            light = cv2.multiply(self._glint.at(across, down), alpha)
-            cv2.add(colour, cv2.merge([light] * 3), dst=colour)
-        return colour, alpha
-
-    def _start(self, lookup: Lookup, grid: Grid, eye: tuple[float, float]) -> tuple[Light, Light]:
-        """Return where rays that are not deflected are in the lookup, x and y, each (h, w); the last is kept."""
-        key = (lookup.scale, lookup.offset, grid, eye)
-        if key not in self._starts:
-            x, y = (
-                (np.arange(n) * grid.cell + grid.first[axis] + eye[axis]) * lookup.scale[axis] + lookup.offset[axis]
-                for axis, n in enumerate((grid.width, grid.height))
+        throw = self._optics.throw_px
+        at_x, at_y = (
+            cv2.addWeighted(
+                place,
+                grid.cell * scale,
+                bent,
+                throw * scale,
+                (first + aside) * scale + offset,
             )
-            self._starts = {key: tuple(np.meshgrid(x.astype(np.float32), y.astype(np.float32)))}
-        return self._starts[key]
+            for place, bent, scale, offset, first, aside in zip(
+                (x, y), (across, down), lookup.scale, lookup.offset, grid.first, eye, strict=True
+            )
+        )
+        light = cv2.remap(lookup.image, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        cv2.multiply(light, cv2.merge([passed] * 3), dst=light)
+        if self._glint is not None:
+            glint = cv2.multiply(self._glint.at(across, down), alpha)
+            cv2.add(light, cv2.merge([glint] * 3), dst=light)
+        return light
 
 
 def _texture(drops: Drops, optics: Optics, per_mm: float) -> Light:
