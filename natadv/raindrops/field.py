@@ -25,7 +25,7 @@ from natadv.raindrops.drops import HARMONICS, Drops
 Array = NDArray[np.float32]
 
 CAPILLARY_LENGTH_MM = 2.7
-_BLEND = 0.8  # reach of the smooth minimum, in radii: the width of the neck between two drops that touch
+_BLEND = 0.4  # reach of the smooth minimum, in radii: the width of the neck between two drops that touch
 _MARGIN = 3  # texels around an outline in which the surface is continued, for its derivative on the line
 _FAR = 1e3
 

@@ -66,11 +66,18 @@ PRESETS = MappingProxyType(
             glass_mm=110.0,
             aperture_mm=1.4,
         ),
-        # a wide lens near the plate: soft discs, 36 px
+        # a wide lens near the plate: soft discs, 29 px, about as large as the drops
         "soft": Wetness(
-            DropParameters(drops_per_mm2=0.012, radius_mm=1.3, mist_per_mm2=0.03, film_haze=0.05, film_slope=0.002),
+            DropParameters(
+                drops_per_mm2=0.014,
+                radius_mm=1.8,
+                radius_spread=0.4,
+                mist_per_mm2=0.03,
+                film_haze=0.05,
+                film_slope=0.002,
+            ),
             glass_mm=120.0,
-            aperture_mm=6.7,
+            aperture_mm=5.5,
         ),
     }
 )
