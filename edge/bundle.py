@@ -105,21 +105,27 @@ def write_bundle(folder: Path, bundle: Bundle, *, overwrite: bool = False) -> No
         DataError: if it cannot be written for another reason.
     """
     check_name(folder, overwrite=overwrite)
-    old = folder.with_name(f".{folder.name}.old")
-    staged = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(staged, ignore_errors=True)
-    with new_folder(staged) as part:
-        (part / MODEL).write_bytes(bundle.model_bytes)
-        (part / GOLDEN).write_bytes(_golden_to_bytes(bundle.golden))
-        (part / MANIFEST).write_bytes(bundle.manifest.to_bytes())
+    if not folder.exists():
+        _fill(folder, bundle)
+        return
+    # A folder cannot be exchanged in one step: should this be killed in between, the old one is beside it.
+    new, old = (folder.with_name(f".{folder.name}.{word}") for word in ("new", "old"))
+    for left_over in (new, old):
+        shutil.rmtree(left_over, ignore_errors=True)
+    _fill(new, bundle)
     try:
-        shutil.rmtree(old, ignore_errors=True)
-        if folder.exists():
-            folder.rename(old)
-        staged.rename(folder)
+        folder.rename(old)
+        new.rename(folder)
     except OSError as error:
         raise file_error(folder, error) from error
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _fill(folder: Path, bundle: Bundle) -> None:
+    with new_folder(folder) as part:
+        (part / MODEL).write_bytes(bundle.model_bytes)
+        (part / GOLDEN).write_bytes(_golden_to_bytes(bundle.golden))
+        (part / MANIFEST).write_bytes(bundle.manifest.to_bytes())
 
 
 def check_name(folder: Path, *, overwrite: bool) -> None:

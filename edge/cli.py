@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Run a model bundle on live frames.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Run a model bundle on live frames.")
 
 
 @app.callback()

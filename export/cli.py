@@ -24,6 +24,7 @@ class DefaultCommandGroup(TyperGroup):
 
 app = typer.Typer(
     cls=DefaultCommandGroup,
+    add_completion=False,
     no_args_is_help=True,
     help="Export a checkpoint as a model bundle: natadv export CHECKPOINT --out BUNDLE",
 )
