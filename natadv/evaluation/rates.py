@@ -1,6 +1,7 @@
 """Success rates with their uncertainty (no torch)."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _Z_95 = 1.959963984540054
@@ -28,13 +29,39 @@ class Rate:
     @property
     def interval(self) -> tuple[float, float]:
         """The 95 % Wilson score interval (Wilson 1927, as in Brown, Cai and DasGupta 2001, Eq. 4)."""
-        if not self.total:
-            return 0.0, 1.0
-        n, p, z2 = self.total, self.value, _Z_95**2
-        centre = (p + z2 / (2 * n)) / (1 + z2 / n)
-        half = _Z_95 * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-        return max(0.0, centre - half), min(1.0, centre + half)
+        return _wilson(self.value, self.total)
 
     def __str__(self) -> str:
         low, high = self.interval
         return f"{100 * self.value:.1f} % ({self.hits}/{self.total}, 95 % {100 * low:.1f}–{100 * high:.1f})"
+
+
+def clustered_interval(hits: Sequence[int], totals: Sequence[int]) -> tuple[float, float]:
+    """Return the 95 % interval of a proportion whose samples come in groups of kin, as frames do in clips.
+
+    Wilson's interval at the effective sample size (Franco, Little, Louis and Slud 2019, Sec. 2): so many
+    independent samples as would vary like the ratio of sums over groups does (Cochran 1977, Eq. 6.9). It is taken
+    between the number of groups and that of samples; where nothing varies, it is the number of groups.
+
+    Args:
+        hits: of each group.
+        totals: samples of each group.
+    """
+    groups = [(h, n) for h, n in zip(hits, totals, strict=True) if n]
+    count, total = len(groups), sum(n for _, n in groups)
+    if not total:
+        return 0.0, 1.0
+    p = sum(h for h, _ in groups) / total
+    spread = sum((h - p * n) ** 2 for h, n in groups)
+    variance = spread / total**2 * count / (count - 1) if count > 1 else 0.0
+    effective = p * (1 - p) / variance if variance else count
+    return _wilson(p, min(max(effective, count), total))
+
+
+def _wilson(p: float, n: float) -> tuple[float, float]:
+    if not n:
+        return 0.0, 1.0
+    z2 = _Z_95**2
+    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = _Z_95 * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+    return max(0.0, centre - half), min(1.0, centre + half)
