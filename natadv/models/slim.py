@@ -15,7 +15,7 @@ _CONFIG = {
     "num_classes": 43,
     "input_size": (3, 64, 64),
     "mean": (0.5, 0.5, 0.5),
-    "std": (0.25, 0.25, 0.25),
+    "std": (0.5, 0.5, 0.5),
     "interpolation": "bilinear",
     "first_conv": "stem.0",
     "classifier": "head",
@@ -39,8 +39,20 @@ class _Block(nn.Module):
         return torch.relu(self.second(torch.relu(self.first(x))) + self.shortcut(x))
 
 
+class _Exposure(nn.Module):
+    """Bring each picture to mean 0 and spread 1, so that neither exposure nor haze matters.
+
+    GTSRB's pictures differ by a factor of over 20 in brightness. All channels share one mean and one spread: the
+    colours, which tell signs apart, stay.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        centred = x - x.mean((1, 2, 3), keepdim=True)
+        return centred / (centred.square().mean((1, 2, 3), keepdim=True).sqrt() + 0.02)
+
+
 class SlimNet(nn.Module):
-    """Stem of stride 2, then one stage per width, each halving the picture.
+    """A layer that evens out exposure, a stem of stride 2, then one stage per width, each halving the picture.
 
     Args:
         num_classes: outputs of the last layer; 0 gives the pooled features.
@@ -63,6 +75,7 @@ class SlimNet(nn.Module):
         super().__init__()
         self.num_classes = num_classes
         self.num_features = widths[-1]
+        self.exposure = _Exposure()
         self.stem = nn.Sequential(*_convolution(in_chans, stem, stride=2), nn.ReLU())
         stages, channels = [], stem
         for width, depth in zip(widths, depths, strict=True):
@@ -75,7 +88,7 @@ class SlimNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map normalised pictures, (n, c, h, w), to logits, (n, num_classes)."""
-        return self.head(self.dropout(self.stages(self.stem(x)).mean((2, 3))))
+        return self.head(self.dropout(self.stages(self.stem(self.exposure(x))).mean((2, 3))))
 
 
 @timm.models.register_model

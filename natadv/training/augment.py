@@ -53,12 +53,20 @@ def _posed(batch: Tensor, generator: Generator, strength: float) -> Tensor:
 
 
 def _focused(batch: Tensor, generator: Generator, strength: float) -> Tensor:
-    """Blur or sharpen by going towards, or away from, the mean of 3 x 3 pixels; some twice."""
-    for share in _uniform(batch, generator, 2):
-        amount = (0.25 + 0.75 * share) * strength  # -0.5, sharper, to 1, the mean itself
-        mean = functional.avg_pool2d(batch, 3, 1, 1, count_include_pad=False)
-        batch = batch + amount.clamp(-0.5, 1)[:, None, None, None] * (mean - batch)
-    return batch
+    """Blur by a Gaussian of up to 1.5 pixels, or sharpen by half of what one would take away."""
+    share, width = _uniform(batch, generator, 2)
+    amount = ((0.25 + 0.75 * share) * strength).clamp(-0.5, 1)[:, None, None]
+    sigma = (0.9 + 0.6 * width)[:, None]
+    tap = torch.exp(-((torch.arange(-2.0, 3.0, device=batch.device) / sigma) ** 2) / 2)
+    tap = tap / tap.sum(1, keepdim=True)
+    sharp = torch.zeros(5, 5, device=batch.device)
+    sharp[2, 2] = 1
+    kernels = sharp + amount * (tap[:, :, None] * tap[:, None, :] - sharp)
+    count, channels, height, width_px = batch.shape
+    # One convolution with a group for each plane, which is far quicker than a loop over pictures.
+    planes = functional.pad(batch, (2, 2, 2, 2), mode="replicate").reshape(1, -1, height + 4, width_px + 4)
+    blurred = functional.conv2d(planes, kernels.repeat_interleave(channels, 0)[:, None], groups=count * channels)
+    return blurred.view(batch.shape)
 
 
 def _lit(batch: Tensor, generator: Generator, strength: float) -> Tensor:
@@ -73,8 +81,10 @@ def _lit(batch: Tensor, generator: Generator, strength: float) -> Tensor:
 
 
 def _noisy(batch: Tensor, generator: Generator, strength: float) -> Tensor:
-    """Add sensor noise, sigma up to 0.03, and clip as a sensor does."""
+    """Add sensor noise, sigma up to 0.03 and less in dark pictures, and clip as a sensor does."""
     (level,) = _uniform(batch, generator, 1)
     noise = torch.randn(batch.shape, generator=generator).to(batch.device)
+    level = level * (0.2 + batch.mean((1, 2, 3))).clamp(max=1)
     sigma = (0.03 * strength * level).clamp(min=0)[:, None, None, None]
-    return (batch + sigma * noise).clamp(0, 1)
+    noisy = (batch + sigma * noise).clamp(0, 1)
+    return noisy.contiguous(memory_format=torch.channels_last)

@@ -46,8 +46,8 @@ class Recipe(BaseModel):
     pretrained: bool = False
     size_px: int = Field(64, ge=8, le=2048)
     epochs: int = Field(12, ge=1)
-    batch_size: int = Field(64, ge=2)
-    learning_rate: float = Field(4e-3, gt=0)
+    batch_size: int = Field(32, ge=2)
+    learning_rate: float = Field(6e-3, gt=0)
     weight_decay: float = Field(0.05, ge=0)
     label_smoothing: float = Field(0.05, ge=0, lt=1)
     averaging: float = Field(0.99, ge=0, lt=1)

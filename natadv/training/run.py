@@ -155,11 +155,10 @@ def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
 def _drawn_towards(averages: list[Tensor], values: list[Tensor], count: Tensor | int, *, decay: float) -> None:
     """Move running means towards the values; early ones forget faster, so that the start does not linger."""
     kept = min(decay, (1 + int(count)) / (10 + int(count)))
-    for average, value in zip(averages, values, strict=True):
-        if average.is_floating_point():
-            average.lerp_(value, 1 - kept)
-        else:
-            average.copy_(value)
+    if averages[0].is_floating_point():
+        torch._foreach_lerp_(averages, values, 1 - kept)
+    else:
+        torch._foreach_copy_(averages, values)
 
 
 def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
