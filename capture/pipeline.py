@@ -48,24 +48,29 @@ class Batch:
 
     Attributes:
         start: place of the first in the clip.
-        frames: as recorded, uint8 RGB (h, w, 3).
+        frames: the part that holds the picture, uint8 RGB (h, w, 3), as coarse as the pictures of it allow.
+        geometry: where the picture lies in them.
         probabilities: (n, classes).
     """
 
     start: int
     frames: list[Image]
+    geometry: ScreenGeometry
     probabilities: NDArray[np.float32]
 
 
 class Pipeline:
     """A model with the place of the picture in the frames; `batches` may be called from many threads at once."""
 
-    def __init__(self, model: Model, geometry: ScreenGeometry, *, batch: int = 16) -> None:
+    def __init__(
+        self, model: Model, geometry: ScreenGeometry, *, picture_size: tuple[int, int], batch: int = 16
+    ) -> None:
         """Prepare to classify.
 
         Args:
             model: on the CPU it is called from many threads at once, on a GPU from one at a time.
             geometry: where the shown picture lies in the frames.
+            picture_size: (height, width) up to which pictures can be cut out of the frames of a batch.
             batch: frames of one run of the model.
 
         Raises:
@@ -75,6 +80,7 @@ class Pipeline:
             raise ValueError(f"expected a batch of at least one frame, got {batch}")
         self._model = model
         self._geometry = geometry
+        self._halvings = min(geometry.halvings(model.input_size, 3), geometry.halvings(picture_size, 1))
         self._batch = batch
         # A GPU runs one batch at a time anyway; on the CPU each worker is its own stream of work.
         self._turn: AbstractContextManager[Any] = nullcontext() if model.provider == CPU_PROVIDER else threading.Lock()
@@ -91,23 +97,25 @@ class Pipeline:
             DeviceError: if the model's device fails.
         """
         size = self._model.input_size
+        window = self._geometry.window((clip.info.height_px, clip.info.width_px), self._halvings)
+        geometry = self._geometry.seen_through(window)
         inputs = np.empty((self._batch, *size, 3), np.uint8)
         frames: list[Image] = []
         start = 0
-        for frame in clip.images(threads=threads):
+        for frame in clip.images(threads=threads, window=window):
             # Cut out at once, while the decoded frame is in the processor's cache.
-            inputs[len(frames)] = self._geometry.rectify(frame, size)
+            inputs[len(frames)] = geometry.rectify(frame, size)
             frames.append(frame)
             if len(frames) == self._batch:
-                yield self._classified(start, frames, inputs)
+                yield Batch(start, frames, geometry, self._classify(inputs))
                 start += len(frames)
                 frames = []
         if frames:
-            yield self._classified(start, frames, inputs[: len(frames)])
+            yield Batch(start, frames, geometry, self._classify(inputs[: len(frames)]))
 
-    def _classified(self, start: int, frames: list[Image], inputs: NDArray[np.uint8]) -> Batch:
+    def _classify(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
         with self._turn:
-            return Batch(start, frames, self._model.probabilities(inputs))
+            return self._model.probabilities(inputs)
 
 
 def cores() -> int:

@@ -62,8 +62,8 @@ class Scanner:
         HitPictures(hits_per_clip)
         self._archive = archive
         self._model = model
-        self._pipeline = Pipeline(model, archive.settings.geometry, batch=batch)
         self._size = picture_size(archive.settings.geometry)
+        self._pipeline = Pipeline(model, archive.settings.geometry, picture_size=self._size, batch=batch)
         self._limit = hits_per_clip
         self._folder = hits_folder
         self._verify = verify
@@ -118,12 +118,11 @@ class Scanner:
         return _Seen(table, probabilities.argmax(1), probabilities.max(1), probabilities[:, target])
 
     def _offer(self, batch: Batch, target: int, pictures: HitPictures) -> None:
-        geometry = self._archive.settings.geometry
         answers = batch.probabilities.argmax(1)
         for place in np.flatnonzero(answers != target):
 
             def picture(frame: Image = batch.frames[place]) -> Image:
-                return geometry.rectify(frame, self._size)
+                return batch.geometry.rectify(frame, self._size)
 
             pictures.offer(batch.start + int(place), float(batch.probabilities[place, answers[place]]), picture)
 

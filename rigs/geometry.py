@@ -1,5 +1,6 @@
 """Where the shown picture lies in the camera's frame, and how to cut it out."""
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -38,39 +39,43 @@ class ScreenGeometry:
         pixels fall on one of the result; then it is cut out, and averaged down. So details smaller than a pixel
         of the result do not alias, and a large frame costs little more than reading it once.
         """
+        window = self.window((frame.shape[0], frame.shape[1]), self.halvings(size, 3))
+        rows, columns = _samples(self.seen_through(window), size)
+        cut = cv2.remap(window.of(frame), rows, columns, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return resize(np.asarray(cut, np.uint8), size)
+
+    def scale(self, size: tuple[int, int]) -> float:
+        """Return how many of the frame's pixels fall on one of an image of `size`, along the shortest side."""
         height, width = size
         top_left, top_right, bottom_right, bottom_left = self.corners_px
-        scale = min(
+        return min(
             math.dist(top_left, top_right) / width,
             math.dist(bottom_left, bottom_right) / width,
             math.dist(top_left, bottom_left) / height,
             math.dist(top_right, bottom_right) / height,
         )
-        halvings = max(0, math.floor(math.log2(scale / 3)))
-        reduced, corners = self._halved(frame, halvings)
-        factor = max(1, round(scale / 2**halvings))
-        right, bottom = factor * width - 0.5, factor * height - 0.5
-        target = np.array([(-0.5, -0.5), (right, -0.5), (right, bottom), (-0.5, bottom)], np.float32)
-        matrix = cv2.getPerspectiveTransform(corners, target)
-        cut = cv2.warpPerspective(reduced, matrix, (factor * width, factor * height), borderMode=cv2.BORDER_REPLICATE)
-        return resize(np.asarray(cut, np.uint8), size)
 
-    def _halved(self, frame: Image, times: int) -> tuple[Image, NDArray[np.float32]]:
-        """Return the part of a frame that holds the picture, halved so often, and the corners in it."""
-        step = 2**times
-        left, top, right, bottom = self.region((frame.shape[0], frame.shape[1]))
+    def halvings(self, size: tuple[int, int], least: float) -> int:
+        """Return how often a frame may be halved so that `least` of its pixels still fall on one of `size`."""
+        return max(0, math.floor(math.log2(self.scale(size) / least)))
+
+    def window(self, frame_size: tuple[int, int], halvings: int) -> "Window":
+        """Return the part of frames of `frame_size` = (height, width) that holds the picture, halved so often."""
+        left, top, right, bottom = self.region(frame_size)
+        step = 2**halvings
         # A pixel more on each side for the interpolation, and whole blocks, so that nothing is lost in halving.
-        left, top = max(0, left - 1) // step * step, max(0, top - 1) // step * step
-        reduced = frame[top : -(-(bottom + 1) // step) * step, left : -(-(right + 1) // step) * step]
-        for _ in range(times):
-            height, width = reduced.shape[:2]
-            if height % 2 or width % 2:  # the picture reaches the end of an odd frame
-                reduced = np.asarray(
-                    cv2.copyMakeBorder(reduced, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE), np.uint8
-                )
-            reduced = resize(reduced, ((height + 1) // 2, (width + 1) // 2))
-        corners = (np.array(self.corners_px) + 0.5 - (left, top)) / step - 0.5
-        return reduced, corners.astype(np.float32)
+        return Window(
+            left=max(0, left - 1) // step * step,
+            top=max(0, top - 1) // step * step,
+            right=-(-(right + 1) // step) * step,
+            bottom=-(-(bottom + 1) // step) * step,
+            halvings=halvings,
+        )
+
+    def seen_through(self, window: "Window") -> "ScreenGeometry":
+        """Return the outline of the picture in what the window gives of a frame."""
+        corners = (np.array(self.corners_px) + 0.5 - (window.left, window.top)) / 2**window.halvings - 0.5
+        return ScreenGeometry(tuple((float(x), float(y)) for x, y in corners))  # type: ignore[arg-type]
 
     def region(self, frame_size: tuple[int, int]) -> tuple[int, int, int, int]:
         """Return (left, top, right, bottom), the whole pixels of the frame (height, width) that hold the picture."""
@@ -82,3 +87,37 @@ class ScreenGeometry:
             min(width, math.ceil(max(xs) + 0.5)),
             min(height, math.ceil(max(ys) + 0.5)),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A part of a frame, from (left, top) up to (right, bottom), averaged over blocks of 2**halvings pixels."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    halvings: int = 0
+
+    def of(self, plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return that part of a frame or of one of its planes, (h, w, 3) or (h, w)."""
+        part = plane[self.top : self.bottom, self.left : self.right]
+        for _ in range(self.halvings):
+            height, width = part.shape[:2]
+            if height % 2 or width % 2:  # the picture reaches the end of an odd frame
+                part = np.asarray(cv2.copyMakeBorder(part, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE), np.uint8)
+            part = resize(part, ((height + 1) // 2, (width + 1) // 2))
+        return part
+
+
+@functools.lru_cache(maxsize=64)
+def _samples(geometry: ScreenGeometry, size: tuple[int, int]) -> tuple[NDArray[np.int16], NDArray[np.uint16]]:
+    """Return where in a frame the samples of a picture lie, some to each pixel of `size`, as `cv2.remap` reads it."""
+    factor = max(1, round(geometry.scale(size)))
+    height, width = factor * size[0], factor * size[1]
+    outline = [(-0.5, -0.5), (width - 0.5, -0.5), (width - 0.5, height - 0.5), (-0.5, height - 0.5)]
+    matrix = cv2.getPerspectiveTransform(np.array(outline, np.float32), np.array(geometry.corners_px, np.float32))
+    places = np.dstack(np.meshgrid(np.arange(width), np.arange(height))).astype(np.float64)
+    there = cv2.perspectiveTransform(places, matrix).astype(np.float32)
+    whole, fraction = cv2.convertMaps(there[..., 0], there[..., 1], cv2.CV_16SC2)
+    return np.asarray(whole, np.int16), np.asarray(fraction, np.uint16)

@@ -246,5 +246,5 @@ def test_an_error_stops_the_other_workers():
 def test_a_pipeline_yields_frames_in_order(tmp_path, classifier):
     archive = record(tmp_path / "session", PLAN[:1])
     clip = archive.clip(archive.settings.items[0], "wet")
-    batches = list(Pipeline(classifier, archive.settings.geometry, batch=4).batches(clip))
+    batches = list(Pipeline(classifier, archive.settings.geometry, picture_size=(32, 32), batch=4).batches(clip))
     assert [(batch.start, len(batch.frames)) for batch in batches] == [(0, 4), (4, 4), (8, 1)]
