@@ -13,6 +13,7 @@ from natadv.data.dataset import Dataset
 from natadv.data.select import training_and_test
 from natadv.errors import ConfigError
 from natadv.models.classifier import Classifier, create_classifier
+from natadv.raindrops.photograph import RandomGlass
 from natadv.training.checkpoint import LoadedClassifier, load_classifier
 from natadv.training.hits import load_hits
 from natadv.training.pictures import Pictures, read_pictures
@@ -20,6 +21,9 @@ from natadv.training.recipe import Recipe
 from natadv.training.views import Glass, Views
 
 _PACKAGES = ("natadv", "torch", "torchvision", "timm", "lightning", "numpy", "opencv-python")
+
+PLATES = 12
+_PLATES_STREAM = 3  # of chance, beside those of `views`
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,9 @@ def gather(recipe: Recipe) -> Materials:
             "data": train.name,
             "train_images": len(train),
             "test_images": len(test),
-            "hits": [{"folder": str(folder), "images": len(hit)} for folder, hit in zip(recipe.hits, hits, strict=True)],
+            "hits": [
+                {"folder": str(folder), "images": len(hit)} for folder, hit in zip(recipe.hits, hits, strict=True)
+            ],
             "init_sha256": initial.digest if initial else None,
             "versions": {"python": platform.python_version()} | _versions(),
         },
@@ -110,9 +116,7 @@ def _joined(hits: list[Dataset], size: tuple[int, int]) -> Pictures:
 def _glass(recipe: Recipe, size: tuple[int, int]) -> Glass | None:
     if recipe.raindrops == 0:
         return None
-    from natadv.raindrops.photograph import RandomGlass
-
-    return RandomGlass(size, np.random.default_rng([recipe.seed, 3]))
+    return RandomGlass(size, np.random.default_rng([recipe.seed, _PLATES_STREAM]), plates=PLATES)
 
 
 def _versions() -> dict[str, str]:

@@ -65,11 +65,23 @@ class Run:
             ConfigError: if the loss stops being a finite number.
             ResourceError: if the disk is full.
         """
+        # Dropout draws from torch's global generators: set for each epoch, so that a resumed run draws the same,
+        # and put back as they were.
+        gpus = [self._fabric.device] if self._fabric.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=gpus):
+            loss = self._trained_epoch(report)
+        self.history.append({"epoch": self.epoch, "loss": loss, **self._measured()})
+        self._keep()
+        done, total = (epochs * self._materials.views.steps for epochs in (self.epoch, self._recipe.epochs))
+        shown = f"loss {loss:.3f}, test accuracy {100 * self.history[-1]['accuracy']:.2f} %"
+        report(Step(done, total, self.epoch, self._recipe.epochs, loss, shown))
+
+    def _trained_epoch(self, report: Report) -> float:
+        """Train one epoch and return its mean loss."""
         recipe, fabric = self._recipe, self._fabric
         steps, epoch = self._materials.views.steps, self.epoch + 1
-        chance = torch.Generator().manual_seed(_mixed(recipe.seed, epoch, fabric.global_rank))
-        # Dropout draws from torch's global generators: set per epoch, so that a resumed run draws the same.
         torch.manual_seed(_mixed(recipe.seed, epoch, fabric.global_rank + 1000))
+        chance = torch.Generator().manual_seed(_mixed(recipe.seed, epoch, fabric.global_rank))
         self._model.train()
         total_loss = 0.0
         for step, (images, targets) in enumerate(self._materials.views.epoch(epoch)):
@@ -86,10 +98,7 @@ class Run:
                 )
             report(Step(done + 1, recipe.epochs * steps, epoch, recipe.epochs, total_loss / (step + 1)))
         self.epoch = epoch
-        self.history.append({"epoch": epoch, "loss": total_loss / steps, **self._measured()})
-        self._keep()
-        shown = f"loss {total_loss / steps:.3f}, test accuracy {100 * self.history[-1]['accuracy']:.2f} %"
-        report(Step(epoch * steps, recipe.epochs * steps, epoch, recipe.epochs, total_loss / steps, shown))
+        return total_loss / steps
 
     def _step(self, batch: Tensor, targets: Tensor) -> float:
         self._optimizer.zero_grad()

@@ -1,0 +1,62 @@
+"""`natadv train`: options reach the recipe, and what is wrong is one line."""
+
+import sys
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from natadv.errors import ConfigError
+from natadv.images import write_image
+from natadv.train_cli import app
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for label, level in (("dark", 20), ("light", 230)):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for index in range(10):
+            image = np.full((12, 12, 3), 128, np.uint8)
+            image[:, : 6 if label == "dark" else 12 : 2] = level
+            image[index] = 60
+            write_image(tmp_path / "data" / label / f"{index}.png", image)
+    return tmp_path
+
+
+def run(*arguments):
+    result = CliRunner().invoke(app, list(map(str, arguments)))
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def test_train_then_harden_then_evaluate(folder):
+    options = ("--data", folder / "data", "--epochs", 1, "--batch-size", 4, "--device", "cpu", "--threads", 1)
+    first = run("classifier", *options, "--size", 12, "--out", folder / "a")
+    assert "test accuracy" in first.output
+    second = run("classifier", *options, "--init", folder / "a/checkpoint.pt", "--out", folder / "b")
+    assert "natadv_slim at 12 px on CPU, 1 threads" in second.output
+    shown = run("evaluate", folder / "b/checkpoint.pt", "--data", folder / "data")
+    assert shown.output.startswith("accuracy ")
+    assert "/20, 95 %" in shown.output
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (("--lr", -1), "learning_rate: Input should be greater than 0, got -1"),
+        (("--raindrops", 2), "raindrops: Input should be less than or equal to 1, got 2"),
+        (("--device", "tpu"), "device: Input should be 'auto', 'cpu' or 'cuda', got 'tpu'"),
+    ],
+)
+def test_a_wrong_option_is_one_line(folder, option, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        run("classifier", "--data", folder / "data", "--out", folder / "a", *option)
+    assert "\n" not in str(caught.value)
+
+
+def test_help_needs_no_torch():
+    code = "import sys, natadv.train_cli, natadv.data_cli; sys.exit(any(m in sys.modules for m in ('torch', 'cv2')))"
+    import subprocess
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
