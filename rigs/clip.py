@@ -9,7 +9,7 @@ A clip is a folder of three files, and its name appears only when all three are 
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -83,7 +83,7 @@ class Clip:
             raise ClipError(f"{path}: {table.num_rows} rows, {INFO} says {self.info.frame_count}")
         return table
 
-    def images(self, *, threads: int = 1, window: Window | None = None) -> Iterator[Image]:
+    def images(self, *, threads: int = 1, window: Window | None = None) -> Generator[Image, None, None]:
         """Decode the images in order, uint8 RGB, (h, w, 3).
 
         Args:
