@@ -45,15 +45,16 @@ def coverage_chart(scans: Sequence[Sequence[CoverageOutcome]]) -> str:
         scans: their bins; bins that one lacks are gaps in its line.
     """
     bins = sorted({(entry.low, entry.high) for scan in scans for entry in scan})
-    left, top, plot_height, slot = 46.0, 14.0, 220.0, 84.0
-    width, bottom = left + slot * len(bins) + 10, top + plot_height
+    left, top, plot_height = 46.0, 14.0, 220.0
+    slot = max(76.0, min(170.0, 760 / len(bins)))
+    width, bottom = max(620.0, left + slot * len(bins) + 10), top + plot_height
     parts = [
         f'<svg class="chart" viewBox="0 0 {width:g} {bottom + 62:g}" style="max-width:{width:g}px" role="img">'
         "<title>Attack success rate against drop coverage</title>"
     ]
     for percent in range(0, 101, 25):
         y = bottom - plot_height * percent / 100
-        parts.append(f'<line class="grid" x1="{left:g}" x2="{width - 10:g}" y1="{y:g}" y2="{y:g}"/>')
+        parts.append(f'<line class="grid" x1="{left:g}" x2="{left + slot * len(bins):g}" y1="{y:g}" y2="{y:g}"/>')
         parts.append(f'<text x="{left - 8:g}" y="{y + 4:g}" text-anchor="end">{percent} %</text>')
     for place, (low, high) in enumerate(bins):
         x = left + slot * (place + 0.5)
@@ -62,7 +63,7 @@ def coverage_chart(scans: Sequence[Sequence[CoverageOutcome]]) -> str:
         shown = " / ".join(map(str, images if len(set(images)) > 1 else images[:1]))
         parts.append(f'<text class="n" x="{x:g}" y="{bottom + 33:g}" text-anchor="middle">n = {shown}</text>')
     parts.append(
-        f'<text class="axis" x="{left + slot * len(bins) / 2:g}" y="{bottom + 54:g}" text-anchor="middle">'
+        f'<text class="axis" x="{left:g}" y="{bottom + 54:g}">'
         "share of the picture that drops cover; n: images with frames in that range</text>"
     )
     for number, scan in enumerate(scans):

@@ -9,7 +9,7 @@ from capture.hits import DEFINITION
 from natadv.evaluation.rates import Rate, clustered_interval
 
 # Share of the picture that drops cover: fine where most frames are, so that bins hold enough images.
-COVERAGE_EDGES = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
+COVERAGE_EDGES = (0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25, 0.3, 0.4, 0.6, 0.8, 1.0)
 
 
 class _Record(BaseModel):

@@ -248,8 +248,12 @@ def _percent(value: float | None) -> str:
 def _sure(confidence: float) -> str:
     """Return a confidence for a caption: whole percents, none of them claiming certainty."""
     if confidence > 0.995:
-        return "> 99 %"
-    return "< 1 %" if confidence < 0.005 else f"{100 * confidence:.0f} %"
+        return ">\N{NO-BREAK SPACE}99\N{NO-BREAK SPACE}%"
+    return (
+        "<\N{NO-BREAK SPACE}1\N{NO-BREAK SPACE}%"
+        if confidence < 0.005
+        else f"{100 * confidence:.0f}\N{NO-BREAK SPACE}%"
+    )
 
 
 def _write(path: Path, text: str) -> None:

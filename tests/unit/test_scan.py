@@ -61,16 +61,19 @@ def test_success_is_counted_by_class(scanned):
 
 def test_success_is_counted_by_coverage(scanned):
     _, summary = scanned
-    # Frame k of nine has coverage k/36: 0; 2.8 %; 5.6, 8.3; 11.1, 13.9; 16.7, 19.4; 22.2.
-    bins = {(b.low, b.high): (b.images.hits, b.images.total, b.frames.hits, b.frames.total) for b in summary.coverages}
+    # Frame k of nine has coverage k/36: 0; 2.8 %; 5.6; 8.3; 11.1; 13.9; 16.7, 19.4; 22.2.
+    bins = {b.low: (b.images.hits, b.images.total, b.frames.hits, b.frames.total) for b in summary.coverages}
     assert bins == {
-        (0.0, 0.02): (0, 3, 0, 3),
-        (0.02, 0.05): (1, 3, 1, 3),
-        (0.05, 0.1): (1, 3, 1, 6),
-        (0.1, 0.15): (0, 3, 0, 6),
-        (0.15, 0.2): (0, 3, 0, 6),
-        (0.2, 0.3): (1, 3, 1, 3),
+        0.0: (0, 3, 0, 3),
+        0.02: (1, 3, 1, 3),
+        0.04: (1, 3, 1, 3),
+        0.08: (0, 3, 0, 3),
+        0.1: (0, 3, 0, 3),
+        0.12: (0, 3, 0, 3),
+        0.15: (0, 3, 0, 6),
+        0.2: (1, 3, 1, 3),
     }
+    assert [b.high for b in summary.coverages] == [0.02, 0.04, 0.06, 0.1, 0.12, 0.15, 0.2, 0.25]
 
 
 def test_moments_are_the_first_and_the_most_confident_hit(scanned):
