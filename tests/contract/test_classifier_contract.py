@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_bundle import BLUE, GREEN, LABELS, RED, plain, tiny_logits, write_tiny_bundle
 
 from edge.classifier import Classifier
 from edge.runtime import PROVIDERS, Device, load_runtime
+from tests.tiny_bundle import BLUE, GREEN, LABELS, RED, plain, tiny_logits, write_tiny_bundle
 
 
 def devices() -> list[Device]:

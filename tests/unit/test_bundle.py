@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_bundle import LABELS, tiny_golden, tiny_model, write_tiny_bundle
 
 from edge.bundle import GOLDEN, MANIFEST, MODEL, Golden, read_bundle, write_bundle
 from edge.manifest import Manifest
 from natadv.errors import BundleError, ConfigError
+from tests.tiny_bundle import LABELS, tiny_golden, tiny_model, write_tiny_bundle
 
 FILES = (MODEL, MANIFEST, GOLDEN)
 

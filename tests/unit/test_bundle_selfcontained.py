@@ -5,10 +5,10 @@ from pathlib import Path
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from tiny_bundle import tiny_model, write_tiny_bundle
 
 from edge.selfcontained import has_external_data
 from natadv.errors import BundleError
+from tests.tiny_bundle import tiny_model, write_tiny_bundle
 
 
 def outside(tensor: TensorProto) -> TensorProto:

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from onnx import helper
-from tiny_bundle import plain, tiny_golden, tiny_model, write_tiny_bundle
 
 from edge.bundle import MODEL, Golden
 from edge.classifier import Classifier
 from natadv.errors import BundleError
+from tests.tiny_bundle import plain, tiny_golden, tiny_model, write_tiny_bundle
 
 
 def test_the_bytes_that_were_verified_are_the_bytes_that_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from tiny_bundle import BLUE, GREEN, RED, plain, write_tiny_bundle
+
+from tests.tiny_bundle import BLUE, GREEN, RED, plain, write_tiny_bundle
 
 COMMAND = [sys.executable, "-c", "from natadv.cli import main; main()", "edge", "run"]
 

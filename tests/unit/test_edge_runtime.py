@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_bundle import write_tiny_bundle
 
 from edge import runtime, tensorrt
 from edge.classifier import Classifier
 from edge.runtime import PROVIDERS, Device, open_session
 from natadv.errors import DeviceError
+from tests.tiny_bundle import write_tiny_bundle
 
 CPU, CUDA, TENSORRT = PROVIDERS["cpu"], PROVIDERS["cuda"], PROVIDERS["tensorrt"]
 
