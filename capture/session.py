@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 
 from capture.archive import Archive, Item, Kind, Purpose, SessionSettings, create_archive
-from capture.motion import random_path
 from capture.recorder import Recording, record_frames, record_seconds
 from natadv.errors import DataError, ResourceError
 from natadv.images import Image, labelled_files, read_image
@@ -27,6 +26,7 @@ from natadv.raindrops.pose import Pose
 from rigs.clip import Clip, write_clip
 from rigs.frame import Frame
 from rigs.geometry import ScreenGeometry
+from rigs.motion import random_path
 from rigs.rig import Rig, RigSettings
 
 # Lossless x264 has been seen to take 0.25 to 0.6 of the raw bytes, noise being what it cannot foretell.

@@ -11,11 +11,10 @@ import numpy as np
 
 from edge.source import Shot, SourceOptions
 from natadv.images import Image, LabelledFile, labelled_files, read_image
-from natadv.raindrops.pose import Pose
+from rigs.motion import random_path
 from rigs.rig import Rig, load_rig
 
 SPRAY_S = 1.0
-_LEGS = 8  # poses of one stretch of the plate's trajectory
 
 
 class RigSource:
@@ -53,7 +52,7 @@ class RigSource:
                 label, shown_s = file.label, rig.clock.now_s()
                 next_s = shown_s + self._image_s
             if self._files and not rig.stage.is_moving():
-                rig.stage.follow([self._somewhere() for _ in range(_LEGS)])
+                rig.stage.follow(random_path(self._rng, rig.travel.radius_mm, rig.travel.angle_deg))
             frame = rig.camera.read()
             settled = frame.timestamp_s >= shown_s + rig.settle_s
             yield Shot(frame, label if settled else None)
@@ -65,13 +64,6 @@ class RigSource:
     def now_s(self) -> float:
         """Return the time by the rig's clock."""
         return self._rig.clock.now_s()
-
-    def _somewhere(self) -> Pose:
-        travel = self._rig.travel
-        radius = travel.radius_mm * math.sqrt(self._rng.random())
-        direction = 2 * math.pi * self._rng.random()
-        angle = travel.angle_deg * self._rng.uniform(-1, 1)
-        return Pose(radius * math.cos(direction), radius * math.sin(direction), angle)
 
 
 @contextmanager

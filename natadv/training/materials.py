@@ -22,7 +22,7 @@ from natadv.training.views import Glass, Views
 
 _PACKAGES = ("natadv", "torch", "torchvision", "timm", "lightning", "numpy", "opencv-python")
 
-PLATES = 12
+PLATES = 48
 _PLATES_STREAM = 3  # of chance, beside those of `views`
 
 

@@ -1,4 +1,4 @@
-"""Random glass trajectories: where the stage carries the plate during a clip, from a seed."""
+"""Random trajectories: where a stage carries the plate while it is filmed, from a seed."""
 
 import math
 
