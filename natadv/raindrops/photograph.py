@@ -1,7 +1,7 @@
 """RandomGlass: one picture as a rig would photograph it behind a random wet plate.
 
-The picture is taken to stand large on a screen in a dark room, filling the camera's view, and to be scaled to its own
-size afterwards; so small pictures are rendered larger and averaged down. For augmenting training sets.
+The picture is taken to stand large on a screen, filling the camera's view, in a room of random brightness, and to be
+scaled to its own size afterwards; so small pictures are rendered larger and averaged down. For training sets.
 """
 
 import math
@@ -21,8 +21,14 @@ from natadv.raindrops.scene import Scene
 
 Image = NDArray[np.uint8]
 
-PICTURE_MM = 300.0
-"""Longer side of the picture on the screen: 400 of the default camera's 640 px."""
+PICTURE_MM = (200.0, 320.0)
+"""Longer side of the picture on the screen, least and most: a drop is larger in a smaller picture."""
+
+SURROUND = (0.02, 0.6)
+"""Light around the picture, least (a dark room) and most (a pale wall, an overcast sky), of the picture's white.
+
+A drop gathers the light of a wide field: before a dark picture in bright surroundings it is a bright spot.
+"""
 
 _RENDERED_PX = 128  # least longer side at which drops are rendered
 _ROOM_MM = 40.0  # how much larger than the view a plate is, so that poses differ
@@ -74,7 +80,9 @@ class RandomGlass:
         glass = self._glass(int(rng.integers(len(self._seeds))))
         room = _ROOM_MM / 2
         pose = Pose(float(rng.uniform(-room, room)), float(rng.uniform(-room, room)), float(rng.uniform(-180.0, 180.0)))
-        scene = Scene(self._enlarged(decode(image)))
+        low, high = SURROUND
+        surround = float(low * (high / low) ** rng.random())
+        scene = Scene(self._enlarged(decode(image)), ambient=surround)
         linear = glass.see(scene, pose).linear
         if self._zoom > 1:
             linear = cv2.resize(linear, self.size[::-1], interpolation=cv2.INTER_AREA)
@@ -90,10 +98,10 @@ class RandomGlass:
         if index not in self._glasses:
             kind = self._kinds[index]
             height, width = (side * self._zoom for side in self.size)
-            view_mm = PICTURE_MM * width / max(width, height)
+            rng = np.random.default_rng(self._seeds[index])
+            view_mm = rng.uniform(*PICTURE_MM) * width / max(width, height)
             optics = kind.on(Optics(width_px=width, height_px=height, view_mm=view_mm))
             seen_mm = math.hypot(width, height) / optics.px_per_mm_glass + _ROOM_MM
-            rng = np.random.default_rng(self._seeds[index])
             self._glasses[index] = WetGlass(Drops.empty((seen_mm, seen_mm)).sprayed(rng, kind.drops), optics)
         return self._glasses[index]
 
