@@ -29,7 +29,7 @@ from rigs.geometry import ScreenGeometry
 from rigs.motion import random_path
 from rigs.rig import Rig, RigSettings
 
-# Lossless x264 has been seen to take 0.25 to 0.6 of the raw bytes, noise being what it cannot foretell.
+# Lossless video has been seen to take 0.45 to 0.6 of the raw bytes, noise being what no codec can foretell.
 _STORED_SHARE = 0.6
 _SPARE_BYTES = 64 << 20
 _POLL_S = 0.02

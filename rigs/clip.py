@@ -2,8 +2,8 @@
 
 A clip is a folder of three files, and its name appears only when all three are complete and synced:
 
-    video.mkv       the images; x264 in RGB at crf 0, which loses nothing and still decodes when cut off
-    frames.parquet  a row per frame: index, time, pose, drops (Matroska rounds times to milliseconds)
+    video.avi       the images; Ut Video in RGB, lossless and the quickest to decode, in the one container that takes it
+    frames.parquet  a row per frame: index, time, pose, drops (a video file's own times are rounded)
     clip.json       ClipInfo: size, rate and the digests of the other two and of the pixels
 """
 
@@ -31,7 +31,7 @@ from natadv.raindrops.pose import Pose
 from rigs.frame import DropState, Frame
 from rigs.geometry import Window
 
-VIDEO, FRAMES, INFO = "video.mkv", "frames.parquet", "clip.json"
+VIDEO, FRAMES, INFO = "video.avi", "frames.parquet", "clip.json"
 
 _SCHEMA = pa.schema(
     {
@@ -159,7 +159,7 @@ def write_clip(folder: Path, frames: Sequence[Frame], fps: float, *, threads: in
 
     Args:
         folder: the clip's name; must not exist.
-        frames: at least one, all of one size with even height and width.
+        frames: at least one, all of one size.
         fps: the camera's nominal rate; true times are kept a frame.
         threads: encoder threads, 0 for one a core.
 
@@ -195,20 +195,21 @@ def write_clip(folder: Path, frames: Sequence[Frame], fps: float, *, threads: in
 def _encode(path: Path, frames: Sequence[Frame], fps: float, threads: int) -> None:
     height, width = frames[0].image.shape[:2]
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(
-            "libx264rgb", rate=Fraction(fps).limit_denominator(1001), options={"crf": "0", "preset": "ultrafast"}
-        )
-        stream.width, stream.height, stream.pix_fmt = width, height, "rgb24"
+        rate = Fraction(fps).limit_denominator(1001)
+        stream = container.add_stream("utvideo", rate=rate, options={"pred": "left"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "gbrp"
         stream.codec_context.thread_count = threads
         for number, frame in enumerate(frames):
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame.image), format="rgb24")
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame.image), format="rgb24").reformat(
+                format="gbrp"
+            )
             picture.pts = number
             container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
 
 
 def _rgb(frame: av.VideoFrame, window: Window | None) -> Image:
-    """Return a decoded frame as an image; x264's planes are woven together at half the cost of a conversion."""
+    """Return a decoded frame as an image; its planes are woven together at half the cost of a conversion."""
     if frame.format.name != "gbrp":
         image = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
         return window.of(image) if window else image

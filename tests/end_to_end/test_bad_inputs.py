@@ -90,10 +90,10 @@ def test_a_bundle_with_one_flipped_byte(recorded, tmp_path, name):
 
 def test_a_torn_clip(recorded, tmp_path):
     shutil.copytree(recorded / "session", tmp_path / "session")
-    video = tmp_path / "session/clips/0001-wet/video.mkv"
+    video = tmp_path / "session/clips/0001-wet/video.avi"
     video.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
     said = _fails("capture", "scan", tmp_path / "session", recorded / "bundle")
-    assert "0001-wet/video.mkv: torn" in said
+    assert "0001-wet/video.avi: torn" in said
     assert not list((tmp_path / "session").glob("scans/*/*"))
 
 

@@ -161,7 +161,7 @@ def test_a_torn_control_is_named_and_leaves_no_page(tmp_path):
     archive = record(tmp_path / "session", PLAN[:1])
     with Classifier(_bundle(tmp_path / "bundle"), device="cpu", threads=1) as classifier:
         scan_session(archive, classifier)
-    (archive.folder / "clips" / "0000-dry" / "video.mkv").write_bytes(b"torn")
+    (archive.folder / "clips" / "0000-dry" / "video.avi").write_bytes(b"torn")
     with pytest.raises(ClipError, match="0000-dry"):
         write_report(archive)
     assert not list(archive.folder.glob("report*"))

@@ -169,7 +169,7 @@ def test_an_empty_session_is_refused(tmp_path, classifier):
 @pytest.mark.parametrize("name", ["0001-wet", "0002-dry"])
 def test_a_torn_clip_ends_the_scan_with_nothing_written(tmp_path, classifier, name):
     archive = record(tmp_path / "session", PLAN)
-    video = archive.folder / "clips" / name / "video.mkv"
+    video = archive.folder / "clips" / name / "video.avi"
     video.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
     with pytest.raises(ClipError, match=name):
         scan_session(archive, classifier)
@@ -179,7 +179,7 @@ def test_a_torn_clip_ends_the_scan_with_nothing_written(tmp_path, classifier, na
 def test_a_failed_rescan_leaves_the_old_scan(tmp_path, classifier):
     archive = record(tmp_path / "session", PLAN)
     scan_session(archive, classifier)
-    (archive.folder / "clips" / "0003-wet" / "video.mkv").write_bytes(b"nothing")
+    (archive.folder / "clips" / "0003-wet" / "video.avi").write_bytes(b"nothing")
     with pytest.raises(ClipError):
         scan_session(archive, classifier, force=True)
     assert read_summary(archive.scan_folder(classifier.digest)).clips == 8
@@ -188,7 +188,7 @@ def test_a_failed_rescan_leaves_the_old_scan(tmp_path, classifier):
 
 def test_a_flipped_bit_is_found_when_asked_for(tmp_path, classifier):
     archive = record(tmp_path / "session", PLAN)
-    video = archive.folder / "clips" / "0001-wet" / "video.mkv"
+    video = archive.folder / "clips" / "0001-wet" / "video.avi"
     content = bytearray(video.read_bytes())
     content[len(content) // 2] ^= 1
     video.write_bytes(content)

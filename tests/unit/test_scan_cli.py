@@ -48,7 +48,7 @@ def _refused(monkeypatch, capsys, *words):
 
 
 def test_a_torn_clip_is_one_line(monkeypatch, capsys, session, bundle):
-    video = session.folder / "clips" / "0001-wet" / "video.mkv"
+    video = session.folder / "clips" / "0001-wet" / "video.avi"
     video.write_bytes(video.read_bytes()[:400])
     line = _refused(monkeypatch, capsys, "capture", "scan", session.folder, bundle, "--device", "cpu")
     assert "0001-wet" in line
