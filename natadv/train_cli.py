@@ -25,6 +25,9 @@ def classifier(
     init: Annotated[Path | None, typer.Option(help="Checkpoint to start from.")] = None,
     hits: Annotated[list[Path] | None, typer.Option(help="Hits folder of a training session; repeatable.")] = None,
     raindrops: Annotated[float, typer.Option(help="Share of pictures behind wet glass, 0..1.")] = 0.0,
+    wetness: Annotated[
+        list[str] | None, typer.Option(help="How wet: a preset, repeatable. [default: each of them]")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     devices: Annotated[int, typer.Option(help="How many of them.")] = 1,
@@ -49,6 +52,7 @@ def classifier(
         "init": str(init) if init else None,
         "hits": tuple(str(folder) for folder in hits or ()),
         "raindrops": raindrops,
+        "wetness": tuple(wetness) if wetness else None,
         "device": device,
         "devices": devices,
         "precision": precision,

@@ -14,6 +14,7 @@ from natadv.data.select import training_and_test
 from natadv.errors import ConfigError
 from natadv.models.classifier import Classifier, create_classifier
 from natadv.raindrops.photograph import RandomGlass
+from natadv.raindrops.presets import PRESETS
 from natadv.training.checkpoint import LoadedClassifier, load_classifier
 from natadv.training.hits import load_hits
 from natadv.training.pictures import Pictures, read_pictures
@@ -116,7 +117,8 @@ def _joined(hits: list[Dataset], size: tuple[int, int]) -> Pictures:
 def _glass(recipe: Recipe, size: tuple[int, int]) -> Glass | None:
     if recipe.raindrops == 0:
         return None
-    return RandomGlass(size, np.random.default_rng([recipe.seed, _PLATES_STREAM]), plates=PLATES)
+    rng = np.random.default_rng([recipe.seed, _PLATES_STREAM])
+    return RandomGlass(size, rng, plates=PLATES, wetness=[PRESETS[name] for name in recipe.wetness])
 
 
 def _versions() -> dict[str, str]:

@@ -3,9 +3,10 @@
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from natadv.models.classifier import DEFAULT_MODEL
+from natadv.raindrops.presets import PRESETS
 
 # What may differ between a run and its continuation: where it runs, not what it computes.
 MACHINE = frozenset({"device", "devices", "precision", "threads"})
@@ -31,6 +32,7 @@ class Recipe(BaseModel):
         hits: folders of hits of training sessions.
         hit_share: at least this share of an epoch's pictures are hits, by repeating them up to 20 times.
         raindrops: probability that a training picture is seen through wet glass.
+        wetness: presets of `natadv.raindrops.presets` that the glass takes in turn; one named twice counts twice.
         seed: of everything random.
         device: where to compute; `auto` takes CUDA where it is.
         devices: how many of them.
@@ -56,11 +58,20 @@ class Recipe(BaseModel):
     hits: tuple[str, ...] = ()
     hit_share: float = Field(0.2, ge=0, le=0.9)
     raindrops: float = Field(0.0, ge=0, le=1)
+    wetness: tuple[str, ...] = Field(tuple(PRESETS), min_length=1)
     seed: int = Field(0, ge=0)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     devices: int = Field(1, ge=1)
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     threads: int | None = Field(None, ge=1)
+
+    @field_validator("wetness")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in PRESETS:
+                raise ValueError(f"no preset {name!r}; there are {', '.join(PRESETS)}")
+        return names
 
     def differences(self, other: "Recipe") -> list[str]:
         """Name the settings, the machine's aside, in which two recipes differ."""

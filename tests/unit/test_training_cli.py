@@ -46,6 +46,7 @@ def test_train_then_harden_then_evaluate(folder):
     [
         (("--lr", -1), "learning_rate: Input should be greater than 0, got -1"),
         (("--raindrops", 2), "raindrops: Input should be less than or equal to 1, got 2"),
+        (("--wetness", "damp"), "wetness: Value error, no preset 'damp'; there are light, medium"),
         (("--device", "tpu"), "device: Input should be 'auto', 'cpu' or 'cuda', got 'tpu'"),
     ],
 )
