@@ -5,9 +5,10 @@ it, the stage moves the plate through it, the sprayer wets it, and the camera lo
 """
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
-from pydantic import NonNegativeFloat, PositiveFloat
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
 
 from natadv.raindrops.drops import DropParameters, Drops
 from natadv.raindrops.pose import Pose
@@ -16,6 +17,9 @@ from rigs.panel import Panel
 from rigs.projection import ScreenPlacement
 from rigs.settings import Settings
 from rigs.stage.profile import Journey, Limits, Move
+
+# Turned further, the screen is seen from its edge or its back.
+_Tilt = Annotated[float, Field(ge=-80, le=80)]
 
 
 class BenchSettings(Settings):
@@ -27,20 +31,20 @@ class BenchSettings(Settings):
         glass_mm: distance from the camera to the plate.
         screen_shift_x_mm: of the screen's middle, to the camera's right.
         screen_shift_y_mm: of the screen's middle, downwards.
-        screen_yaw_deg: turn of the screen about the vertical axis.
+        screen_yaw_deg: turn of the screen about the vertical axis; this and the next two within ±80.
         screen_pitch_deg: turn of the screen about the horizontal axis.
         screen_roll_deg: turn of the screen about the optical axis.
         ambient: linear light of the dark room, of the screen's white.
     """
 
-    seed: int = 0
+    seed: NonNegativeInt = 0
     screen_mm: PositiveFloat = 600.0
     glass_mm: PositiveFloat = 200.0
     screen_shift_x_mm: float = 0.0
     screen_shift_y_mm: float = 0.0
-    screen_yaw_deg: float = 0.0
-    screen_pitch_deg: float = 0.0
-    screen_roll_deg: float = 0.0
+    screen_yaw_deg: _Tilt = 0.0
+    screen_pitch_deg: _Tilt = 0.0
+    screen_roll_deg: _Tilt = 0.0
     ambient: NonNegativeFloat = 0.02
 
     @property

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeFloat, model_validator
 
 from natadv.errors import ConfigError
 from rigs.bench import Bench, BenchSettings
@@ -78,7 +78,7 @@ class RigSettings(Settings):
     stage: SimulatedStageSettings
     sprayer: SimulatedSprayerSettings
     bench: BenchSettings
-    settle_s: float = 0.2
+    settle_s: NonNegativeFloat = 0.2
     file: Annotated[str, Field(exclude=True)] = ""
 
     @model_validator(mode="after")

@@ -1,8 +1,11 @@
 """A camera's sensor: linear light to the 8-bit image that the driver delivers."""
 
+from typing import Annotated
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from natadv.images import Image
 from rigs.settings import Settings
@@ -22,11 +25,11 @@ class SensorSettings(Settings):
         read_noise_e: electrons of noise in the dark.
     """
 
-    exposure: float = 0.9
-    vignetting: float = 0.25
-    gamma: float = 2.2
-    full_well_e: float = 9000.0
-    read_noise_e: float = 6.0
+    exposure: PositiveFloat = 0.9
+    vignetting: Annotated[float, Field(ge=0, le=1)] = 0.25
+    gamma: PositiveFloat = 2.2
+    full_well_e: PositiveFloat = 9000.0
+    read_noise_e: NonNegativeFloat = 6.0
 
 
 class Sensor:

@@ -1,13 +1,14 @@
 """Settings that a person types: YAML into frozen pydantic models, with errors that name line and nearest key."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
+from yaml.reader import ReaderError
 
 from natadv.errors import ConfigError
 
@@ -46,6 +47,16 @@ def parse_settings(text: str, model: type[S], *, where: str) -> S:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"{where}, line {line}: not YAML ({error.problem})") from error
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ConfigError(
+            f"{where}, line {line}: not YAML (character {text[error.position]!r} is not allowed)"
+        ) from error
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError is a date that there is not, as 2026-13-01
+        raise ConfigError(f"{where}: not YAML ({' '.join(str(error).split())})") from error
+    # YAML itself lets the last of them win, in silence.
+    for line, key in _repeated(root):
+        raise ConfigError(f"{where}, line {line}: key `{key}` is there already; remove one of the two")
     if not isinstance(data, dict):
         raise ConfigError(f"{where}: expected `key: value` lines, got {type(data).__name__}")
     try:
@@ -54,6 +65,26 @@ def parse_settings(text: str, model: type[S], *, where: str) -> S:
         first = error.errors()[0]
         place = tuple(part for part in first["loc"] if _is_in(root, first["loc"], part))
         raise ConfigError(f"{where}, line {_line(root, place)}: {_say(first, place, model)}") from error
+
+
+def _repeated(root: yaml.Node | None) -> Iterator[tuple[int, str]]:
+    """Yield line and name of every key that its block has already."""
+    waiting, seen = [root], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if node is None or id(node) in seen:  # an alias may name a node again, even within itself
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting.extend(node.value)
+        if isinstance(node, yaml.MappingNode):
+            names = set[str]()
+            for key, value in node.value:
+                if isinstance(key, yaml.ScalarNode):
+                    if key.value in names:
+                        yield key.start_mark.line + 1, key.value
+                    names.add(key.value)
+                waiting.append(value)
 
 
 def _say(error: ErrorDetails, place: Sequence[str | int], model: type[BaseModel]) -> str:
