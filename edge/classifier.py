@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 
 from edge import tensorrt
 from edge.bundle import MODEL, Bundle, read_bundle
+from edge.manifest import INPUT, OUTPUTS
 from edge.prediction import Prediction
 from edge.runtime import PROVIDERS, Device, load_runtime, one_line, open_session
 from natadv.errors import BundleError, DeviceError
 from natadv.images import Image, resize
-
-INPUT: Final = "frames"
-OUTPUTS: Final = ("probabilities", "logits")
 
 # Largest difference of a logit from the original's, as a share of the largest logit (at least of 1). CUDA
 # multiplies in TF32 and TensorRT picks its kernels: both round to about 3 digits.
@@ -24,7 +22,9 @@ TOLERANCE: Final = {PROVIDERS["cpu"]: 1e-3, PROVIDERS["cuda"]: 2e-2, PROVIDERS["
 
 
 class Classifier:
-    """Images in, predictions out; opened once, used from one thread at a time.
+    """Images in, predictions out; opened once.
+
+    On the CPU several threads may ask at once, as ONNX Runtime allows; on a GPU one at a time.
 
     Attributes:
         manifest: what the bundle says of itself.

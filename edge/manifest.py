@@ -22,6 +22,8 @@ from pydantic import (
 from natadv.errors import BundleError
 
 FORMAT: Final = "natadv-bundle/1"
+INPUT: Final = "frames"
+OUTPUTS: Final = ("probabilities", "logits")
 OPSETS: Final = range(18, 21)  # newer ones have moved models from CUDA to the CPU without a word
 
 _Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]

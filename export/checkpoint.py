@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.bundle import Bundle, Golden, check_name, pack, write_bundle
+from edge.manifest import INPUT
 from export.frames import batches, noise_frames, pick, targets_in
-from export.onnx import INPUT, OPSET, to_onnx
+from export.onnx import OPSET, to_onnx
 from export.parity import TOLERANCE, compare, open_cpu
 from natadv.data.dataset import Dataset
 from natadv.evaluation.rates import Rate

@@ -14,14 +14,12 @@ import torch
 from torch import nn
 
 from edge.bundle import MODEL
-from edge.manifest import OPSETS, labels_to_json
+from edge.manifest import INPUT, OPSETS, OUTPUTS, labels_to_json
 from edge.selfcontained import has_external_data
 from export.graph import DeployedClassifier
 from natadv.errors import BundleError
 
 OPSET: Final = OPSETS.start
-INPUT: Final = "frames"
-OUTPUTS: Final = ("probabilities", "logits")
 
 RANDOM_OPERATORS: Final = frozenset(
     {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}

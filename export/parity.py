@@ -10,9 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from edge.manifest import Parity
+from edge.manifest import INPUT, OUTPUTS, Parity
 from export.graph import DeployedClassifier
-from export.onnx import INPUT, OUTPUTS
 from natadv.errors import BundleError
 
 TOLERANCE: Final = 1e-3  # of a logit; float32 on two runtimes differs by some 1e-5 (resnet18, slim net)

@@ -10,8 +10,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import edge.classifier
-import export.onnx
 from edge.selfcontained import has_external_data
 from export.graph import DeployedClassifier
 from export.onnx import random_operators, to_onnx
@@ -191,7 +189,3 @@ def test_the_deployed_graph_takes_bytes() -> None:
     assert probabilities.shape == logits.shape == (2, len(LABELS))
     assert (probabilities.dtype, logits.dtype) == (torch.float32, torch.float32)
     torch.testing.assert_close(probabilities.sum(1), torch.ones(2))
-
-
-def test_the_names_are_those_that_the_device_asks_for() -> None:
-    assert (export.onnx.INPUT, export.onnx.OUTPUTS) == (edge.classifier.INPUT, edge.classifier.OUTPUTS)
