@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from natadv.images import Image
 from natadv.raindrops.drops import Drops
 from natadv.raindrops.glass import WetGlass
 from natadv.raindrops.light import decode, encode
@@ -18,8 +19,6 @@ from natadv.raindrops.optics import Optics
 from natadv.raindrops.pose import Pose
 from natadv.raindrops.presets import PRESETS, Wetness
 from natadv.raindrops.scene import Scene
-
-Image = NDArray[np.uint8]
 
 PICTURE_MM = (200.0, 320.0)
 """Longer side of the picture on the screen, least and most: a drop is larger in a smaller picture."""
