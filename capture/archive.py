@@ -11,17 +11,19 @@
 Everything else asks the Archive.
 """
 
+import fcntl
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from natadv.durable import PART_SUFFIX, append_line, file_error, new_folder, sync
-from natadv.errors import DataError
+from natadv.errors import ClipError, DataError
 from natadv.images import Image, read_image, write_image
 from rigs.clip import Clip, read_clip
 from rigs.geometry import Point, ScreenGeometry
@@ -30,7 +32,7 @@ Kind = Literal["dry", "wet"]
 KINDS: tuple[Kind, ...] = ("dry", "wet")
 Purpose = Literal["training", "test"]
 
-SETTINGS, MANIFEST = "session.json", "manifest.jsonl"
+SETTINGS, MANIFEST, LOCK = "session.json", "manifest.jsonl", ".lock"
 
 
 class _Record(BaseModel):
@@ -75,7 +77,7 @@ class SessionSettings(_Record):
     created: str
     natadv_version: str
     purpose: Purpose
-    seed: int
+    seed: Annotated[int, Field(ge=0)]
     clip_s: float
     control_frames: int
     spray_s: float
@@ -102,6 +104,19 @@ class ClipRecord(_Record):
     frames: int
     lost: int
     pixels_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What was found of a session that was killed.
+
+    Attributes:
+        kept: finished clips that had not been noted.
+        damaged: where such clips were put that differ from their checksums; they will be recorded again.
+    """
+
+    kept: list[Path]
+    damaged: list[Path]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,24 +189,42 @@ class Archive:
         )
         append_line(self.folder / MANIFEST, record.model_dump_json())
 
-    def recover(self) -> list[tuple[Item, Kind]]:
-        """Tidy up after a session that was killed, and return the clips it had finished but not noted.
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """Keep every other process from recording into this session meanwhile; a killed one holds it no longer.
 
         Raises:
-            ClipError: if such a clip differs from its checksums.
+            DataError: if another process is recording.
         """
+        with (self.folder / LOCK).open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise DataError(f"{self.folder}: another process is recording this session; let it end") from error
+            yield
+
+    def recover(self) -> Recovery:
+        """Tidy up after a session that was killed: note clips that were finished, put damaged ones aside."""
         for part in (self.folder / "clips").glob(f"*{PART_SUFFIX}"):
             shutil.rmtree(part)
-        found = []
+        kept, damaged = [], []
         for item, kind in self.missing():
             folder = self.clip_folder(item, kind)
-            if folder.exists():
+            if not folder.exists():
+                continue
+            try:
                 clip = read_clip(folder)
                 clip.verify()
                 indices: list[int] = clip.table()["index"].to_pylist()
-                self.add(item, kind, clip, indices[-1] - indices[0] + 1 - len(indices))
-                found.append((item, kind))
-        return found
+            except ClipError:
+                aside = folder.with_name(f"{folder.name}.damaged")
+                shutil.rmtree(aside, ignore_errors=True)
+                folder.rename(aside)
+                damaged.append(aside)
+                continue
+            self.add(item, kind, clip, indices[-1] - indices[0] + 1 - len(indices))
+            kept.append(folder)
+        return Recovery(kept, damaged)
 
     def scan_folder(self, digest: str) -> Path:
         """Return where the scan by the model with this SHA-256 is kept."""

@@ -5,6 +5,7 @@ archived, or opened on a machine without a network. The same numbers go into two
 """
 
 import csv
+import io
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from capture.hits import DEFINITION
 from capture.outcome import Moment, ScanSummary, Share
 from capture.scan import read_predictions, read_summary, scan_folders
 from capture.strips import Scan, strips
-from natadv.durable import file_error, sync
+from natadv.durable import replace_file
 from natadv.errors import DataError
 
 REPORT = "report.html"
@@ -110,7 +111,7 @@ def write_report(archive: Archive, *, scans: Sequence[str] = (), out: Path | Non
         commands=_commands(archive, found),
         csv_name=out.with_suffix(".csv").name,
     )
-    _write(out, page)
+    replace_file(out, page.encode())
     _write_rows(out.with_suffix(".csv"), _item_rows(found))
     _write_rows(out.with_name(f"{out.stem}-coverage.csv"), _coverage_rows(found))
     return out
@@ -256,23 +257,10 @@ def _sure(confidence: float) -> str:
     )
 
 
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        sync(part)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise file_error(path, error) from error
-
-
 def _write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
-    try:
-        with path.open("w", newline="", encoding="utf-8") as file:
-            if rows:
-                writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-                writer.writeheader()
-                writer.writerows(rows)
-    except OSError as error:
-        raise file_error(path, error) from error
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    replace_file(path, text.getvalue().encode())

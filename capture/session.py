@@ -7,20 +7,22 @@ a clip is either complete and known, complete and found again, or was never ther
 """
 
 import hashlib
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from capture.archive import Archive, Item, Kind, Purpose, SessionSettings, create_archive
 from capture.recorder import Recording, record_frames, record_seconds
-from natadv.errors import DataError, ResourceError
+from natadv.errors import ConfigError, DataError, DeviceError, ResourceError
 from natadv.images import Image, labelled_files, read_image
 from natadv.raindrops.pose import Pose
 from rigs.clip import Clip, write_clip
@@ -33,6 +35,10 @@ from rigs.rig import Rig, RigSettings
 _STORED_SHARE = 0.6
 _SPARE_BYTES = 64 << 20
 _POLL_S = 0.02
+_ARRIVAL_S = 60.0
+
+SOURCE = "source.json"
+"""What `natadv data export` writes beside the labels: the data set and the split that the images are of."""
 
 Progress = Callable[[Item, Kind], None]
 
@@ -51,15 +57,70 @@ class Plan:
     margin: float = 0.04
 
 
+def plan_of(
+    images: Path,
+    *,
+    purpose: str | None = None,
+    seed: int | None = None,
+    count: int | None = None,
+    clip_s: float | None = None,
+    spray_s: float | None = None,
+) -> Plan:
+    """Return the plan that a person's options make; None leaves the plan's own default.
+
+    Raises:
+        ConfigError: if the purpose is none.
+    """
+    if purpose not in (None, "training", "test"):
+        raise ConfigError(f"--purpose {purpose}: expected training or test")
+    given: dict[str, Any] = {
+        "purpose": purpose,
+        "seed": seed,
+        "count": count,
+        "clip_s": clip_s,
+        "spray_s": spray_s,
+    }
+    return replace(Plan(images), **{name: value for name, value in given.items() if value is not None})
+
+
+def check_plan(archive: Archive, rig: RigSettings, plan: Plan, given: set[str]) -> None:
+    """Make sure that a session is gone on with as it was begun.
+
+    Args:
+        archive: the session.
+        rig: the rig to go on with.
+        plan: what is asked now.
+        given: the plan's fields that were asked for, not left out.
+
+    Raises:
+        ConfigError: if rig, images, or a given option differ from the session's.
+    """
+    settings = archive.settings
+    if settings.rig != rig.model_dump(mode="json"):
+        raise ConfigError(
+            f"{rig.file}: not the rig that {archive.folder} was begun on; give that one, or begin a new session"
+        )
+    if Path(settings.images).absolute() != plan.images.absolute():
+        raise ConfigError(f"{plan.images}: {archive.folder} was begun with the images of {settings.images}; name those")
+    begun = {"count": len(settings.items), **{name: getattr(settings, name) for name in given - {"count"}}}
+    for name in sorted(given):
+        if getattr(plan, name) != begun[name]:
+            raise ConfigError(
+                f"{archive.folder}: begun with {name} {begun[name]}, not {getattr(plan, name)}; leave that option out"
+            )
+
+
 def start_session(folder: Path, rig: RigSettings, plan: Plan) -> Archive:
     """Read the images, check the disk, and make the session's folder; nothing is recorded yet.
 
     Raises:
+        ConfigError: if test images are to be recorded for training.
         DataError: if the images cannot be read, or the folder exists.
         ResourceError: if the disk has too little space.
     """
     if folder.exists():
         raise DataError(f"{folder}: exists already; add --resume to go on with it, or name another folder")
+    _refuse_test_images(plan)
     items, images = _choose(plan)
     crop, geometry = _crop(rig.geometry(), rig.frame_size, plan.margin)
     settings = SessionSettings(
@@ -126,6 +187,19 @@ def check_disk(folder: Path, settings: SessionSettings, items: int) -> None:
         )
 
 
+def _refuse_test_images(plan: Plan) -> None:
+    """Refuse to record for training what `natadv data export` wrote of a test split."""
+    source = plan.images / SOURCE
+    if plan.purpose != "training" or not source.is_file():
+        return
+    try:
+        split = json.loads(source.read_bytes())["split"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{source}: damaged; export the images again") from error
+    if split == "test":
+        raise ConfigError(f"{plan.images}: images of a test split, as {SOURCE} says; record them with --purpose test")
+
+
 def _choose(plan: Plan) -> tuple[list[Item], list[Image]]:
     files = labelled_files(plan.images)
     if plan.count is not None and plan.count < len(files):
@@ -148,13 +222,12 @@ def _choose(plan: Plan) -> tuple[list[Item], list[Image]]:
 def _crop(
     geometry: ScreenGeometry, frame_size: tuple[int, int], margin: float
 ) -> tuple[tuple[int, int, int, int], ScreenGeometry]:
-    """Return what to store of a frame, the picture and a margin, and the geometry in it; sizes are even for x264."""
+    """Return what to store of a frame, the picture and a margin, and the geometry in it."""
     height, width = frame_size
     left, top, right, bottom = geometry.region(frame_size)
     border = round(margin * max(right - left, bottom - top))
     left, top = max(0, left - border), max(0, top - border)
     right, bottom = min(width, right + border), min(height, bottom + border)
-    right, bottom = right - (right - left) % 2, bottom - (bottom - top) % 2
     (ax, ay), (bx, by), (cx, cy), (dx, dy) = geometry.corners_px
     moved = ScreenGeometry(((ax - left, ay - top), (bx - left, by - top), (cx - left, cy - top), (dx - left, dy - top)))
     return (left, top, right, bottom), moved
@@ -170,8 +243,10 @@ def _record_item(archive: Archive, rig: Rig, item: Item, kinds: list[Kind]) -> I
     rig.screen.show(archive.image(item))
     _go(rig, path[0])
     rig.clock.sleep(rig.settle_s)
+    # The control is filmed even where it is kept already: the clip that follows is the same then to the last pixel.
+    control = record_frames(rig.camera, settings.control_frames)
     if "dry" in kinds:
-        yield "dry", record_frames(rig.camera, settings.control_frames)
+        yield "dry", control
     if "wet" in kinds:
         rig.sprayer.spray(settings.spray_s)
         rig.stage.follow(path[1:])
@@ -180,8 +255,12 @@ def _record_item(archive: Archive, rig: Rig, item: Item, kinds: list[Kind]) -> I
 
 
 def _go(rig: Rig, pose: Pose) -> None:
+    """Move the plate to a pose and wait until it is there."""
     rig.stage.follow([pose])
+    end_s = rig.clock.now_s() + _ARRIVAL_S
     while rig.stage.is_moving():
+        if rig.clock.now_s() > end_s:
+            raise DeviceError(f"stage: not at {pose} after {_ARRIVAL_S:.0f} s; look at it, then go on with --resume")
         rig.clock.sleep(_POLL_S)
 
 
@@ -196,7 +275,7 @@ def _safe(rig: Rig) -> Iterator[None]:
 
 @contextmanager
 def _writer(archive: Archive, progress: Progress | None) -> Iterator[Callable[[Item, Kind, Recording], None]]:
-    """Give a function that writes a clip in the background, at most one being written while one is recorded."""
+    """Give a function that writes a clip in the background; at most two wait while one is recorded."""
     left, top, right, bottom = archive.settings.crop_px
     pending: list[Future[None]] = []
 

@@ -1,12 +1,13 @@
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from capture import session
 from capture.archive import MANIFEST, create_archive, open_archive
-from capture.session import Plan, record_session, start_session
-from natadv.errors import DataError, DeviceError, ResourceError
+from capture.session import Plan, check_plan, plan_of, record_session, start_session
+from natadv.errors import ConfigError, DataError, DeviceError, ResourceError
 from rigs.rig import load_rig
 from tests.rig_files import image_folder, small_rig
 
@@ -98,10 +99,100 @@ def test_a_clip_that_was_finished_but_not_noted_is_kept(tmp_path, rig_settings, 
     manifest.write_text("\n".join(lines[:-1]) + "\n" + lines[-1][:20])
     shutil.copytree(tmp_path / "session/clips/0000-dry", tmp_path / "session/clips/0009-wet.part")
     assert [(item.number, kind) for item, kind in archive.missing()] == [(3, "wet")]
-    assert [(item.number, kind) for item, kind in archive.recover()] == [(3, "wet")]
+    found = archive.recover()
+    assert [folder.name for folder in found.kept] == ["0003-wet"]
+    assert not found.damaged
     assert _digests(archive) == before
     assert not list((tmp_path / "session/clips").glob("*.part"))
     assert not archive.missing()
+
+
+def _forget(archive, item, kind):
+    """Take a clip's line out of the manifest."""
+    kept = [record for record in archive.records() if (record.item, record.kind) != (item, kind)]
+    lines = "".join(record.model_dump_json() + "\n" for record in kept)
+    (archive.folder / MANIFEST).write_text(lines)
+
+
+def test_a_clip_whose_control_is_kept_is_the_one_that_would_have_been(tmp_path, rig_settings, plan):
+    archive = start_session(tmp_path / "session", rig_settings, plan)
+    _record(archive, rig_settings)
+    before = _digests(archive)
+    _forget(archive, 1, "wet")
+    shutil.rmtree(archive.folder / "clips/0001-wet")
+    assert [(item.number, kind) for item, kind in archive.missing()] == [(1, "wet")]
+    _record(archive, rig_settings)
+    assert _digests(archive) == before
+
+
+def test_a_damaged_clip_that_was_not_noted_is_put_aside_and_recorded_again(tmp_path, rig_settings, plan):
+    archive = start_session(tmp_path / "session", rig_settings, plan)
+    _record(archive, rig_settings)
+    before = _digests(archive)
+    _forget(archive, 2, "wet")
+    video = archive.folder / "clips/0002-wet/video.avi"
+    video.write_bytes(video.read_bytes()[:-2000])
+    found = archive.recover()
+    assert [folder.name for folder in found.damaged] == ["0002-wet.damaged"]
+    _record(archive, rig_settings)
+    assert _digests(archive) == before
+
+
+def test_two_processes_cannot_record_one_session(tmp_path, rig_settings, plan):
+    archive = start_session(tmp_path / "session", rig_settings, plan)
+    with (
+        archive.recording(),
+        pytest.raises(DataError, match="another process is recording"),
+        open_archive(archive.folder).recording(),
+    ):
+        pass
+    with archive.recording():
+        pass
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"purpose": "test"}, "begun with purpose training, not test"),
+        ({"seed": 4}, "begun with seed 3, not 4"),
+        ({"clip_s": 9.0}, "begun with clip_s 0.5, not 9.0"),
+        ({"count": 2}, "begun with count 4, not 2"),
+    ],
+)
+def test_a_session_is_gone_on_with_as_it_was_begun(tmp_path, rig_settings, plan, asked, said):
+    archive = start_session(tmp_path / "session", rig_settings, plan)
+    check_plan(archive, rig_settings, plan_of(plan.images), set())
+    with pytest.raises(ConfigError, match=said):
+        check_plan(archive, rig_settings, plan_of(plan.images, **asked), set(asked))
+    with pytest.raises(ConfigError, match="was begun with the images of"):
+        check_plan(archive, rig_settings, plan_of(tmp_path / "others"), set())
+
+
+def test_images_of_a_test_split_are_not_recorded_for_training(tmp_path, rig_settings, plan):
+    (plan.images / "source.json").write_text(json.dumps({"data": "signs", "split": "test"}))
+    with pytest.raises(ConfigError, match="--purpose test"):
+        start_session(tmp_path / "session", rig_settings, plan)
+    start_session(tmp_path / "session", rig_settings, replace(plan, purpose="test"))
+
+
+class _StuckStage:
+    def follow(self, _path):
+        pass
+
+    def is_moving(self):
+        return True
+
+    def stop(self):
+        pass
+
+    def close(self):
+        pass
+
+
+def test_a_stage_that_never_arrives_ends_the_session(tmp_path, rig_settings, plan):
+    archive = start_session(tmp_path / "session", rig_settings, plan)
+    with rig_settings.open() as rig, pytest.raises(DeviceError, match="stage: not at"):
+        record_session(archive, replace(rig, stage=_StuckStage()))
 
 
 def test_a_damaged_manifest_line_is_named(tmp_path, rig_settings, plan):
