@@ -1,4 +1,4 @@
-# Two commands do it all on a fresh machine: `make demo` and `make test`. Both set up .venv first.
+# Two commands do it all on a fresh machine: `make demo` and `make test`. Both set up .venv first (Debian: needs python3-venv).
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -17,7 +17,7 @@ $(VENV)/.ready: pyproject.toml
 	touch $@
 
 demo: setup
-	scripts/demo.sh $(DATA)
+	scripts/demo.sh "$(DATA)"
 
 test: setup
 	$(BIN)/pytest -q --durations=10 -n 2 --dist loadscope

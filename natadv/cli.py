@@ -72,7 +72,7 @@ def main() -> None:
         extra = _EXTRAS.get((error.name or "").split(".")[0])
         if extra is None:
             raise
-        sys.exit(_said(f"this command needs {error.name}: pip install 'natadv[{extra}]'", 1))
+        sys.exit(_said(f"this command needs {error.name}: in natadv's checkout, pip install '.[{extra}]'", 1))
 
 
 def _said(line: str, code: int) -> int:
