@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from natadv.errors import DataError, ResourceError
@@ -40,6 +40,25 @@ def new_folder(folder: Path) -> Iterator[Path]:
         if isinstance(error, OSError):
             raise file_error(folder, error) from error
         raise
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file whole: a reader, or a killed process, sees the old one or the new one.
+
+    Raises:
+        ResourceError: if the disk is full.
+        DataError: if the file system refuses for another reason.
+    """
+    part = path.with_name(path.name + PART_SUFFIX)
+    try:
+        part.write_bytes(data)
+        sync(part)
+        part.replace(path)
+        sync(path.parent)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise file_error(path, error) from error
 
 
 def append_line(path: Path, line: str) -> None:

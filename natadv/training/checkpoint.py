@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from natadv.durable import replace_file
 from natadv.errors import ConfigError, DataError
 from natadv.models.classifier import Classifier, create_classifier
-from natadv.training.replace import replace_file
 
 FORMAT = "natadv-checkpoint/1"
 

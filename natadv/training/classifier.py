@@ -19,14 +19,13 @@ import torch
 from lightning.fabric import Fabric
 from pydantic import ValidationError
 
-from natadv.durable import file_error
+from natadv.durable import file_error, replace_file
 from natadv.errors import ConfigError, DataError
 from natadv.training.checkpoint import load_classifier, save_checkpoint
 from natadv.training.device import choose_device, device_name
 from natadv.training.materials import gather
 from natadv.training.progress import Report, silent
 from natadv.training.recipe import Recipe, recipe_yaml
-from natadv.training.replace import replace_file
 from natadv.training.run import LAST, Run
 
 CHECKPOINT = "checkpoint.pt"

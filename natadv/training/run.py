@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
+from natadv.durable import replace_file
 from natadv.errors import ConfigError
 from natadv.models.classifier import Classifier
 from natadv.training.augment import augment
@@ -21,7 +22,6 @@ from natadv.training.materials import Materials
 from natadv.training.pictures import to_batch
 from natadv.training.progress import Report, Step
 from natadv.training.recipe import Recipe
-from natadv.training.replace import replace_file
 
 LAST, METRICS = "last.pt", "metrics.jsonl"
 

@@ -5,9 +5,9 @@ import hashlib
 import pytest
 import torch
 
+from natadv import durable
 from natadv.errors import DataError, ResourceError
 from natadv.models.classifier import create_classifier
-from natadv.training import replace
 from natadv.training.checkpoint import load_classifier, save_checkpoint
 
 
@@ -92,7 +92,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, model, monkeypatch):
     def full(path):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(replace, "sync", full)
+    monkeypatch.setattr(durable, "sync", full)
     with pytest.raises(ResourceError, match="the disk is full"):
         save(path, model, training={"epoch": 1})
     assert path.read_bytes() == before
