@@ -40,6 +40,7 @@ def run_session(
         NatadvError: whatever one of these raises.
     """
     with contextlib.ExitStack() as opened:
+        opened.callback(_forget_unwritten)
         sinks: list[Sink] = [JsonLines(sys.stdout)]
         if video is not None:
             sinks.append(opened.enter_context(AnnotatedVideo(video, overwrite=overwrite)))
@@ -48,7 +49,6 @@ def run_session(
         stop = opened.enter_context(stop_on_signal())
         sys.stderr.write(f"{bundle}: {len(classifier.labels)} labels, on {classifier.provider}\n")
         summary = run(source, classifier, sinks, stop=stop, seconds=seconds, every=options.fast)
-    _forget_closed_pipe()
     if not summary.seen and seconds is None:
         raise ConfigError(f"source {source_name}: gave no frame")
     return summary
@@ -73,9 +73,9 @@ def stop_on_signal() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _forget_closed_pipe() -> None:
-    """Let Python's last flush of standard output meet no closed pipe."""
+def _forget_unwritten() -> None:
+    """Let Python's last flush of standard output meet no closed pipe and no full disk: that was said already."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,10 +2,12 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, TextIO
 
 from edge.prediction import Prediction
 from edge.source import Shot
+from natadv.durable import file_error
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +52,11 @@ class JsonLines:
         """Write a line with the keys index, timestamp_s, label, confidence, latency_ms, age_ms, fps.
 
         `truth` is added where the source knows what the frame shows.
+
+        Raises:
+            BrokenPipeError: if nobody listens any more.
+            ResourceError: if the disk is full.
+            DataError: if it cannot be written for another reason.
         """
         frame, prediction = observation.shot.frame, observation.prediction
         line: dict[str, object] = {
@@ -63,5 +70,10 @@ class JsonLines:
         }
         if observation.shot.label is not None:
             line["truth"] = observation.shot.label
-        self._stream.write(json.dumps(line, ensure_ascii=False) + "\n")
-        self._stream.flush()
+        try:
+            self._stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+            self._stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise file_error(Path("standard output"), error) from error

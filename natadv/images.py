@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from natadv.durable import file_error
 from natadv.errors import DataError
 
 Image = NDArray[np.uint8]
@@ -45,7 +46,8 @@ def write_image(path: Path, image: Image) -> None:
     """Write uint8 RGB, (h, w, 3), in the format of the path's suffix.
 
     Raises:
-        DataError: if it cannot be written.
+        ResourceError: if the disk is full.
+        DataError: if it cannot be written for another reason.
     """
     ok, encoded = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     if not ok:
@@ -53,7 +55,7 @@ def write_image(path: Path, image: Image) -> None:
     try:
         path.write_bytes(encoded.tobytes())
     except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror})") from error
+        raise file_error(path, error) from error
 
 
 def resize(image: Image, size: tuple[int, int]) -> Image:

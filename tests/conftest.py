@@ -1,6 +1,7 @@
 """Fixtures that every test may use."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -20,3 +21,17 @@ def shared() -> Path:
             pytest.fail(f"{_SHARED} is missing: CI runs the tests on real data")
         pytest.skip(f"{_SHARED} is not here")
     return _SHARED
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 2 MB; needs the right to mount one."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"cannot mount a small disk here: {mounted.stderr.decode().strip()}")
+    yield place
+    subprocess.run(["umount", place], check=True)

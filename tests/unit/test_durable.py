@@ -1,26 +1,11 @@
-import subprocess
-
 import numpy as np
 import pytest
 
-from natadv.durable import append_line, new_folder
+from natadv.durable import append_line, new_folder, replace_file
 from natadv.errors import DataError, ResourceError
+from natadv.images import write_image
 from rigs.clip import write_clip
 from rigs.frame import Frame
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of 2 MB; needs the right to mount one."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"cannot mount a small disk here: {mounted.stderr.decode().strip()}")
-    yield place
-    subprocess.run(["umount", place], check=True)
 
 
 def test_a_folder_appears_whole(tmp_path):
@@ -69,3 +54,21 @@ def test_a_full_disk_is_one_line_and_nothing_half_written(small_disk):
             write_clip(small_disk / f"clip{number}", frames, 30)
     assert "\n" not in str(caught.value)
     assert not list(small_disk.glob("*.part"))
+
+
+def test_a_replaced_file_is_the_old_or_the_new_one(small_disk):
+    path = small_disk / "file"
+    replace_file(path, b"old")
+    with pytest.raises(ResourceError, match=r"disk/file: the disk is full"):
+        replace_file(path, bytes(4 << 20))
+    assert path.read_bytes() == b"old"
+    replace_file(path, b"new")
+    assert [(entry.name, entry.read_bytes()) for entry in small_disk.iterdir()] == [("file", b"new")]
+    with pytest.raises(DataError, match=r"file/deeper: cannot be written"):
+        replace_file(path / "deeper", b"new")
+
+
+def test_an_image_that_does_not_fit_says_that_the_disk_is_full(small_disk):
+    noise = np.random.default_rng(0).integers(0, 256, (1024, 1024, 3), np.uint8)
+    with pytest.raises(ResourceError, match=r"noise.png: the disk is full"):
+        write_image(small_disk / "noise.png", noise)

@@ -92,3 +92,16 @@ def test_what_is_wrong_is_one_line(bundle: Path, args: list[str], said: str) -> 
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("error: ")
     assert said in done.stderr
+
+
+def test_a_full_disk_under_the_lines_is_one_line(bundle: Path, film: Path, small_disk: Path) -> None:
+    args = [bundle, "--source", film, "--fast"]
+    (small_disk / "filler").write_bytes(bytes(2 << 20))
+    with (small_disk / "lines").open("w") as full:
+        done = subprocess.run(
+            [*COMMAND, *map(str, args)], stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=120
+        )
+    assert done.returncode == 1, done.stderr
+    *_, said = done.stderr.splitlines()
+    assert said == "error: standard output: the disk is full; free some space and resume"
+    assert done.stderr.count("\n") == 2  # the other says what it runs on
