@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.rig_files import SIMULATED, image_folder, small_rig
-from tests.tiny_bundle import write_tiny_bundle
+from tests.tiny_bundle import tiny_model, write_tiny_bundle
 
 
 def _fails(*words: object) -> str:
@@ -86,6 +86,37 @@ def test_a_bundle_with_one_flipped_byte(recorded, tmp_path, name):
     path.write_bytes(content)
     assert name in _fails("capture", "scan", recorded / "session", tmp_path / "bundle")
     assert name in _fails("edge", "run", tmp_path / "bundle", "--source", recorded / "images")
+
+
+def test_a_bundle_of_another_input_size(recorded, tmp_path):
+    labels = ("00", "01")
+    model = tiny_model(labels, size=(16, 16)).SerializeToString()
+    bundle = write_tiny_bundle(tmp_path / "bundle", labels=labels, model=model)
+    for words in (("capture", "scan", recorded / "session", bundle), ("edge", "run", bundle, "--source", "simulated")):
+        said = _fails(*words)
+        assert "[16, 16, 3]" in said
+        assert "export the model at this size" in said
+    assert not (recorded / "session/scans").exists()
+
+
+def _fill(disk: Path, left: int) -> None:
+    """Leave so many bytes of a disk."""
+    (disk / "filler").write_bytes(bytes(shutil.disk_usage(disk).free - left))
+
+
+def test_recording_onto_a_full_disk(recorded, small_disk):
+    _fill(small_disk, 0)
+    said = _fails("capture", "run", recorded / "rig.yaml", recorded / "images", "--out", small_disk / "session")
+    assert "free some space" in said
+    assert [path.name for path in small_disk.iterdir()] == ["filler"]
+
+
+def test_scanning_on_a_full_disk(recorded, small_disk):
+    shutil.copytree(recorded / "session", small_disk / "session")
+    _fill(small_disk, 4096)
+    said = _fails("capture", "scan", small_disk / "session", recorded / "bundle")
+    assert "the disk is full; free some space" in said
+    assert not list(small_disk.glob("session/scans/*/*"))
 
 
 def test_a_torn_clip(recorded, tmp_path):
