@@ -32,8 +32,9 @@ run natadv capture run simulated "$out/images-test" --out "$out/session-test" --
 run natadv capture scan "$out/session-training" "$out/plain.bundle"
 run natadv capture scan "$out/session-test" "$out/plain.bundle"
 
-run natadv train classifier --data "$data" --init "$out/plain/checkpoint.pt" \
-    --hits "$out"/session-training/scans/*/hits --raindrops 0.7 --out "$out/hardened"
+run natadv train classifier --data "$data" --init "$out/plain/checkpoint.pt" --out "$out/hardened" \
+    --hits "$out"/session-training/scans/*/hits --raindrops 0.8 --epochs 18 --batch-size 32 --lr 0.006 \
+    --wetness medium --wetness medium --wetness heavy --wetness close
 run natadv export "$out/hardened/checkpoint.pt" --out "$out/hardened.bundle" --data "$data"
 run natadv capture scan "$out/session-test" "$out/hardened.bundle"
 run natadv capture report "$out/session-test"
