@@ -24,10 +24,10 @@ mkdir -p "$out"
 run natadv train classifier --data "$data" --out "$out/plain"
 run natadv export "$out/plain/checkpoint.pt" --out "$out/plain.bundle" --data "$data"
 
-run natadv data export "$data" --split train --count "$images" --seed 1 --out "$out/images-training"
-run natadv data export "$data" --split test --count "$test_images" --seed 2 --out "$out/images-test"
-run natadv capture run simulated "$out/images-training" --out "$out/session-training" --purpose training --seed 1
-run natadv capture run simulated "$out/images-test" --out "$out/session-test" --purpose test --seed 2
+run natadv data export "$data" --split train --count "$images" --seed 11 --out "$out/images-training"
+run natadv data export "$data" --split test --count "$test_images" --seed 12 --out "$out/images-test"
+run natadv capture run simulated "$out/images-training" --out "$out/session-training" --purpose training --seed 11
+run natadv capture run simulated "$out/images-test" --out "$out/session-test" --purpose test --seed 12
 
 run natadv capture scan "$out/session-training" "$out/plain.bundle"
 run natadv capture scan "$out/session-test" "$out/plain.bundle"
