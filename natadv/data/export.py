@@ -1,5 +1,6 @@
 """Write a choice of a dataset as a labelled image folder, as capture sessions take."""
 
+import json
 import re
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from natadv.data.select import choose
 from natadv.durable import new_folder
 from natadv.errors import ConfigError
 from natadv.images import write_image
+
+SOURCE = "source.json"
+"""Where the images come from, beside the labels; a session refuses to record a test split for training."""
 
 
 def export_images(
@@ -53,6 +57,8 @@ def export_images(
             label = folder / dataset.labels[dataset.targets[index]]
             label.mkdir(exist_ok=True)
             write_image(label / f"{index:05d}.png", dataset.read(int(index)))
+        source = {"data": data, "split": split, "seed": seed, "part": list(part), "count": len(chosen)}
+        (folder / SOURCE).write_text(json.dumps(source) + "\n", encoding="utf-8")
     return len(chosen)
 
 

@@ -1,12 +1,20 @@
-"""Labelled image folders: FOLDER/{train,test}/LABEL/* or FOLDER/LABEL/*."""
+"""Labelled image folders: FOLDER/{train,test}/LABEL/* or FOLDER/LABEL/*.
 
+Of a folder without parts of its own, one image in five of each label is the test part: which ones follows from the
+names of the files alone, so that every command, whatever its seed, holds the same images back.
+"""
+
+import hashlib
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from natadv.data.dataset import SPLITS, Dataset, Split
 from natadv.errors import DataError
 from natadv.images import labelled_files, read_image
+
+HELD_BACK = 0.2
 
 
 def load_folder(folder: Path, split: Split) -> Dataset:
@@ -16,11 +24,16 @@ def load_folder(folder: Path, split: Split) -> Dataset:
     one part keeps its place.
 
     Raises:
-        DataError: if the folder is missing, holds no images, or only one of `train` and `test`.
+        DataError: if the folder is missing, holds no images, only one of `train` and `test`, or neither and too few
+            images to hold some back.
     """
     parts = [name for name in SPLITS if (folder / name).is_dir()]
     if not parts:
-        return _dataset(folder, folder, split, _labels(folder))
+        whole = _dataset(folder, folder, split, _labels(folder))
+        held = _held_back(whole)
+        if split == "test" and not held.any():
+            raise DataError(f"{folder}: too few images to hold some back for a test; add some or a test/ part")
+        return whole.subset(np.flatnonzero(held if split == "test" else ~held))
     if len(parts) == 1:
         missing = next(name for name in SPLITS if name not in parts)
         raise DataError(f"{folder}: holds {parts[0]}/ but not {missing}/; expected both, or labels only")
@@ -28,9 +41,14 @@ def load_folder(folder: Path, split: Split) -> Dataset:
     return _dataset(folder, folder / split, split, labels)
 
 
-def has_splits(folder: Path) -> bool:
-    """Tell whether a folder keeps its training and test images apart."""
-    return all((folder / name).is_dir() for name in SPLITS)
+def _held_back(dataset: Dataset) -> NDArray[np.bool_]:
+    """Tell which images are the test part: a fifth of each label, the first by a digest of their names."""
+    held = np.zeros(len(dataset), bool)
+    digests = np.array([hashlib.sha256(key.encode()).hexdigest() for key in dataset.keys])
+    for target in range(len(dataset.labels)):
+        members = np.flatnonzero(dataset.targets == target)
+        held[members[np.argsort(digests[members])][: round(HELD_BACK * len(members))]] = True
+    return held
 
 
 def _labels(folder: Path) -> tuple[str, ...]:

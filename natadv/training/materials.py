@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from natadv.data.dataset import Dataset
-from natadv.data.select import training_and_test
+from natadv.data.load import load_dataset
 from natadv.errors import ConfigError
 from natadv.models.classifier import Classifier, create_classifier
 from natadv.raindrops.photograph import RandomGlass
@@ -51,7 +51,7 @@ def gather(recipe: Recipe) -> Materials:
         ConfigError: if data, model, or the checkpoint to start from do not fit each other.
         DataError: if data or the checkpoint are missing or torn.
     """
-    train, test = training_and_test(recipe.data, root=Path(recipe.root), seed=recipe.seed)
+    train, test = (load_dataset(recipe.data, split, root=Path(recipe.root)) for split in ("train", "test"))
     initial = load_classifier(Path(recipe.init)) if recipe.init else None
     model = _model(recipe, train.labels, initial)
     hits = [load_hits(Path(folder), train.labels) for folder in recipe.hits]

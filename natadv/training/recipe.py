@@ -9,7 +9,7 @@ from natadv.models.classifier import DEFAULT_MODEL
 from natadv.raindrops.presets import PRESETS
 
 # What may differ between a run and its continuation: where it runs, not what it computes.
-MACHINE = frozenset({"device", "devices", "precision", "threads"})
+MACHINE = frozenset({"device", "devices", "threads"})
 
 
 class Recipe(BaseModel):

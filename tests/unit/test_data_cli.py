@@ -1,5 +1,7 @@
 """`natadv data export`: labelled folders that capture can take, of images that no other export has."""
 
+import json
+
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -23,7 +25,9 @@ def test_exports_are_the_datasets_images_at_their_size(tmp_path):
     assert result.output.startswith("12 images in ")
     for file in labelled_files(tmp_path / "a"):
         assert np.array_equal(read_image(file.path), draw_sign("test", int(file.path.stem)))
-    assert load_dataset(tmp_path / "a", "test").labels == load_dataset("signs", "test").labels
+    assert load_dataset(tmp_path / "a", "train").labels == load_dataset("signs", "test").labels
+    source = json.loads((tmp_path / "a/source.json").read_text())
+    assert source == {"data": "signs", "split": "test", "seed": 3, "part": [1, 1], "count": 12}
 
 
 def test_two_parts_of_one_seed_never_overlap(tmp_path):
@@ -36,7 +40,7 @@ def test_two_parts_of_one_seed_never_overlap(tmp_path):
 
 def test_count_spreads_over_classes(tmp_path):
     run("signs", "--out", tmp_path / "a", "--per-class", 3, "--count", 14)
-    counts = np.bincount(load_dataset(tmp_path / "a", "test").targets)
+    counts = np.bincount(load_dataset(tmp_path / "a", "train").targets)
     assert counts.sum() == 14
     assert len(counts) == 12
     assert set(counts) == {1, 2}

@@ -8,10 +8,10 @@ import pytest
 
 from natadv.data.gtsrb import load_gtsrb, read_ppm
 from natadv.data.load import load_dataset
-from natadv.data.select import choose, training_and_test
+from natadv.data.select import choose
 from natadv.data.signs import load_signs
 from natadv.errors import ConfigError, DataError
-from natadv.images import write_image
+from natadv.images import read_image, write_image
 
 
 def picture(seed, shape=(9, 7)):
@@ -107,16 +107,23 @@ def test_folder_with_splits_keeps_all_labels(tmp_path):
     assert test.targets.tolist() == [0, 2]
 
 
-def test_folder_without_splits_is_one_set_and_holds_a_fifth_back_for_training(tmp_path):
+def test_of_a_folder_without_splits_the_same_fifth_is_held_back_by_everyone(tmp_path):
     folder_of(tmp_path, {"a": 10, "b": 5})
-    assert len(load_dataset(tmp_path, "train")) == len(load_dataset(tmp_path, "test")) == 15
-    train, test = training_and_test(str(tmp_path), seed=3)
+    train, test = load_dataset(tmp_path, "train"), load_dataset(tmp_path, "test")
     assert np.bincount(train.targets).tolist() == [8, 4]
     assert np.bincount(test.targets).tolist() == [2, 1]
     assert not set(train.keys) & set(test.keys)
-    assert np.array_equal(
-        train.read(0), load_dataset(tmp_path, "train").read(load_dataset(tmp_path, "train").keys.index(train.keys[0]))
-    )
+    assert load_dataset(tmp_path, "test").keys == test.keys
+    for dataset in (train, test):
+        for number, key in enumerate(dataset.keys):
+            assert np.array_equal(dataset.read(number), read_image(tmp_path / key))
+
+
+def test_a_folder_with_too_few_images_to_hold_back_is_refused(tmp_path):
+    folder_of(tmp_path, {"a": 2, "b": 2})
+    assert len(load_dataset(tmp_path, "train")) == 4
+    with pytest.raises(DataError, match="too few images to hold some back"):
+        load_dataset(tmp_path, "test")
 
 
 def test_half_a_split_nothing_and_no_such_name(tmp_path):
