@@ -37,7 +37,7 @@ def run(
     fast: Annotated[
         bool, typer.Option("--fast", help="Every frame of a recording, as fast as the model takes them.")
     ] = False,
-    seed: Annotated[int, typer.Option("--seed", help="Of the plate's trajectory and the drops on a rig.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the plate's trajectory and the drops on a rig.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a video of that name.")] = False,
 ) -> None:
     """Predict the newest frames of a source; a line of JSON for each on standard output.
