@@ -17,14 +17,17 @@ def _data() -> None:
 def export(
     data: Annotated[str, typer.Argument(help="signs, gtsrb, or a labelled image folder.")],
     out: Annotated[Path, typer.Option(help="New folder, with one sub-folder a label.")],
-    split: Annotated[str, typer.Option(help="train or test, where the data have both.")] = "test",
+    split: Annotated[str, typer.Option(help="train or test; a fifth of an unsplit folder is test.")] = "test",
     per_class: Annotated[int | None, typer.Option(min=1, help="Images a class. [default: all]")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="Images in all, after --per-class.")] = None,
     part: Annotated[str, typer.Option(help="i/n: the i-th of n parts that share no image.")] = "1/1",
     seed: Annotated[int, typer.Option(min=0, help="Of the choice; parts of one seed are disjoint.")] = 0,
     root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
 ) -> None:
-    """Write a seeded choice of a dataset's images as a labelled folder, at their original sizes."""
+    """Write a seeded choice of a dataset's images as a labelled folder, at their original sizes.
+
+    Beside the labels, source.json says which part of which data the images are.
+    """
     from natadv.data.export import export_images, parse_part
 
     written = export_images(

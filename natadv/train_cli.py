@@ -69,7 +69,7 @@ def classifier(
 def evaluate(
     checkpoint: Annotated[Path, typer.Argument(help="checkpoint.pt of a run.")],
     data: Annotated[str, typer.Option(help=_DATA)],
-    split: Annotated[str, typer.Option(help="train or test, where the data have both.")] = "test",
+    split: Annotated[str, typer.Option(help="train or test; a fifth of an unsplit folder is test.")] = "test",
     root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:

@@ -16,7 +16,8 @@ def load_dataset(name_or_folder: str | Path, split: str, *, root: Path = Path("d
     """Return one split of a dataset.
 
     A name goes before a folder of the same name in the working directory; write `./signs` for the folder. A folder
-    is read as GTSRB where it holds the official `GTSRB/`, and as a labelled image folder otherwise.
+    is read as GTSRB where it holds the official `GTSRB/`, and as a labelled image folder otherwise. The two splits of
+    a folder never share a file.
 
     Args:
         name_or_folder: `signs`, `gtsrb`, or a folder.

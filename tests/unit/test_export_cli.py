@@ -39,14 +39,15 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A labelled folder that lacks one of the model's labels, with 14 images of odd sizes."""
+    """A labelled folder that lacks one of the model's labels, with 14 test images of odd sizes."""
     folder = tmp_path_factory.mktemp("data")
     rng = np.random.default_rng(0)
     for label in LABELS[1:]:
-        (folder / label).mkdir()
-        for number in range(7):
-            image = rng.integers(0, 256, (20 + number, 50, 3), np.uint8)
-            write_image(folder / label / f"{number}.png", image)
+        for split, count in (("test", 7), ("train", 1)):
+            (folder / split / label).mkdir(parents=True)
+            for number in range(count):
+                image = rng.integers(0, 256, (20 + number, 50, 3), np.uint8)
+                write_image(folder / split / label / f"{number}.png", image)
     return folder
 
 
@@ -84,7 +85,7 @@ def test_its_golden_frames_are_real_images(written: tuple[Path, str], checkpoint
 def test_its_accuracy_is_what_the_device_reaches(written: tuple[Path, str], data: Path) -> None:
     from natadv.images import labelled_files, read_image
 
-    files = labelled_files(data)
+    files = labelled_files(data / "test")
     with Classifier(written[0], device="cpu") as classifier:
         predictions = classifier.predict([read_image(file.path) for file in files])
     right = sum(prediction.label == file.label for prediction, file in zip(predictions, files, strict=True))
@@ -99,8 +100,9 @@ def test_a_name_in_use_is_refused_at_once(written: tuple[Path, str], checkpoint:
 
 
 def test_a_label_that_the_model_lacks_is_named(checkpoint: Path, tmp_path: Path) -> None:
-    (tmp_path / "data" / "zebra").mkdir(parents=True)
-    write_image(tmp_path / "data" / "zebra" / "0.png", np.zeros((9, 9, 3), np.uint8))
+    for split in ("train", "test"):
+        (tmp_path / "data" / split / "zebra").mkdir(parents=True)
+        write_image(tmp_path / "data" / split / "zebra" / "0.png", np.zeros((9, 9, 3), np.uint8))
     with pytest.raises(ConfigError, match="label 'zebra' is not among the model's 3 labels"):
         run(checkpoint, "--out", tmp_path / "bundle", "--data", tmp_path / "data")
     assert not (tmp_path / "bundle").exists()
