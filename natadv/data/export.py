@@ -6,14 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from natadv.data.folder import SOURCE
 from natadv.data.load import load_dataset
 from natadv.data.select import choose
 from natadv.durable import new_folder
 from natadv.errors import ConfigError
 from natadv.images import write_image
-
-SOURCE = "source.json"
-"""Where the images come from, beside the labels; a session refuses to record a test split for training."""
 
 
 def export_images(

@@ -5,6 +5,7 @@ names of the files alone, so that every command, whatever its seed, holds the sa
 """
 
 import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from natadv.errors import DataError
 from natadv.images import labelled_files, read_image
 
 HELD_BACK = 0.2
+SOURCE = "source.json"
+"""Where exported images come from, beside the labels; a test split is neither trained on nor recorded for training."""
 
 
 def load_folder(folder: Path, split: Split) -> Dataset:
@@ -30,6 +33,10 @@ def load_folder(folder: Path, split: Split) -> Dataset:
     parts = [name for name in SPLITS if (folder / name).is_dir()]
     if not parts:
         whole = _dataset(folder, folder, split, _labels(folder))
+        if _is_test(folder):
+            if split == "train":
+                raise DataError(f"{folder}: images of a test split, as {SOURCE} says; they train nothing")
+            return whole
         held = _held_back(whole)
         if split == "test" and not held.any():
             raise DataError(f"{folder}: too few images to hold some back for a test; add some or a test/ part")
@@ -41,10 +48,21 @@ def load_folder(folder: Path, split: Split) -> Dataset:
     return _dataset(folder, folder / split, split, labels)
 
 
+def _is_test(folder: Path) -> bool:
+    """Tell whether `natadv data export` wrote this folder of a test split."""
+    path = folder / SOURCE
+    if not path.is_file():
+        return False
+    try:
+        return bool(json.loads(path.read_bytes())["split"] == "test")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: damaged; export the images again") from error
+
+
 def _held_back(dataset: Dataset) -> NDArray[np.bool_]:
     """Tell which images are the test part: a fifth of each label, the first by a digest of their names."""
     held = np.zeros(len(dataset), bool)
-    digests = np.array([hashlib.sha256(key.encode()).hexdigest() for key in dataset.keys])
+    digests = np.array([hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest() for key in dataset.keys])
     for target in range(len(dataset.labels)):
         members = np.flatnonzero(dataset.targets == target)
         held[members[np.argsort(digests[members])][: round(HELD_BACK * len(members))]] = True

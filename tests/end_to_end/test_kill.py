@@ -36,7 +36,7 @@ def _state(folder: Path) -> tuple[set[str], int]:
 
 def _kill_and_resume(tmp_path: Path, kills: int) -> None:
     # More images than the session can finish between kills: each life ends soon after it has begun to write.
-    images = image_folder(tmp_path / "images", labels=8, each=kills)
+    images = image_folder(tmp_path / "images", labels=6, each=max(4, kills * 2 // 5))
     rig = small_rig(tmp_path, width_px=320, height_px=240)
     folder = tmp_path / "session"
     arguments = (rig, images, "--out", folder, "--resume", "--seconds", "1")

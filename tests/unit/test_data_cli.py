@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from natadv.data.load import load_dataset
 from natadv.data.signs import draw_sign
 from natadv.data_cli import app
-from natadv.errors import ConfigError
+from natadv.errors import ConfigError, DataError
 from natadv.images import labelled_files, read_image
 
 
@@ -25,9 +25,16 @@ def test_exports_are_the_datasets_images_at_their_size(tmp_path):
     assert result.output.startswith("12 images in ")
     for file in labelled_files(tmp_path / "a"):
         assert np.array_equal(read_image(file.path), draw_sign("test", int(file.path.stem)))
-    assert load_dataset(tmp_path / "a", "train").labels == load_dataset("signs", "test").labels
+    assert load_dataset(tmp_path / "a", "test").labels == load_dataset("signs", "test").labels
     source = json.loads((tmp_path / "a/source.json").read_text())
     assert source == {"data": "signs", "split": "test", "seed": 3, "part": [1, 1], "count": 12}
+
+
+def test_what_was_exported_of_a_test_split_trains_nothing(tmp_path):
+    run("signs", "--out", tmp_path / "a", "--per-class", 1)
+    assert len(load_dataset(tmp_path / "a", "test")) == 12
+    with pytest.raises(DataError, match="images of a test split"):
+        load_dataset(tmp_path / "a", "train")
 
 
 def test_two_parts_of_one_seed_never_overlap(tmp_path):
@@ -40,7 +47,7 @@ def test_two_parts_of_one_seed_never_overlap(tmp_path):
 
 def test_count_spreads_over_classes(tmp_path):
     run("signs", "--out", tmp_path / "a", "--per-class", 3, "--count", 14)
-    counts = np.bincount(load_dataset(tmp_path / "a", "train").targets)
+    counts = np.bincount(load_dataset(tmp_path / "a", "test").targets)
     assert counts.sum() == 14
     assert len(counts) == 12
     assert set(counts) == {1, 2}
