@@ -79,17 +79,19 @@ def scan(
     workers: Annotated[int | None, typer.Option(min=1, help="Clips in work at once; else one a core.")] = None,
     hits_per_clip: Annotated[int, typer.Option(min=2, help="At most so many hits of a clip kept as pictures.")] = 20,
     force: Annotated[bool, typer.Option("--force", help="Scan again even if the scan is up to date.")] = False,
-    verify: Annotated[bool, typer.Option("--verify", help="Compare the clips with their checksums first.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Scan again, comparing clips with checksums.")] = False,
 ) -> None:
     """Find the frames of a session that fool a model; the control must be right for the drops to be to blame."""
     from capture.archive import open_archive
-    from capture.scan import HITS, scan_session
+    from capture.scan import HITS, known_scan, scan_session
     from edge.classifier import Classifier
 
     archive = open_archive(session)
     command = shlex.join(["natadv", *sys.argv[1:]])
     # The scan gives each core a clip of its own: a thread per run of the model is what is left for it.
     with Classifier(bundle, device=device, allow_cpu=allow_cpu, threads=1) as classifier, _scan_progress() as progress:
+        if not (force or verify) and known_scan(archive, classifier.digest, hits_per_clip):
+            typer.echo("scanned before with this model: the figures of then; --force scans again", err=True)
         summary = scan_session(
             archive,
             classifier,
@@ -126,19 +128,11 @@ def report(
 
 @contextmanager
 def _scan_progress() -> Iterator["Progress"]:
-    from rich import progress as bars
+    from natadv.progress import counted
 
-    columns = (
-        bars.TextColumn("scanning"),
-        bars.BarColumn(),
-        bars.MofNCompleteColumn(),
-        bars.TextColumn("frames"),
-        bars.TimeElapsedColumn(),
-        bars.TimeRemainingColumn(),
-    )
-    with bars.Progress(*columns, transient=True) as shown:
-        task = shown.add_task("scanning", total=None)
-        yield lambda done, total: shown.update(task, completed=done, total=total)
+    with counted("scanning", "frames") as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _tidy(archive: "Archive") -> None:
@@ -150,32 +144,15 @@ def _tidy(archive: "Archive") -> None:
 
 
 def _record(archive: "Archive", settings: "RigSettings") -> None:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
     from capture.session import record_session
+    from natadv.progress import counted
 
     missing = len(archive.missing())
     total = 2 * len(archive.settings.items)
-    columns = (
-        TextColumn("recording"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("clips"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[label]}"),
-    )
-    with settings.open() as rig, Progress(*columns, transient=True) as progress:
-        task = progress.add_task("recording", total=total, completed=total - missing, label="")
+    with settings.open() as rig, counted("recording", "clips") as bar:
+        task = bar.add_task("", total=total, completed=total - missing)
         record_session(
             archive,
             rig,
-            progress=lambda item, kind: progress.update(task, advance=1, label=f"{item.label}/{item.source}"),
+            progress=lambda item, kind: bar.update(task, advance=1, description=f"{item.label}/{item.source}"),
         )

@@ -55,7 +55,7 @@ def scan_session(
         workers: clips in work at once; None for one a core.
         hits_per_clip: at most so many hits of a clip are kept as pictures; all are in the predictions.
         force: scan again even if the scan is up to date.
-        verify: compare each clip with its checksums first; a torn video is noticed without.
+        verify: scan again, and compare each clip with its checksums first; a torn video is noticed without.
         command: noted in the summary.
         progress: called with (frames done, frames in all), from any thread.
 
@@ -73,11 +73,9 @@ def scan_session(
     items = archive.complete_items()
     if not items:
         raise DataError(f"{archive.folder}: no image is recorded yet; go on with `natadv capture run --resume`")
+    if not (force or verify) and (known := known_scan(archive, classifier.digest, hits_per_clip)):
+        return known
     folder = archive.scan_folder(classifier.digest)
-    if folder.exists() and not force:
-        summary = read_summary(folder)
-        if summary.clips == 2 * len(items) and summary.model.sha256 == classifier.digest:
-            return summary
     with _replaced(folder) as part:
         scanner = Scanner(
             archive,
@@ -97,6 +95,25 @@ def scan_session(
         pq.write_table(table.replace_schema_metadata({"model_sha256": classifier.digest}), part / PREDICTIONS)
         (part / SUMMARY).write_text(summary.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return summary
+
+
+def known_scan(archive: Archive, digest: str, hits_per_clip: int) -> ScanSummary | None:
+    """Return the scan of all clips recorded so far by the model of this SHA-256, if there is one.
+
+    Args:
+        archive: the session.
+        digest: of the model's bytes.
+        hits_per_clip: as many hits of a clip were to be kept as pictures.
+
+    Raises:
+        DataError: if there is a scan but its summary is damaged.
+    """
+    folder = archive.scan_folder(digest)
+    if not folder.exists():
+        return None
+    found = read_summary(folder)
+    same = found.model.sha256 == digest and found.hits_per_clip == hits_per_clip
+    return found if same and found.clips == 2 * len(archive.complete_items()) else None
 
 
 def read_summary(folder: Path) -> ScanSummary:

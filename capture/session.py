@@ -7,7 +7,6 @@ a clip is either complete and known, complete and found again, or was never ther
 """
 
 import hashlib
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,6 +21,7 @@ import numpy as np
 
 from capture.archive import Archive, Item, Kind, Purpose, SessionSettings, create_archive
 from capture.recorder import Recording, record_frames, record_seconds
+from natadv.data.folder import SOURCE, is_test_split
 from natadv.errors import ConfigError, DataError, DeviceError, ResourceError
 from natadv.images import Image, labelled_files, read_image
 from natadv.raindrops.pose import Pose
@@ -36,9 +36,6 @@ _STORED_SHARE = 0.6
 _SPARE_BYTES = 64 << 20
 _POLL_S = 0.02
 _ARRIVAL_S = 60.0
-
-SOURCE = "source.json"
-"""What `natadv data export` writes beside the labels: the data set and the split that the images are of."""
 
 Progress = Callable[[Item, Kind], None]
 
@@ -189,14 +186,7 @@ def check_disk(folder: Path, settings: SessionSettings, items: int) -> None:
 
 def _refuse_test_images(plan: Plan) -> None:
     """Refuse to record for training what `natadv data export` wrote of a test split."""
-    source = plan.images / SOURCE
-    if plan.purpose != "training" or not source.is_file():
-        return
-    try:
-        split = json.loads(source.read_bytes())["split"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{source}: damaged; export the images again") from error
-    if split == "test":
+    if plan.purpose == "training" and is_test_split(plan.images):
         raise ConfigError(f"{plan.images}: images of a test split, as {SOURCE} says; record them with --purpose test")
 
 

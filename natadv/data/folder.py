@@ -33,7 +33,7 @@ def load_folder(folder: Path, split: Split) -> Dataset:
     parts = [name for name in SPLITS if (folder / name).is_dir()]
     if not parts:
         whole = _dataset(folder, folder, split, _labels(folder))
-        if _is_test(folder):
+        if is_test_split(folder):
             if split == "train":
                 raise DataError(f"{folder}: images of a test split, as {SOURCE} says; they train nothing")
             return whole
@@ -48,8 +48,12 @@ def load_folder(folder: Path, split: Split) -> Dataset:
     return _dataset(folder, folder / split, split, labels)
 
 
-def _is_test(folder: Path) -> bool:
-    """Tell whether `natadv data export` wrote this folder of a test split."""
+def is_test_split(folder: Path) -> bool:
+    """Tell whether `natadv data export` wrote this folder of a test split.
+
+    Raises:
+        DataError: if its `source.json` is damaged.
+    """
     path = folder / SOURCE
     if not path.is_file():
         return False

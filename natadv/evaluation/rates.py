@@ -32,6 +32,8 @@ class Rate:
         return _wilson(self.value, self.total)
 
     def __str__(self) -> str:
+        if not self.total:
+            return "unknown (0/0)"
         low, high = self.interval
         return f"{100 * self.value:.1f} % ({self.hits}/{self.total}, 95 % {100 * low:.1f}–{100 * high:.1f})"
 

@@ -61,3 +61,7 @@ def test_frames_that_vary_within_clips_as_between_them_count_singly():
 def test_nothing_counted_says_nothing():
     assert clustered_interval([], []) == (0.0, 1.0)
     assert clustered_interval([0], [0]) == (0.0, 1.0)
+
+
+def test_a_rate_of_nothing_is_unknown():
+    assert str(Rate(0, 0)) == "unknown (0/0)"

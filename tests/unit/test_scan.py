@@ -126,6 +126,16 @@ def test_a_scan_that_is_up_to_date_is_not_done_again(scanned, classifier):
     assert [folder.name for folder in scan_folders(archive)] == [classifier.digest[:12]]
 
 
+def test_other_hits_kept_or_a_check_asked_for_means_another_scan(tmp_path, classifier):
+    archive = record(tmp_path / "session", PLAN)
+    first = scan_session(archive, classifier)
+    assert len(list((archive.scan_folder(classifier.digest) / "hits").glob("*/*.png"))) == 3
+    fewer = scan_session(archive, classifier, hits_per_clip=2)
+    assert (fewer.hits_per_clip, fewer.items) == (2, first.items)
+    assert scan_session(archive, classifier, hits_per_clip=2) == fewer
+    assert scan_session(archive, classifier, hits_per_clip=2, verify=True).created != fewer.created
+
+
 def test_a_session_that_grew_is_scanned_again(tmp_path, classifier):
     archive = record(tmp_path / "session", PLAN, complete=1)
     assert scan_session(archive, classifier).clips == 2

@@ -38,6 +38,17 @@ def test_scan_and_report_say_what_they_found(monkeypatch, capsys, session, bundl
     )
 
 
+def test_scanning_twice_says_that_the_figures_are_old(monkeypatch, capsys, session, bundle):
+    command = ("capture", "scan", session.folder, bundle, "--device", "cpu")
+    assert _natadv(monkeypatch, *command) == 0
+    first = capsys.readouterr()
+    assert _natadv(monkeypatch, *command) == 0
+    again = capsys.readouterr()
+    assert again.out == first.out
+    assert "--force" not in first.err
+    assert "--force" in again.err
+
+
 def _refused(monkeypatch, capsys, *words):
     """Return the one line on standard error of a command that fails."""
     assert _natadv(monkeypatch, *words) == 1
