@@ -3,6 +3,7 @@
 # harden it with that, and show on a session it has never seen what the hardening was worth.
 #
 # Usage: scripts/demo.sh [signs|FOLDER]   (FOLDER with train/LABEL/* and test/LABEL/*, as ../shared/data/gtsrb)
+# From the environment: IMAGES of the training session, TEST_IMAGES of the test session, EPOCHS of hardening, OUT.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH"
@@ -11,6 +12,7 @@ data=${1:-signs}
 out=${OUT:-demo}/$(basename "$data")
 images=${IMAGES:-12}
 test_images=${TEST_IMAGES:-$images}
+epochs=${EPOCHS:-18}
 started=$SECONDS
 
 run() {
@@ -33,7 +35,7 @@ run natadv capture scan "$out/session-training" "$out/plain.bundle"
 run natadv capture scan "$out/session-test" "$out/plain.bundle"
 
 run natadv train classifier --data "$data" --init "$out/plain/checkpoint.pt" --out "$out/hardened" \
-    --hits "$out"/session-training/scans/*/hits --raindrops 0.8 --epochs 18 --batch-size 32 --lr 0.006 \
+    --hits "$out"/session-training/scans/*/hits --raindrops 0.8 --epochs "$epochs" --batch-size 32 --lr 0.006 \
     --wetness medium --wetness medium --wetness heavy --wetness close
 run natadv export "$out/hardened/checkpoint.pt" --out "$out/hardened.bundle" --data "$data"
 run natadv capture scan "$out/session-test" "$out/hardened.bundle"
