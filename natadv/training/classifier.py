@@ -23,7 +23,7 @@ from natadv.durable import file_error, replace_file
 from natadv.errors import ConfigError, DataError
 from natadv.training.checkpoint import load_classifier, save_checkpoint
 from natadv.training.device import choose_device, device_name
-from natadv.training.materials import gather
+from natadv.training.materials import MATERIALS, gather
 from natadv.training.progress import Report, silent
 from natadv.training.recipe import Recipe, recipe_yaml
 from natadv.training.run import LAST, Run
@@ -107,7 +107,9 @@ def _prepared(fabric: Fabric, recipe: Recipe, out: Path, interrupted: Path | Non
     materials = gather(recipe)
     run = Run(fabric, recipe, out, materials)
     if interrupted:
-        run.restore(load_classifier(interrupted))
+        last = load_classifier(interrupted)
+        _check_same(interrupted, last.provenance, materials.provenance)
+        run.restore(last)
     elif fabric.is_global_zero:
         try:
             out.mkdir(parents=True, exist_ok=True)
@@ -115,3 +117,12 @@ def _prepared(fabric: Fabric, recipe: Recipe, out: Path, interrupted: Path | Non
             raise file_error(out, error) from error
         replace_file(out / "recipe.yaml", recipe_yaml(recipe))
     return run, materials.provenance
+
+
+def _check_same(last: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Refuse to go on with other pictures or another first checkpoint under the same names."""
+    for name in MATERIALS:
+        if before.get(name) != now[name]:
+            raise ConfigError(
+                f"{last}: {name} changed since the run began; put it back, or train anew in another folder"
+            )

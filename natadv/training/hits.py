@@ -6,6 +6,7 @@ test session, is refused whole.
 """
 
 import csv
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,11 @@ def load_hits(folder: Path, labels: tuple[str, ...]) -> Dataset:
         keys=tuple(row["path"] for row in rows),
         read=lambda i: read_image(folder / rows[i]["path"]),
     )
+
+
+def provenance_digest(folder: Path) -> str:
+    """Return the sha256, in hex, of the papers of a folder that `load_hits` has read."""
+    return hashlib.sha256((folder / PROVENANCE).read_bytes()).hexdigest()
 
 
 def _rows(table: Path) -> list[dict[str, str]]:

@@ -16,12 +16,15 @@ from natadv.models.classifier import Classifier, create_classifier
 from natadv.raindrops.photograph import RandomGlass
 from natadv.raindrops.presets import PRESETS
 from natadv.training.checkpoint import LoadedClassifier, load_classifier
-from natadv.training.hits import load_hits
+from natadv.training.hits import load_hits, provenance_digest
 from natadv.training.pictures import Pictures, read_pictures
 from natadv.training.recipe import Recipe
 from natadv.training.views import Glass, Views
 
 _PACKAGES = ("natadv", "torch", "torchvision", "timm", "lightning", "numpy", "opencv-python")
+
+MATERIALS = ("train_images", "test_images", "hits", "init_sha256")
+"""What of the provenance makes the result: it must be the same when a run is resumed."""
 
 PLATES = 48
 _PLATES_STREAM = 3  # of chance, beside those of `views`
@@ -73,7 +76,8 @@ def gather(recipe: Recipe) -> Materials:
             "train_images": len(train),
             "test_images": len(test),
             "hits": [
-                {"folder": str(folder), "images": len(hit)} for folder, hit in zip(recipe.hits, hits, strict=True)
+                {"folder": folder, "images": len(hit), "provenance_sha256": provenance_digest(Path(folder))}
+                for folder, hit in zip(recipe.hits, hits, strict=True)
             ],
             "init_sha256": initial.digest if initial else None,
             "versions": {"python": platform.python_version()} | _versions(),

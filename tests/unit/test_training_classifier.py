@@ -1,7 +1,9 @@
 """The training loop: it learns, resumes to the bit, refuses what does not fit, and measures honestly."""
 
 import csv
+import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +133,16 @@ def test_a_used_folder_needs_resume_and_the_same_settings(squares, tmp_path):
     assert metrics["epoch"] == 1
 
 
+def test_other_materials_under_the_same_names_are_noticed_when_resuming(squares, trained, tmp_path):
+    first = tmp_path / "first.pt"
+    shutil.copy(trained / "checkpoint.pt", first)
+    settings = recipe(squares, init=str(first), epochs=1)
+    train_classifier(settings, tmp_path / "a")
+    shutil.copy(trained / "last.pt", first)  # the same weights, another file
+    with pytest.raises(ConfigError, match=r"last.pt: init_sha256 changed since the run began"):
+        train_classifier(settings, tmp_path / "a", resume=True)
+
+
 def test_a_loss_that_is_no_number_stops_with_a_line(squares, tmp_path):
     with pytest.raises(ConfigError, match=r"the loss is (nan|inf) in epoch 1, step \d+; try a lower --lr"):
         train_classifier(recipe(squares, learning_rate=1e30), tmp_path / "a")
@@ -162,7 +174,8 @@ def test_hardening_starts_from_a_checkpoint_and_takes_hits_and_drops(squares, tr
     assert metrics["accuracy_before"] == before.value
     assert [json.loads(line)["epoch"] for line in (tmp_path / "hard/metrics.jsonl").read_text().splitlines()] == [0, 1]
     provenance = load_classifier(tmp_path / "hard/checkpoint.pt").provenance
-    assert provenance["hits"] == [{"folder": str(hits), "images": 1}]
+    digest = hashlib.sha256((hits / "provenance.csv").read_bytes()).hexdigest()
+    assert provenance["hits"] == [{"folder": str(hits), "images": 1, "provenance_sha256": digest}]
     assert provenance["init_sha256"] == load_classifier(trained / "checkpoint.pt").digest
 
 
