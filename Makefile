@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 # ONNX Runtime for the GPU where there is one.
 RUNTIME := $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 # A data set for the demo: `signs` are drawn by the project; or a folder, as DATA=../shared/data/gtsrb. IMAGES, TEST_IMAGES
-# and EPOCHS make it longer and surer: see scripts/demo.sh.
+# and EPOCHS make it longer and surer, or shorter: see scripts/demo.sh.
 DATA ?= signs
 
 .PHONY: setup demo test test-slow check bench clean

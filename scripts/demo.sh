@@ -12,7 +12,7 @@ data=${1:-signs}
 out=${OUT:-demo}/$(basename "$data")
 images=${IMAGES:-12}
 test_images=${TEST_IMAGES:-$images}
-epochs=${EPOCHS:-18}
+epochs=${EPOCHS:-30}
 started=$SECONDS
 
 run() {
