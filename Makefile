@@ -21,10 +21,10 @@ demo: setup
 	scripts/demo.sh "$(DATA)"
 
 test: setup
-	$(BIN)/pytest -q --durations=10 -n 2 --dist loadscope
+	$(BIN)/pytest -q -rs --durations=10 -n 2 --dist loadscope
 
 test-slow: setup
-	$(BIN)/pytest -q --durations=10 -m slow
+	$(BIN)/pytest -q -rs --durations=10 -m slow
 
 check: setup
 	$(BIN)/ruff check .

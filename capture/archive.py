@@ -4,7 +4,8 @@
     images/NNNN.png   the clean images, as shown
     clips/NNNN-dry    the control of item NNNN: a Clip through dry glass
     clips/NNNN-wet    its clip: the same through wet glass
-    manifest.jsonl    one ClipRecord a line, appended and synced after a clip has its final name
+    manifest.jsonl    one ClipRecord a line, appended and synced after a clip has its final name; a VoidRecord takes it
+                      back where the clip was found damaged or gone
     scans/DIGEST/     predictions of one model bundle, see capture.scan
     report.html       see capture.report
 
@@ -15,12 +16,12 @@ import fcntl
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from natadv.durable import PART_SUFFIX, append_line, file_error, new_folder, sync
 from natadv.errors import ClipError, DataError
@@ -66,7 +67,7 @@ class SessionSettings(_Record):
         clip_s: length of a clip.
         control_frames: frames recorded through dry glass.
         spray_s: how long the plate is sprayed for each clip.
-        images: the folder as it was named.
+        images: the folder, its whole path.
         items: in the order of recording.
         crop_px: (left, top, right, bottom) of what is stored of the camera's frame.
         corners_px: the shown picture in the stored frames, as in ScreenGeometry.
@@ -106,17 +107,30 @@ class ClipRecord(_Record):
     pixels_sha256: str
 
 
+class VoidRecord(_Record):
+    """A line of the manifest: the clip noted before is damaged or gone, and is to be recorded again."""
+
+    item: int
+    kind: Kind
+    void: str
+
+
+_LINE: TypeAdapter[ClipRecord | VoidRecord] = TypeAdapter(ClipRecord | VoidRecord)
+
+
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What was found of a session that was killed.
+    """What was found of a session that was stopped.
 
     Attributes:
         kept: finished clips that had not been noted.
-        damaged: where such clips were put that differ from their checksums; they will be recorded again.
+        damaged: where clips were put that differ from their checksums; they will be recorded again.
+        gone: noted clips that are no longer there; they will be recorded again.
     """
 
     kept: list[Path]
     damaged: list[Path]
+    gone: list[Path]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,24 +146,34 @@ class Archive:
         Raises:
             DataError: if any other line is damaged.
         """
+        return list(self.noted().values())
+
+    def noted(self) -> dict[tuple[int, Kind], ClipRecord]:
+        """Return the same by number of the item and kind of the clip.
+
+        Raises:
+            DataError: as `records`.
+        """
         path = self.folder / MANIFEST
         if not path.exists():
-            return []
-        lines = path.read_text(encoding="utf-8").splitlines()
-        records = []
-        for number, line in enumerate(lines, 1):
+            return {}
+        noted: dict[tuple[int, Kind], ClipRecord] = {}
+        for number, line in enumerate(path.read_bytes().splitlines(), 1):
             try:
-                records.append(ClipRecord.model_validate_json(line))
+                record = _LINE.validate_json(line)
             except ValidationError as error:
                 # A cut-off line is the last, or was ended by the next append; its clip was found again then.
                 if _is_cut(line):
                     continue
                 raise DataError(f"{path}, line {number}: not a clip record; restore the file") from error
-        return records
+            noted.pop((record.item, record.kind), None)
+            if isinstance(record, ClipRecord):
+                noted[record.item, record.kind] = record
+        return noted
 
     def missing(self) -> list[tuple[Item, Kind]]:
         """Return the clips that are still to be recorded, in order."""
-        done = {(record.item, record.kind) for record in self.records()}
+        done = self.noted()
         return [(item, kind) for item in self.settings.items for kind in KINDS if (item.number, kind) not in done]
 
     def complete_items(self) -> list[Item]:
@@ -161,13 +185,23 @@ class Archive:
         """Return where the clip is or will be."""
         return self.folder / item.clip_name(kind)
 
-    def clip(self, item: Item, kind: Kind) -> Clip:
+    def clip(self, item: Item, kind: Kind, record: ClipRecord | None = None) -> Clip:
         """Open a completed clip.
 
+        Args:
+            item: what was shown.
+            kind: dry or wet.
+            record: its line of the manifest, to compare it with.
+
         Raises:
-            ClipError: if it is damaged.
+            ClipError: if it is damaged, or another clip than the manifest's.
         """
-        return read_clip(self.clip_folder(item, kind))
+        clip = read_clip(self.clip_folder(item, kind))
+        if record is not None and clip.info.pixels_sha256 != record.pixels_sha256:
+            raise ClipError(
+                f"{clip.folder}: not the clip that {MANIFEST} notes; record it again with `natadv capture run --resume`"
+            )
+        return clip
 
     def image(self, item: Item) -> Image:
         """Return the clean image of an item.
@@ -194,37 +228,54 @@ class Archive:
         """Keep every other process from recording into this session meanwhile; a killed one holds it no longer.
 
         Raises:
-            DataError: if another process is recording.
+            DataError: if another process is recording, or the lock cannot be had.
         """
-        with (self.folder / LOCK).open("w") as file:
+        with ExitStack() as held:
             try:
+                file = held.enter_context((self.folder / LOCK).open("w"))
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise DataError(f"{self.folder}: another process is recording this session; let it end") from error
+            except OSError as error:
+                raise file_error(self.folder / LOCK, error) from error
             yield
 
     def recover(self) -> Recovery:
-        """Tidy up after a session that was killed: note clips that were finished, put damaged ones aside."""
+        """Tidy up before going on: note finished clips, put damaged ones aside, take back what is gone.
+
+        Every byte of every clip is compared with its checksum, as fast as the disk can read.
+        """
         for part in (self.folder / "clips").glob(f"*{PART_SUFFIX}"):
             shutil.rmtree(part)
-        kept, damaged = [], []
-        for item, kind in self.missing():
-            folder = self.clip_folder(item, kind)
+        noted = self.noted()
+        kept, damaged, gone = [], [], []
+        for item, kind in [(item, kind) for item in self.settings.items for kind in KINDS]:
+            folder, record = self.clip_folder(item, kind), noted.get((item.number, kind))
             if not folder.exists():
+                if record:
+                    self._take_back(record, "gone")
+                    gone.append(folder)
                 continue
             try:
-                clip = read_clip(folder)
-                clip.verify()
+                clip = self.clip(item, kind, record)
+                clip.verify(pixels=record is None)
                 indices: list[int] = clip.table()["index"].to_pylist()
-            except ClipError:
+            except ClipError as error:
                 aside = folder.with_name(f"{folder.name}.damaged")
                 shutil.rmtree(aside, ignore_errors=True)
                 folder.rename(aside)
+                if record:
+                    self._take_back(record, str(error))
                 damaged.append(aside)
                 continue
-            self.add(item, kind, clip, indices[-1] - indices[0] + 1 - len(indices))
-            kept.append(folder)
-        return Recovery(kept, damaged)
+            if not record:
+                self.add(item, kind, clip, indices[-1] - indices[0] + 1 - len(indices))
+                kept.append(folder)
+        return Recovery(kept, damaged, gone)
+
+    def _take_back(self, record: ClipRecord, reason: str) -> None:
+        line = VoidRecord(item=record.item, kind=record.kind, void=reason)
+        append_line(self.folder / MANIFEST, line.model_dump_json())
 
     def scan_folder(self, digest: str) -> Path:
         """Return where the scan by the model with this SHA-256 is kept."""
@@ -270,9 +321,9 @@ def open_archive(folder: Path) -> Archive:
         raise DataError(f"{path}: not a natadv-session/1 description ({place}: {first['msg']})") from error
 
 
-def _is_cut(line: str) -> bool:
+def _is_cut(line: bytes) -> bool:
     try:
         json.loads(line)
-    except json.JSONDecodeError:
+    except ValueError:
         return True
     return False

@@ -39,7 +39,9 @@ def run(
     ] = None,
     count: Annotated[int | None, typer.Option(min=1, help="Record so many images, chosen by seed. [all]")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Length of a clip. [5]")] = None,
-    spray: Annotated[float | None, typer.Option(min=0.0, help="Seconds of spraying before each clip. [1]")] = None,
+    spray: Annotated[
+        float | None, typer.Option(min=0.0, help="Seconds of spraying before each clip: more, wetter. [1]")
+    ] = None,
 ) -> None:
     """Record one five-second clip through moving wet glass for each image, and its dry control."""
     from capture.archive import open_archive
@@ -53,6 +55,8 @@ def run(
         given = {"purpose": purpose, "seed": seed, "count": count, "clip_s": seconds, "spray_s": spray}
         check_plan(archive, settings, plan, {name for name, value in given.items() if value is not None})
     else:
+        if resume:
+            typer.echo(f"{out}: no session there yet; a new one begins", err=True)
         archive = start_session(out, settings, plan)
     # A polite end of the process stops the stage and shuts the sprayer, as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -105,7 +109,10 @@ def scan(
         )
     share = Rate(summary.images.hits, summary.images.total)
     hits = archive.scan_folder(summary.model.sha256) / HITS
-    typer.echo(f"attack success rate {share} of images; {summary.wet_frames.hits} hits, pictures in {hits}")
+    if missing := len(archive.settings.items) - len(archive.complete_items()):
+        typer.echo(f"{missing} of {len(archive.settings.items)} images are still to be recorded", err=True)
+    kept = f"pictures in {hits}" if summary.wet_frames.hits else "so nothing to train on; spray longer, or more images"
+    typer.echo(f"attack success rate {share} of images; {summary.wet_frames.hits} hits, {kept}")
     typer.echo(f"{summary.frames} frames at {summary.frames_per_s:.0f} fps, {summary.times_real_time:.1f} x real time")
 
 
@@ -141,6 +148,8 @@ def _tidy(archive: "Archive") -> None:
         typer.echo(f"{len(found.kept)} finished clips had not been noted; they are kept", err=True)
     for folder in found.damaged:
         typer.echo(f"{folder}: damaged, put aside; it is recorded again", err=True)
+    for folder in found.gone:
+        typer.echo(f"{folder}: gone; it is recorded again", err=True)
 
 
 def _record(archive: "Archive", settings: "RigSettings") -> None:

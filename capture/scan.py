@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from capture.archive import Archive
-from capture.hits import write_provenance
+from capture.hits import PROVENANCE, write_provenance
 from capture.outcome import ModelInfo, ScanSummary, by_class, by_coverage, frame_share, image_share
 from capture.pipeline import Model, cores, on_all_cores
 from capture.scanner import ItemResult, Progress, Scanner
@@ -30,7 +30,7 @@ from natadv.durable import file_error, new_folder, sync
 from natadv.errors import DataError
 
 PREDICTIONS, SUMMARY, HITS = "predictions.parquet", "summary.json", "hits"
-_NEW = ".new"
+_NEW, _OLD = ".new", ".old"
 
 
 def scan_session(
@@ -109,7 +109,7 @@ def known_scan(archive: Archive, digest: str, hits_per_clip: int) -> ScanSummary
         DataError: if there is a scan but its summary is damaged.
     """
     folder = archive.scan_folder(digest)
-    if not folder.exists():
+    if not folder.exists() or not all((folder / name).exists() for name in (PREDICTIONS, f"{HITS}/{PROVENANCE}")):
         return None
     found = read_summary(folder)
     same = found.model.sha256 == digest and found.hits_per_clip == hits_per_clip
@@ -158,16 +158,19 @@ def _check_labels(archive: Archive, classifier: Model) -> None:
 @contextmanager
 def _replaced(folder: Path) -> Iterator[Path]:
     """Give a temporary folder that takes `folder`'s name when the block ends well, in place of an older one."""
-    target = folder.with_name(folder.name + _NEW) if folder.exists() else folder
-    shutil.rmtree(folder.with_name(folder.name + _NEW), ignore_errors=True)
+    new, old = folder.with_name(folder.name + _NEW), folder.with_name(folder.name + _OLD)
+    target = new if folder.exists() else folder
+    for left in (new, old):
+        shutil.rmtree(left, ignore_errors=True)
     with new_folder(target) as part:
         yield part
         for path in part.rglob("*"):
             sync(path)
     if target != folder:
         try:
-            shutil.rmtree(folder)
+            folder.rename(old)
             target.rename(folder)
+            shutil.rmtree(old)
         except OSError as error:
             raise file_error(folder, error) from error
 

@@ -68,7 +68,8 @@ class Scanner:
         self._folder = hits_folder
         self._verify = verify
         self._progress = progress
-        self._total = sum(record.frames for record in archive.records())
+        self._noted = archive.noted()
+        self._total = sum(record.frames for record in self._noted.values())
         self._done = 0
         self._lock = threading.Lock()
 
@@ -102,7 +103,7 @@ class Scanner:
 
     def _see(self, item: Item, kind: Kind, threads: int, stop: threading.Event, pictures: HitPictures | None) -> _Seen:
         target = self._model.labels.index(item.label)
-        clip = self._archive.clip(item, kind)
+        clip = self._archive.clip(item, kind, self._noted.get((item.number, kind)))
         if self._verify:
             clip.verify(pixels=False)
         table = clip.table()

@@ -97,7 +97,7 @@ def check_plan(archive: Archive, rig: RigSettings, plan: Plan, given: set[str]) 
         raise ConfigError(
             f"{rig.file}: not the rig that {archive.folder} was begun on; give that one, or begin a new session"
         )
-    if Path(settings.images).absolute() != plan.images.absolute():
+    if Path(settings.images).resolve() != plan.images.resolve():
         raise ConfigError(f"{plan.images}: {archive.folder} was begun with the images of {settings.images}; name those")
     begun = {"count": len(settings.items), **{name: getattr(settings, name) for name in given - {"count"}}}
     for name in sorted(given):
@@ -129,7 +129,7 @@ def start_session(folder: Path, rig: RigSettings, plan: Plan) -> Archive:
         control_frames=plan.control_frames,
         spray_s=plan.spray_s,
         fps=rig.camera.fps,
-        images=str(plan.images),
+        images=str(plan.images.resolve()),
         items=tuple(items),
         crop_px=crop,
         corners_px=geometry.corners_px,
@@ -185,13 +185,21 @@ def check_disk(folder: Path, settings: SessionSettings, items: int) -> None:
 
 
 def _refuse_test_images(plan: Plan) -> None:
-    """Refuse to record for training what `natadv data export` wrote of a test split."""
+    """Refuse to record images of a test split for training."""
     if plan.purpose == "training" and is_test_split(plan.images):
-        raise ConfigError(f"{plan.images}: images of a test split, as {SOURCE} says; record them with --purpose test")
+        raise ConfigError(
+            f"{plan.images}: images of a test split (see {SOURCE}, or its name); record them with --purpose test"
+        )
 
 
 def _choose(plan: Plan) -> tuple[list[Item], list[Image]]:
+    if (plan.images / "train").is_dir() and (plan.images / "test").is_dir():
+        raise ConfigError(
+            f"{plan.images}: holds train/ and test/, not labels; choose images of one with `natadv data export`"
+        )
     files = labelled_files(plan.images)
+    if plan.count is not None and plan.count > len(files):
+        raise ConfigError(f"{plan.images}: holds {len(files)} images, fewer than the {plan.count} asked for")
     if plan.count is not None and plan.count < len(files):
         chosen = np.random.default_rng(plan.seed).choice(len(files), plan.count, replace=False)
         files = [files[number] for number in sorted(chosen)]
@@ -228,7 +236,8 @@ def _record_item(archive: Archive, rig: Rig, item: Item, kinds: list[Kind]) -> I
     # A world of its own for every item: an item recorded after a resumption is the one that would have been.
     rig.reseed((settings.seed, item.number))
     travel = rig.travel
-    path = random_path(np.random.default_rng((settings.seed, item.number)), travel.radius_mm, travel.angle_deg)
+    chance = np.random.default_rng((settings.seed, item.number))
+    path = random_path(chance, travel.radius_mm, travel.angle_deg, settings.clip_s)
     rig.sprayer.dry()
     rig.screen.show(archive.image(item))
     _go(rig, path[0])

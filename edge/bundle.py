@@ -150,6 +150,8 @@ def read_bundle(folder: Path) -> Bundle:
     """
     if not folder.is_dir():
         raise BundleError(f"{folder}: no such bundle; expected a folder made by `natadv export`")
+    if not (folder / MANIFEST).exists() and not (folder / MODEL).exists():
+        raise BundleError(f"{folder}: not a bundle; make one of a checkpoint with `natadv export`")
     manifest = parse_manifest(_read(folder / MANIFEST), folder / MANIFEST)
     model_bytes, golden_bytes = _read(folder / MODEL), _read(folder / GOLDEN)
     for name, data, expected in (

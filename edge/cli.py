@@ -31,7 +31,10 @@ def run(
     allow_cpu: Annotated[bool, typer.Option("--allow-cpu", help="Run on the CPU where the GPU cannot be had.")] = False,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads of the model.")] = None,
     images: Annotated[
-        Path | None, typer.Option("--images", help="Labelled folder for the rig's screen; wets and moves the plate.")
+        Path | None,
+        typer.Option(
+            "--images", help="Labelled folder for the rig's screen, else it is blank; wets and moves the plate."
+        ),
     ] = None,
     image_s: Annotated[float, typer.Option("--image-s", min=0.01, help="Seconds that an image is shown.")] = 1.0,
     fast: Annotated[

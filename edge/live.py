@@ -16,7 +16,7 @@ from edge.prediction import Prediction
 from edge.sinks import Observation, Sink
 from edge.source import Shot, Source
 from edge.summary import Summary
-from natadv.errors import ConfigError, FrameTimeoutError
+from natadv.errors import ConfigError, FrameTimeoutError, NatadvError
 from natadv.images import Image
 
 _POLL_S: Final = 0.1  # how soon `stop` and the end of the time are noticed while no frame comes
@@ -98,6 +98,8 @@ def run(
         stop.set()
         mailbox.close()
         reader.join(frame_timeout_s)
+    if reader.failed is not None:
+        raise reader.failed
     summary.elapsed_s = time.monotonic() - begin_s
     summary.seen, summary.skipped, summary.lost = mailbox.seen, mailbox.skipped, reader.lost
     return summary
@@ -108,11 +110,13 @@ class _Reader(threading.Thread):
 
     Attributes:
         lost: frames missing in the camera's count so far.
+        failed: what the source raised, if nobody could be told of it any more.
     """
 
     def __init__(self, source: Source, mailbox: Mailbox[Shot], stop: threading.Event, *, every: bool) -> None:
         super().__init__(name="reader", daemon=True)
         self.lost = 0
+        self.failed: NatadvError | None = None
         self._source, self._mailbox, self._stop_asked, self._every = source, mailbox, stop, every
 
     def run(self) -> None:
@@ -128,6 +132,8 @@ class _Reader(threading.Thread):
                     break
         except BaseException as raised:  # noqa: BLE001  # it is raised in the other thread
             error = raised
+        if self._stop_asked.is_set() and isinstance(error, NatadvError):
+            self.failed = error
         self._mailbox.close(error)
 
 

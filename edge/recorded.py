@@ -84,6 +84,8 @@ def open_recorded(path: Path, options: SourceOptions) -> Iterator[Recording]:
             (),
             fast=options.fast,
         )
+    elif (path / "manifest.jsonl").is_file():
+        raise ConfigError(f"source {path}: a session; name one of its clips, as {path}/clips/0000-wet")
     elif path.is_dir():
         files = _files(path)
         labels = tuple(sorted({file.label for file in files if file.label}))
@@ -114,6 +116,9 @@ def _video(path: Path) -> Timed:
                 first_s = first_s if count else at_s
                 count += 1
                 yield at_s - first_s, np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), None
+            # A cut-off AVI simply ends; its header says how many frames there were.
+            if container.format.name == "avi" and count < stream.frames:
+                raise DataError(f"{path}: torn, {count} of {stream.frames} frames")
     except av.FFmpegError as error:
         raise DataError(f"{path}: torn after {count} frames ({error})") from error
 

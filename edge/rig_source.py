@@ -43,6 +43,7 @@ class RigSource:
         rig = self._rig
         turns = itertools.cycle(self._files)
         label, shown_s, next_s = None, -math.inf, -math.inf
+        begun = False
         if self._files:
             rig.sprayer.spray(SPRAY_S)
         while not stop.is_set():
@@ -52,9 +53,12 @@ class RigSource:
                 label, shown_s = file.label, rig.clock.now_s()
                 next_s = shown_s + self._image_s
             if self._files and not rig.stage.is_moving():
-                rig.stage.follow(random_path(self._rng, rig.travel.radius_mm, rig.travel.angle_deg))
+                rig.stage.follow(random_path(self._rng, rig.travel.radius_mm, rig.travel.angle_deg, self._image_s))
             frame = rig.camera.read()
             settled = frame.timestamp_s >= shown_s + rig.settle_s
+            begun = begun or settled or not self._files
+            if not begun:
+                continue  # the screen is still blank
             yield Shot(frame, label if settled else None)
 
     def picture(self, image: Image, size: tuple[int, int]) -> Image:

@@ -27,6 +27,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     help="Export a checkpoint as a model bundle: natadv export CHECKPOINT --out BUNDLE",
+    epilog="All options: natadv export write --help. The word `write` may be left out.",
 )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from natadv.durable import file_error
 from natadv.errors import DataError
+from natadv.torn import whole
 
 Image = NDArray[np.uint8]
 
@@ -36,10 +37,19 @@ def read_image(path: Path) -> Image:
         encoded = np.fromfile(path, np.uint8)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
+    bgr = _decoded(encoded) if whole(encoded.tobytes()) else None
     if bgr is None:
         raise DataError(f"{path}: not a readable image; replace or remove it")
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _decoded(encoded: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # our one line says it
+    try:
+        return cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    finally:
+        cv2.utils.logging.setLogLevel(level)
 
 
 def write_image(path: Path, image: Image) -> None:

@@ -7,32 +7,36 @@ import typer
 
 app = typer.Typer(no_args_is_help=True, help="Train and evaluate classifiers.")
 
+_OPTIONS = {"learning_rate": "lr", "size_px": "size"}
+"""Where an option's name is not the recipe's."""
+
 _DATA = "signs, gtsrb, or a labelled image folder."
 
 
 @app.command()
 def classifier(
-    data: Annotated[str, typer.Option(help=_DATA)],
+    *,
+    data: Annotated[str, typer.Option(help=_DATA)] = "signs",
     out: Annotated[Path, typer.Option(help="New folder for the checkpoint and the metrics.")],
     root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
     model: Annotated[str | None, typer.Option(help="A timm name. [default: natadv_slim, or --init's]")] = None,
     pretrained: Annotated[bool, typer.Option("--pretrained", help="DOWNLOAD timm's weights.")] = False,
     size: Annotated[int | None, typer.Option(help="Picture side, px. [default: 64, or --init's]")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Pictures a step.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data. [default: 12]")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Pictures a step. [default: 32]")] = None,
+    lr: Annotated[float | None, typer.Option(help="Peak learning rate. [default: 0.006]")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     init: Annotated[Path | None, typer.Option(help="Checkpoint to start from.")] = None,
     hits: Annotated[list[Path] | None, typer.Option(help="Hits folder of a training session; repeatable.")] = None,
     raindrops: Annotated[float, typer.Option(help="Share of pictures behind wet glass, 0..1.")] = 0.0,
     wetness: Annotated[
-        list[str] | None, typer.Option(help="How wet: a preset, repeatable. [default: each of them]")
+        list[str] | None, typer.Option(help="light, medium, heavy, fine, close or soft; repeatable. [default: each]")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     devices: Annotated[int, typer.Option(help="How many of them.")] = 1,
     precision: Annotated[str, typer.Option(help="32-true, bf16-mixed or 16-mixed.")] = "32-true",
-    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads. [default: torch's own choice]")] = None,
 ) -> None:
     """Train a classifier; with --init, --hits and --raindrops, harden one."""
     from natadv.training.classifier import CHECKPOINT, train_classifier
@@ -61,7 +65,15 @@ def classifier(
     recipe = _recipe(given)
     chosen = choose_device(device, count=devices, precision=precision)
     typer.echo(f"training {recipe.model} at {recipe.size_px} px on {device_name(chosen, threads)}", err=True)
-    metrics = train_classifier(recipe, out, resume=resume, reporter=on_terminal)
+    if resume and not out.exists():
+        typer.echo(f"{out}: no run there yet; a new one begins", err=True)
+    if recipe.hits and not any(any(Path(folder).glob("*/*.png")) for folder in recipe.hits):
+        typer.echo(f"no hits in {', '.join(recipe.hits)}: nothing but --raindrops hardens now", err=True)
+    try:
+        metrics = train_classifier(recipe, out, resume=resume, reporter=on_terminal)
+    except KeyboardInterrupt:
+        typer.echo(f"stopped; the same command with --resume goes on after the last whole epoch in {out}", err=True)
+        raise typer.Exit(130) from None
     typer.echo(f"{out / CHECKPOINT}: test accuracy {_rate(metrics)}, {metrics['seconds']:.0f} s")
 
 
@@ -97,7 +109,10 @@ def _recipe(given: dict[str, Any]) -> Any:
         return Recipe.model_validate(options)
     except ValidationError as error:
         first = error.errors()[0]
-        raise ConfigError(f"{first['loc'][0]}: {first['msg']}, got {first['input']!r}") from error
+        name = str(first["loc"][0])
+        option = "--" + _OPTIONS.get(name, name).replace("_", "-")
+        value = " ".join(map(str, first["input"])) if isinstance(first["input"], tuple) else first["input"]
+        raise ConfigError(f"{option} {value}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
 def _rate(metrics: dict[str, Any]) -> str:

@@ -39,8 +39,8 @@ class ScreenPlacement:
             frame_size: height and width in pixels; the optical axis meets the frame's centre.
         """
         yaw, pitch, roll = np.deg2rad((self.yaw_deg, self.pitch_deg, self.roll_deg))
-        turn_y = np.array([[np.cos(yaw), 0, 0], [0, 1, 0], [np.sin(yaw), 0, 1]])
-        turn_x = np.array([[1, 0, 0], [0, np.cos(pitch), 0], [0, np.sin(pitch), 1]])
+        turn_y = np.array([[np.cos(yaw), 0, -np.sin(yaw)], [0, 1, 0], [np.sin(yaw), 0, np.cos(yaw)]])
+        turn_x = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]])
         turn_z = np.array([[np.cos(roll), -np.sin(roll), 0], [np.sin(roll), np.cos(roll), 0], [0, 0, 1]])
         columns = (turn_z @ turn_y @ turn_x)[:, :2]
         shift = np.array([self.shift_x_mm, self.shift_y_mm, self.distance_mm])

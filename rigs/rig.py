@@ -83,6 +83,12 @@ class RigSettings(Settings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        screen = self.screen
+        if not screen.pitch_mm <= screen.picture_mm <= min(screen.width_mm, screen.height_mm):
+            raise ValueError(
+                f"the screen is {screen.width_mm:g} × {screen.height_mm:g} mm with pixels of {screen.pitch_mm:g} mm; "
+                f"a picture_mm of {screen.picture_mm:g} does not fit"
+            )
         height, width = self.frame_size
         xs, ys = zip(*self.geometry().corners_px, strict=True)
         if min(xs) < -0.5 or min(ys) < -0.5 or max(xs) > width - 0.5 or max(ys) > height - 0.5:

@@ -62,7 +62,8 @@ def parse_settings(text: str, model: type[S], *, where: str) -> S:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A misspelt key is also a missing one; the misspelling is what to mend.
+        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
         place = tuple(part for part in first["loc"] if _is_in(root, first["loc"], part))
         raise ConfigError(f"{where}, line {_line(root, place)}: {_say(first, place, model)}") from error
 

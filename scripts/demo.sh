@@ -20,8 +20,13 @@ run() {
     "$@"
 }
 
+if [ -e "$out" ] && [ ! -e "$out/.demo" ]; then
+    echo "error: $out: exists and is not of an earlier demo; move it away or name another place: OUT=..." >&2
+    exit 1
+fi
 rm -rf "$out"
 mkdir -p "$out"
+touch "$out/.demo"
 
 run natadv train classifier --data "$data" --out "$out/plain"
 run natadv export "$out/plain/checkpoint.pt" --out "$out/plain.bundle" --data "$data"

@@ -5,6 +5,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says more of what else runs on the machine.
+settings.register_profile("natadv", deadline=None)
+settings.load_profile("natadv")
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
 

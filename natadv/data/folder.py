@@ -35,7 +35,7 @@ def load_folder(folder: Path, split: Split) -> Dataset:
         whole = _dataset(folder, folder, split, _labels(folder))
         if is_test_split(folder):
             if split == "train":
-                raise DataError(f"{folder}: images of a test split, as {SOURCE} says; they train nothing")
+                raise DataError(f"{folder}: images of a test split (see {SOURCE}, or its name); they train nothing")
             return whole
         held = _held_back(whole)
         if split == "test" and not held.any():
@@ -49,14 +49,15 @@ def load_folder(folder: Path, split: Split) -> Dataset:
 
 
 def is_test_split(folder: Path) -> bool:
-    """Tell whether `natadv data export` wrote this folder of a test split.
+    """Tell whether a folder holds test images: `natadv data export` says so, or it is `test` beside a `train`.
 
     Raises:
         DataError: if its `source.json` is damaged.
     """
     path = folder / SOURCE
     if not path.is_file():
-        return False
+        whole = folder.resolve()
+        return whole.name == "test" and (whole.parent / "train").is_dir()
     try:
         return bool(json.loads(path.read_bytes())["split"] == "test")
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -40,7 +40,8 @@ def load_gtsrb(root: Path, split: Split) -> Dataset:
     folder = find_gtsrb(root)
     if folder is None:
         raise DataError(
-            f"{root}: no GTSRB here; unpack GTSRB-Training_fixed.zip, GTSRB_Final_Test_Images.zip and "
+            f"{root}: no GTSRB here; name its folder with --root, or unpack "
+            "GTSRB-Training_fixed.zip, GTSRB_Final_Test_Images.zip and "
             "GTSRB_Final_Test_GT.zip there, so that it holds GTSRB/Training, GTSRB/Final_Test and GT-final_test.csv"
         )
     samples = _training(folder) if split == "train" else _test(folder)

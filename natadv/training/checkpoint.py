@@ -7,6 +7,7 @@ carry their own sha256, because a zip file's check sums are not looked at when t
 import hashlib
 import io
 import pickle
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,7 +124,7 @@ def load_classifier(path: Path) -> LoadedClassifier:
 def _content(path: Path, data: bytes) -> dict[str, Any]:
     try:
         content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, ValueError, OSError) as error:
+    except (RuntimeError, pickle.UnpicklingError, EOFError, LookupError, ValueError, OSError, struct.error) as error:
         raise DataError(f"{path}: not a readable checkpoint, torn or altered; write it again") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise DataError(f"{path}: not a checkpoint of natadv (expected the format {FORMAT!r})")

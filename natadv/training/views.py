@@ -44,6 +44,10 @@ class Views:
     batch_size: int
     seed: int
 
+    def __post_init__(self) -> None:
+        if self.raindrops and self.glass is None:
+            raise ValueError(f"expected glass for {self.raindrops} of the pictures to be seen through")
+
     @property
     def repeats(self) -> int:
         """How often each hit comes in an epoch."""

@@ -7,6 +7,9 @@ from itertools import pairwise
 
 from natadv.raindrops.pose import Pose
 
+_STILL = 1e-9
+"""A distance, in mm or degrees, that counts as none: no stage sees it, and its times would not be numbers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -51,7 +54,7 @@ class Move:
             (abs(end.y_mm - start.y_mm), limits.speed_mm_per_s, limits.acceleration_mm_per_s2),
             (abs(end.angle_deg - start.angle_deg), limits.speed_deg_per_s, limits.acceleration_deg_per_s2),
         )
-        moving = [(d, speed, acceleration) for d, speed, acceleration in distances if d > 0]
+        moving = [(d, speed, acceleration) for d, speed, acceleration in distances if d > _STILL]
         if not moving:
             return cls(start, end, 0.0, 0.0, 0.0)
         acceleration = min(a / d for d, _, a in moving)
@@ -61,7 +64,7 @@ class Move:
 
     def pose_at(self, time_s: float) -> Pose:
         """Return the pose `time_s` seconds after the beginning; before and after it the plate rests."""
-        if time_s <= 0:
+        if time_s < 0:
             return self.start
         if time_s >= self.duration_s:
             return self.end

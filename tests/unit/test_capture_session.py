@@ -1,13 +1,14 @@
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from capture import session
-from capture.archive import MANIFEST, create_archive, open_archive
+from capture.archive import LOCK, MANIFEST, Recovery, create_archive, open_archive
 from capture.session import Plan, check_plan, plan_of, record_session, start_session
-from natadv.errors import ConfigError, DataError, DeviceError, ResourceError
+from natadv.errors import ClipError, ConfigError, DataError, DeviceError, ResourceError
 from rigs.rig import load_rig
 from tests.rig_files import image_folder, small_rig
 
@@ -105,6 +106,76 @@ def test_a_clip_that_was_finished_but_not_noted_is_kept(tmp_path, rig_settings, 
     assert _digests(archive) == before
     assert not list((tmp_path / "session/clips").glob("*.part"))
     assert not archive.missing()
+
+
+def test_noted_clips_that_are_torn_or_gone_or_exchanged_are_recorded_again(tmp_path, rig_settings, plan):
+    archive = start_session(tmp_path / "session", rig_settings, plan)
+    _record(archive, rig_settings)
+    before, clips = _digests(archive), archive.folder / "clips"
+    video = clips / "0000-wet/video.avi"
+    video.write_bytes(video.read_bytes()[:-100])
+    shutil.rmtree(clips / "0001-dry")
+    shutil.rmtree(clips / "0003-wet")
+    shutil.copytree(clips / "0002-wet", clips / "0003-wet")
+    found = archive.recover()
+    assert [folder.name for folder in found.damaged] == ["0000-wet.damaged", "0003-wet.damaged"]
+    assert [folder.name for folder in found.gone] == ["0001-dry"]
+    assert [(item.number, kind) for item, kind in archive.missing()] == [(0, "wet"), (1, "dry"), (3, "wet")]
+    assert archive.recover() == Recovery([], [], [])
+    _record(archive, rig_settings)
+    assert _digests(archive) == before
+    assert not archive.missing()
+
+
+def test_a_clip_that_is_not_the_one_noted_is_refused(tmp_path, rig_settings, plan):
+    archive = start_session(tmp_path / "session", rig_settings, plan)
+    _record(archive, rig_settings)
+    item = archive.settings.items[0]
+    record = archive.noted()[0, "wet"]
+    assert archive.clip(item, "wet", record).info.pixels_sha256 == record.pixels_sha256
+    shutil.rmtree(archive.folder / "clips/0000-wet")
+    shutil.copytree(archive.folder / "clips/0001-wet", archive.folder / "clips/0000-wet")
+    with pytest.raises(ClipError, match=r"not the clip that manifest\.jsonl notes"):
+        archive.clip(item, "wet", record)
+
+
+@pytest.mark.parametrize("line", [b'{"item": "\xff"}\n', b'{"item": 0}\n'])
+def test_a_manifest_that_is_no_text_or_no_record_is_one_error(tmp_path, rig_settings, plan, line):
+    archive = start_session(tmp_path / "session", rig_settings, plan)
+    (archive.folder / MANIFEST).write_bytes(b'{"item": 0}\n' + line)
+    with pytest.raises(DataError, match=r"manifest.jsonl, line 1: not a clip record"):
+        archive.records()
+
+
+def test_a_lock_that_cannot_be_had_is_one_error(tmp_path, rig_settings, plan):
+    archive = start_session(tmp_path / "session", rig_settings, plan)
+    (archive.folder / LOCK).mkdir()
+    with pytest.raises(DataError, match=r"\.lock"), archive.recording():
+        pass
+
+
+def test_the_same_images_by_another_path_go_on(tmp_path, rig_settings, plan, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    archive = start_session(tmp_path / "session", rig_settings, replace(plan, images=Path("images")))
+    check_plan(archive, rig_settings, replace(plan, images=tmp_path / "session/../images"), set())
+    monkeypatch.chdir("/")
+    check_plan(archive, rig_settings, replace(plan, images=tmp_path / "images"), set())
+
+
+def test_a_test_part_is_not_recorded_for_training(tmp_path, rig_settings, plan):
+    data = tmp_path / "data"
+    image_folder(data / "train")
+    image_folder(data / "test")
+    with pytest.raises(ConfigError, match="images of a test split"):
+        start_session(tmp_path / "session", rig_settings, replace(plan, images=data / "test"))
+    start_session(tmp_path / "session", rig_settings, replace(plan, images=data / "test", purpose="test"))
+    with pytest.raises(ConfigError, match="holds train/ and test/, not labels"):
+        start_session(tmp_path / "other", rig_settings, replace(plan, images=data))
+
+
+def test_more_images_than_there_are_cannot_be_asked_for(tmp_path, rig_settings, plan):
+    with pytest.raises(ConfigError, match="holds 4 images, fewer than the 5 asked for"):
+        start_session(tmp_path / "session", rig_settings, replace(plan, count=5))
 
 
 def _forget(archive, item, kind):

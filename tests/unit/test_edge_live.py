@@ -17,7 +17,7 @@ from edge.mailbox import Mailbox
 from edge.prediction import Prediction
 from edge.sinks import JsonLines, Observation
 from edge.source import Shot
-from natadv.errors import ClipError, ConfigError, FrameTimeoutError
+from natadv.errors import ClipError, ConfigError, DeviceError, FrameTimeoutError
 from natadv.images import Image
 from rigs.frame import Frame
 
@@ -151,6 +151,18 @@ def test_what_breaks_the_source_is_raised_after_its_last_frame() -> None:
     with pytest.raises(ClipError, match="torn"):
         run(camera, Model(camera, slowness=1), [kept], stop=threading.Event())
     assert len(kept.observations) == 3
+
+
+def test_a_source_that_fails_while_it_is_stopped_is_heard() -> None:
+    class Failing(Camera):
+        def shots(self, stop: threading.Event) -> Iterator[Shot]:
+            yield from super().shots(stop)
+            stop.wait(10)
+            raise DeviceError("sprayer: does not shut")
+
+    camera = Failing(3)
+    with pytest.raises(DeviceError, match="does not shut"):
+        run(camera, Model(camera, slowness=1), [], stop=threading.Event(), seconds=0.3)
 
 
 def test_it_ends_when_asked() -> None:

@@ -212,7 +212,8 @@ def test_a_rig_shows_its_images_in_turn_behind_moving_drops(tmp_path: Path) -> N
         }
         ages = source.now_s() - shots[-1].frame.timestamp_s
     assert min(shown["light"]) > max(shown["dark"]) + 60
-    assert sum(shot.label is None for shot in shots) >= 2 * int(rig_settings.settle_s * 30)
+    assert shots[0].label is not None  # not before the screen shows something
+    assert sum(shot.label is None for shot in shots) >= int(rig_settings.settle_s * 30)
     assert all(shot.frame.drops is not None and shot.frame.drops.count > 0 for shot in shots)
     assert len({shot.frame.pose for shot in shots}) > 16
     assert ages >= 0

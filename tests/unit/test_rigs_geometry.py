@@ -63,3 +63,12 @@ def test_a_screen_that_turns_away_shrinks_on_its_far_side():
     homography = ScreenPlacement(distance_mm=500, yaw_deg=20).homography(1000, (480, 640))
     left, middle, right = project(homography, np.array([(-50.0, 0), (0, 0), (50, 0)]))[:, 0]
     assert middle - left > right - middle > 0
+
+
+@pytest.mark.parametrize(("yaw", "pitch", "roll"), [(2, -1.5, 0), (30, 30, 0), (-45, 60, 20), (70, 70, -50)])
+def test_a_turned_screen_keeps_its_right_angles(yaw, pitch, roll):
+    placed = ScreenPlacement(distance_mm=500, yaw_deg=yaw, pitch_deg=pitch, roll_deg=roll)
+    homography = placed.homography(800, (480, 640))
+    camera = np.array([[800, 0, 319.5], [0, 800, 239.5], [0, 0, 1]])
+    axes = np.linalg.solve(camera, homography)[:, :2]
+    assert axes.T @ axes == pytest.approx(np.eye(2), abs=1e-12)

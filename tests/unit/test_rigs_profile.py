@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from natadv.raindrops.pose import Pose
+from rigs.motion import random_path
 from rigs.stage.profile import Journey, Limits, Move
 
 LIMITS = Limits(60, 400, 120, 900)
@@ -28,6 +29,18 @@ def test_a_move_keeps_every_limit_and_arrives(start, end):
     assert (speed.max(axis=0) <= np.array([60, 60, 120]) * 1.001 + 1e-9).all()
     acceleration = np.abs(np.diff(track, 2, axis=0)) / step**2
     assert (acceleration.max(axis=0) <= np.array([400, 400, 900]) * 1.05 + 1e-3).all()
+
+
+def test_a_distance_that_no_stage_sees_takes_no_time():
+    move = Move.between(Pose(-1.1e-308), Pose(), LIMITS)
+    assert move.duration_s == 0
+    assert move.pose_at(0.0) == Pose()
+
+
+def test_a_path_outlasts_its_clip_and_a_longer_one_begins_with_it():
+    slow = random_path(np.random.default_rng(1), 5, 10, 5.0)
+    assert Journey.along(slow, LIMITS, start_s=0).end_s > 5
+    assert random_path(np.random.default_rng(1), 5, 10, 60.0)[: len(slow)] == slow
 
 
 def test_a_long_move_takes_the_time_of_a_trapezoid():

@@ -32,6 +32,17 @@ def test_an_unknown_key_names_line_and_nearest_key():
         parse_settings(text, RigSettings, where="rig.yaml")
 
 
+def test_a_misspelt_block_is_named_and_not_the_one_it_was_meant_to_be():
+    with pytest.raises(ConfigError, match=r"unknown key `scren`; did you mean `screen`"):
+        parse_settings(_with("screen:", "scren:"), RigSettings, where="rig.yaml")
+
+
+@pytest.mark.parametrize("picture_mm", ["320", "0.1"])
+def test_a_picture_that_the_screen_cannot_show_is_refused(picture_mm):
+    with pytest.raises(ConfigError, match=rf"a picture_mm of {picture_mm} does not fit"):
+        parse_settings(_with("picture_mm: 240", f"picture_mm: {picture_mm}"), RigSettings, where="rig.yaml")
+
+
 def test_an_unknown_nested_key_is_found_in_its_own_block():
     with pytest.raises(ConfigError, match=r"`camera.sensor.exposur`; did you mean `exposure`"):
         parse_settings(_with("exposure:", "exposur:"), RigSettings, where="rig.yaml")

@@ -169,6 +169,11 @@ def test_hardening_starts_from_a_checkpoint_and_takes_hits_and_drops(squares, tr
     with (hits / "provenance.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("path", "label", "session_purpose"), ("left/0.png", "left", "training")])
     settings = recipe(squares, init=str(trained / "checkpoint.pt"), hits=(str(hits),), raindrops=0.5, epochs=1)
+    seen = materials.gather(settings).views
+    assert (len(seen.hits), seen.hits.targets.tolist(), seen.hits.images.max()) == (1, [0], 0)
+    assert seen.raindrops == 0.5
+    clean = seen.clean.images[0]
+    assert (seen.glass(clean, np.random.default_rng(0)) != clean).any()
     metrics = train_classifier(settings, tmp_path / "hard")
     before = evaluate_checkpoint(trained / "checkpoint.pt", str(squares), "test")
     assert metrics["accuracy_before"] == before.value

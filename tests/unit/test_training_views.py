@@ -92,3 +92,8 @@ def test_augment_never_mirrors():
     batch = batch.transpose(2, 3)
     seen = augment(batch, torch.Generator().manual_seed(0))
     assert (seen[..., 12:, :].mean((1, 2, 3)) > seen[..., :4, :].mean((1, 2, 3))).all()
+
+
+def test_drops_without_glass_are_refused():
+    with pytest.raises(ValueError, match="expected glass"):
+        views(raindrops=0.5, glass=None)
