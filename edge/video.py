@@ -16,6 +16,7 @@ from natadv.images import Image
 
 VIDEO_SUFFIXES: Final = (".mkv", ".mp4")
 _TICKS: Final = 1000  # of the video's clock, a second
+_USUAL_FPS: Final = 30  # what the header says; every frame has a time of its own
 _WHITE, _GREEN, _RED = (255, 255, 255), (90, 230, 90), (255, 100, 100)
 _FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
 
@@ -97,7 +98,7 @@ class AnnotatedVideo:
         container = av.open(str(self._path), "w", options={"flush_packets": "1", **options})
         # Encoding shares the processor with the model: one thread, and the cheapest way of it.
         self._stream = container.add_stream(
-            "libx264", rate=_TICKS, options={"preset": "ultrafast", "tune": "zerolatency", "crf": "23"}
+            "libx264", rate=_USUAL_FPS, options={"preset": "ultrafast", "tune": "zerolatency", "crf": "23"}
         )
         self._stream.codec_context.thread_count = 1
         self._stream.codec_context.time_base = Fraction(1, _TICKS)

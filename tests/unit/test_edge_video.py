@@ -33,6 +33,8 @@ def test_frames_are_played_at_the_times_they_were_taken(tmp_path: Path, suffix: 
         stream = container.streams.video[0]
         assert (stream.codec_context.name, stream.pix_fmt) == ("h264", "yuv420p")
         frames = list(container.decode(stream))
+        assert stream.average_rate is not None
+        assert stream.average_rate <= 30  # not the ticks of its clock
     # Equal times are moved apart by the least that the file can tell.
     np.testing.assert_allclose([frame.time for frame in frames], [0.0, 0.033, 0.1, 0.101, 1.0], atol=1e-6)
     lower_half = [frame.to_ndarray(format="rgb24")[60:].mean() for frame in frames]
