@@ -94,15 +94,16 @@ def scan(
     command = shlex.join(["natadv", *sys.argv[1:]])
     # The scan gives each core a clip of its own: a thread per run of the model is what is left for it.
     with Classifier(bundle, device=device, allow_cpu=allow_cpu, threads=1) as classifier, _scan_progress() as progress:
-        if not (force or verify) and known_scan(archive, classifier.digest, hits_per_clip):
+        known = None if force or verify else known_scan(archive, classifier.digest, hits_per_clip)
+        if known:
             typer.echo("scanned before with this model: the figures of then; --force scans again", err=True)
-        summary = scan_session(
+        summary = known or scan_session(
             archive,
             classifier,
             batch=batch,
             workers=workers,
             hits_per_clip=hits_per_clip,
-            force=force,
+            force=True,
             verify=verify,
             command=command,
             progress=progress,

@@ -84,7 +84,7 @@ def open_recorded(path: Path, options: SourceOptions) -> Iterator[Recording]:
             (),
             fast=options.fast,
         )
-    elif (path / "manifest.jsonl").is_file():
+    elif (path / "manifest.jsonl").is_file():  # capture's, which stands on a higher floor
         raise ConfigError(f"source {path}: a session; name one of its clips, as {path}/clips/0000-wet")
     elif path.is_dir():
         files = _files(path)

@@ -41,6 +41,7 @@ def classifier(
     """Train a classifier; with --init, --hits and --raindrops, harden one."""
     from natadv.training.classifier import CHECKPOINT, train_classifier
     from natadv.training.device import choose_device, device_name
+    from natadv.training.hits import count_hits
     from natadv.training.progress import on_terminal
 
     given = {
@@ -67,7 +68,7 @@ def classifier(
     typer.echo(f"training {recipe.model} at {recipe.size_px} px on {device_name(chosen, threads)}", err=True)
     if resume and not out.exists():
         typer.echo(f"{out}: no run there yet; a new one begins", err=True)
-    if recipe.hits and not any(any(Path(folder).glob("*/*.png")) for folder in recipe.hits):
+    if recipe.hits and not any(count_hits(Path(folder)) for folder in recipe.hits):
         typer.echo(f"no hits in {', '.join(recipe.hits)}: nothing but --raindrops hardens now", err=True)
     try:
         metrics = train_classifier(recipe, out, resume=resume, reporter=on_terminal)

@@ -53,6 +53,15 @@ def load_hits(folder: Path, labels: tuple[str, ...]) -> Dataset:
     )
 
 
+def count_hits(folder: Path) -> int:
+    """Return how many hits the papers of a folder list.
+
+    Raises:
+        DataError: if the papers are missing or torn.
+    """
+    return len(_rows(folder / PROVENANCE))
+
+
 def provenance_digest(folder: Path) -> str:
     """Return the sha256, in hex, of the papers of a folder that `load_hits` has read."""
     return hashlib.sha256((folder / PROVENANCE).read_bytes()).hexdigest()
