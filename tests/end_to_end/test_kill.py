@@ -14,7 +14,9 @@ from tests.rig_files import image_folder, small_rig
 
 
 def _run(*arguments: object) -> subprocess.Popen:
-    command = "import natadv.cli; natadv.cli.main()"
+    # A shell's background jobs inherit an ignored SIGINT; here it is the one of a terminal, wherever the tests run.
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = f"{listen}; import natadv.cli; natadv.cli.main()"
     return subprocess.Popen(
         [sys.executable, "-c", command, "capture", "run", *map(str, arguments)],
         stdout=subprocess.DEVNULL,
