@@ -9,14 +9,12 @@ from torch import Tensor
 
 
 class Generator(Protocol):
-    """Puts the drops that latent codes describe on images; deterministic, differentiable in the codes.
-
-    Attributes:
-        latent_dim: length d of a latent code; a natural wetting has a code from N(0, I).
-    """
+    """Puts the drops that latent codes describe on images; deterministic, differentiable in the codes."""
 
     @property
-    def latent_dim(self) -> int: ...
+    def latent_dim(self) -> int:
+        """Length d of a latent code; a natural wetting has a code from N(0, I)."""
+        ...
 
     def __call__(self, images: Tensor, z: Tensor) -> Tensor:
         """Return wet images, (n, 3, h, w), RGB in [0, 1].

@@ -1,0 +1,1 @@
+"""The papers, table by table: ours beside theirs."""
