@@ -8,7 +8,6 @@ sit, how large, how steep and how ragged they are, and how bright the room is. W
 import math
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 

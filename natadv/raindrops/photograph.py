@@ -47,6 +47,7 @@ class RandomGlass:
         *,
         plates: int = 12,
         wetness: Sequence[Wetness] | None = None,
+        picture_mm: tuple[float, float] = PICTURE_MM,
     ) -> None:
         """Plan the plates.
 
@@ -55,14 +56,17 @@ class RandomGlass:
             rng: which drops; the same state gives the same plates.
             plates: how many.
             wetness: the presets to take in turn; all of `presets.PRESETS` by default.
+            picture_mm: least and most of the picture's longer side on the screen; smaller ones have larger drops.
 
         Raises:
-            ValueError: if the size or the number of plates is not positive, or there is no wetness.
+            ValueError: if the size, the number of plates or the picture is not positive, or there is no wetness.
         """
+        if not 0 < picture_mm[0] <= picture_mm[1] < math.inf:
+            raise ValueError(f"expected 0 < least <= most picture_mm, got {picture_mm}")
         kinds = list(PRESETS.values() if wetness is None else wetness)
         if min(size) < 1 or plates < 1 or not kinds:
             raise ValueError(f"expected a size, plates and wetness, got {size}, {plates} and {len(kinds)} presets")
-        self.size = size
+        self.size, self._picture_mm = size, picture_mm
         self._zoom = max(1, math.ceil(_RENDERED_PX / max(size)))
         self._kinds = [kinds[i % len(kinds)] for i in range(plates)]
         self._seeds = [int(seed) for seed in rng.integers(2**63, size=plates)]
@@ -98,7 +102,7 @@ class RandomGlass:
             kind = self._kinds[index]
             height, width = (side * self._zoom for side in self.size)
             rng = np.random.default_rng(self._seeds[index])
-            view_mm = rng.uniform(*PICTURE_MM) * width / max(width, height)
+            view_mm = rng.uniform(*self._picture_mm) * width / max(width, height)
             optics = kind.on(Optics(width_px=width, height_px=height, view_mm=view_mm))
             seen_mm = math.hypot(width, height) / optics.px_per_mm_glass + _ROOM_MM
             self._glasses[index] = WetGlass(Drops.empty((seen_mm, seen_mm)).sprayed(rng, kind.drops), optics)

@@ -1,7 +1,7 @@
 """Population: latent codes to drops on a plate, such that codes from N(0, I) give what a spray leaves.
 
 Each number of a drop is the quantile of its distribution in `DropParameters` at its latent's normal rank. So every
-code, optimised or not, is a layout within the spray's physical bounds, and a step of 0.05 is the same surprise for each.
+code, optimised or not, is a layout within the spray's physical bounds, and a step of 0.05 surprises as much in each.
 """
 
 import math
