@@ -30,6 +30,7 @@ A drop gathers the light of a wide field: before a dark picture in bright surrou
 """
 
 _RENDERED_PX = 128  # least longer side at which drops are rendered
+_OUTDOORS = 3.0  # field of the scene around a picture taken outdoors, in pictures
 _ROOM_MM = 40.0  # how much larger than the view a plate is, so that poses differ
 
 
@@ -48,6 +49,7 @@ class RandomGlass:
         plates: int = 12,
         wetness: Sequence[Wetness] | None = None,
         picture_mm: tuple[float, float] = PICTURE_MM,
+        outdoors: bool = False,
     ) -> None:
         """Plan the plates.
 
@@ -57,6 +59,7 @@ class RandomGlass:
             plates: how many.
             wetness: the presets to take in turn; all of `presets.PRESETS` by default.
             picture_mm: least and most of the picture's longer side on the screen; smaller ones have larger drops.
+            outdoors: the scene goes on around the picture, mirrored at its edges, instead of ending in a room.
 
         Raises:
             ValueError: if the size, the number of plates or the picture is not positive, or there is no wetness.
@@ -66,7 +69,7 @@ class RandomGlass:
         kinds = list(PRESETS.values() if wetness is None else wetness)
         if min(size) < 1 or plates < 1 or not kinds:
             raise ValueError(f"expected a size, plates and wetness, got {size}, {plates} and {len(kinds)} presets")
-        self.size, self._picture_mm = size, picture_mm
+        self.size, self._picture_mm, self._outdoors = size, picture_mm, outdoors
         self._zoom = max(1, math.ceil(_RENDERED_PX / max(size)))
         self._kinds = [kinds[i % len(kinds)] for i in range(plates)]
         self._seeds = [int(seed) for seed in rng.integers(2**63, size=plates)]
@@ -85,7 +88,9 @@ class RandomGlass:
         pose = Pose(float(rng.uniform(-room, room)), float(rng.uniform(-room, room)), float(rng.uniform(-180.0, 180.0)))
         low, high = SURROUND
         surround = float(low * (high / low) ** rng.random())
-        scene = Scene(self._enlarged(decode(image)), ambient=surround)
+        light = decode(image)
+        wide = _mirrored(light) if self._outdoors else None
+        scene = Scene(self._enlarged(light), wide=wide, wide_factor=_OUTDOORS, ambient=surround)
         linear = glass.see(scene, pose).linear
         if self._zoom > 1:
             linear = cv2.resize(linear, self.size[::-1], interpolation=cv2.INTER_AREA)
@@ -107,6 +112,13 @@ class RandomGlass:
             seen_mm = math.hypot(width, height) / optics.px_per_mm_glass + _ROOM_MM
             self._glasses[index] = WetGlass(Drops.empty((seen_mm, seen_mm)).sprayed(rng, kind.drops), optics)
         return self._glasses[index]
+
+
+def _mirrored(light: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a scene `_OUTDOORS` times as wide and high whose middle is this one, (h, w, 3)."""
+    height, width = light.shape[:2]
+    y, x = (round(side * (_OUTDOORS - 1) / 2) for side in (height, width))
+    return cv2.copyMakeBorder(light, y, y, x, x, cv2.BORDER_REFLECT)
 
 
 def through_glass(image: Image, rng: np.random.Generator, *, wetness: Wetness | None = None) -> Image:
