@@ -1,24 +1,16 @@
 """The checkpoint of a classifier: one file with all that is needed to rebuild it.
 
-A dictionary of plain values and tensors, so that it loads with `weights_only=True` and runs no code. The weights
-carry their own sha256, because a zip file's check sums are not looked at when torch reads it.
+A sealed file (`natadv.training.sealed`): it loads without running code, and knows the sha256 of its weights.
 """
 
-import hashlib
-import io
-import pickle
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from natadv.durable import replace_file
 from natadv.errors import ConfigError, DataError
 from natadv.models.classifier import Classifier, create_classifier
+from natadv.training.sealed import read_sealed, write_sealed
 
 FORMAT = "natadv-checkpoint/1"
 
@@ -67,23 +59,17 @@ def save_checkpoint(
         ResourceError: if the disk is full.
         DataError: if the file system refuses for another reason.
     """
-    weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     content = {
-        "format": FORMAT,
         "model_name": model.model_name,
         "model_kwargs": dict(model.model_kwargs),
         "labels": list(model.labels),
         "input_size": list(model.input_size),
-        "weights": weights,
-        "weights_sha256": _digest(weights),
         "metrics": dict(metrics),
         "recipe": dict(recipe),
         "provenance": dict(provenance),
         "training": None if training is None else dict(training),
     }
-    written = io.BytesIO()
-    torch.save(content, written)
-    replace_file(path, written.getvalue())
+    write_sealed(path, FORMAT, model.state_dict(), content)
 
 
 def load_classifier(path: Path) -> LoadedClassifier:
@@ -92,11 +78,7 @@ def load_classifier(path: Path) -> LoadedClassifier:
     Raises:
         DataError: if the file is missing, torn, altered, or no checkpoint of natadv.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    content = _content(path, data)
+    content, digest = read_sealed(path, FORMAT, "checkpoint of natadv")
     try:
         model = create_classifier(
             content["model_name"],
@@ -114,33 +96,11 @@ def load_classifier(path: Path) -> LoadedClassifier:
             metrics=dict(content["metrics"]),
             recipe=dict(content["recipe"]),
             provenance=dict(content["provenance"]),
-            digest=hashlib.sha256(data).hexdigest(),
+            digest=digest,
             training=None if training is None else dict(training),
         )
     except (KeyError, IndexError, TypeError, ValueError, RuntimeError, ConfigError) as error:
         raise DataError(f"{path}: the checkpoint does not fit its own description ({_line(error)})") from error
-
-
-def _content(path: Path, data: bytes) -> dict[str, Any]:
-    try:
-        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, LookupError, ValueError, OSError, struct.error) as error:
-        raise DataError(f"{path}: not a readable checkpoint, torn or altered; write it again") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise DataError(f"{path}: not a checkpoint of natadv (expected the format {FORMAT!r})")
-    if not isinstance(content.get("weights"), dict) or _digest(content["weights"]) != content.get("weights_sha256"):
-        raise DataError(f"{path}: its weights differ from their checksum; write it again")
-    return content
-
-
-def _digest(weights: Mapping[str, Tensor]) -> str:
-    """Return the sha256 of all names, types, shapes and values."""
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        value = weights[name].contiguous()
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
 
 
 def _line(error: Exception) -> str:

@@ -1,0 +1,1 @@
+"""Training the AdvRD quasi-GAN."""
