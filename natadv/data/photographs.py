@@ -1,0 +1,57 @@
+"""Photographs without labels: what drops are put on."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from natadv.data.gtsrb import read_ppm
+from natadv.data.pair import Pair
+from natadv.errors import DataError
+from natadv.images import SUFFIXES, Image, read_image
+
+
+class Photographs(Protocol):
+    """Pictures by number, of any sizes; a `Dataset` is one too."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, index: int, /) -> Image:
+        """Return a picture, uint8 RGB (h, w, 3)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PhotographFiles:
+    """Image files as photographs, read when they are asked for."""
+
+    paths: tuple[Path, ...]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def read(self, index: int, /) -> Image:
+        """Return a picture, uint8 RGB (h, w, 3).
+
+        Raises:
+            DataError: if it cannot be read.
+        """
+        path = self.paths[index]
+        return read_ppm(path) if path.suffix.lower() == ".ppm" else read_image(path)
+
+
+def find_photographs(folder: Path) -> PhotographFiles:
+    """Return all image files of a folder and its sub-folders, in sorted order; labels do not matter.
+
+    Raises:
+        DataError: if the folder is missing or holds no images.
+    """
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    if not paths:
+        raise DataError(f"{folder}: no images here" if folder.is_dir() else f"{folder}: no such folder")
+    return PhotographFiles(tuple(paths))
+
+
+def clean_sides(pairs: Iterable[Pair]) -> PhotographFiles:
+    """Return the clean sides of pairs, each file once."""
+    return PhotographFiles(tuple(dict.fromkeys(pair.clean for pair in pairs)))
