@@ -6,6 +6,7 @@ from typing import cast
 from natadv.data.dataset import SPLITS, Dataset, Split
 from natadv.data.folder import load_folder
 from natadv.data.gtsrb import find_gtsrb, load_gtsrb
+from natadv.data.nips17 import holds_nips17, load_nips17
 from natadv.data.signs import load_signs
 from natadv.errors import ConfigError
 
@@ -16,8 +17,8 @@ def load_dataset(name_or_folder: str | Path, split: str, *, root: Path = Path("d
     """Return one split of a dataset.
 
     A name goes before a folder of the same name in the working directory; write `./signs` for the folder. A folder
-    is read as GTSRB where it holds the official `GTSRB/`, and as a labelled image folder otherwise. The two splits of
-    a folder never share a file.
+    is read as GTSRB where it holds the official `GTSRB/`, as NIPS-2017 where it holds `dev_dataset.csv`, and as a
+    labelled image folder otherwise. The two splits of a folder never share a file.
 
     Args:
         name_or_folder: `signs`, `gtsrb`, or a folder.
@@ -38,4 +39,6 @@ def load_dataset(name_or_folder: str | Path, split: str, *, root: Path = Path("d
     folder = Path(name_or_folder)
     if not folder.is_dir():
         raise ConfigError(f"data {str(name_or_folder)!r}: neither a folder nor one of {', '.join(NAMES)}")
-    return load_gtsrb(folder, part) if find_gtsrb(folder) else load_folder(folder, part)
+    if find_gtsrb(folder):
+        return load_gtsrb(folder, part)
+    return load_nips17(folder, part) if holds_nips17(folder) else load_folder(folder, part)

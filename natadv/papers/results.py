@@ -18,7 +18,6 @@ from natadv.errors import DataError
 from natadv.papers.markdown import as_markdown
 from natadv.papers.number import Number
 
-
 COLUMNS = tuple(field.name for field in fields(Number))
 
 
