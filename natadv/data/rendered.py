@@ -1,11 +1,10 @@
 """Rendered pairs: any photographs behind our own wet glass, an endless seeded series.
 
-Pair `index` is a function of the photographs, size, wetness, seed and index alone, so a training that stopped goes on
-with the pair it would have seen next.
+Pair `index` is a function of the arguments and of `index` alone, so a training that stopped goes on with the pair it
+would have seen next.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 
@@ -17,12 +16,13 @@ from natadv.raindrops.photograph import RandomGlass
 from natadv.raindrops.presets import Wetness
 
 _PLATES, _PICTURES = 1, 2  # streams of random numbers
+_POOLS = 2  # kept at a time, so that a shuffle of neighbours across a renewal builds nothing twice
 
 
 class RenderedPairs:
     """Crops of photographs, clean and behind wet plates of a pool that is renewed now and then.
 
-    Read it about in order, as a plate costs as much as tens of pictures: two pools are kept at a time.
+    Read it about in order, as a plate costs as much as tens of pictures and two pools are kept at a time.
     """
 
     def __init__(
@@ -56,12 +56,9 @@ class RenderedPairs:
         self._photographs = photographs
         self._seed = seed
         self._renew_after = renew_after
-
-        def pool(number: int) -> RandomGlass:
-            rng = np.random.default_rng([seed, _PLATES, number])
-            return RandomGlass(size, rng, plates=plates, wetness=wetness)
-
-        self._pool = lru_cache(maxsize=2)(pool)
+        self._plates = plates
+        self._wetness = wetness
+        self._pools: dict[int, RandomGlass] = {}
         self._pool(0)  # refuses wrong arguments now
 
     def __getitem__(self, index: int) -> Sides:
@@ -76,6 +73,14 @@ class RenderedPairs:
         rng = np.random.default_rng([self._seed, _PICTURES, index])
         clean = self._crop(self._photographs.read(int(rng.integers(len(self._photographs)))), rng)
         return Sides(clean, self._pool(index // self._renew_after)(clean, rng))
+
+    def _pool(self, number: int) -> RandomGlass:
+        if number not in self._pools:
+            if len(self._pools) == _POOLS:
+                del self._pools[next(iter(self._pools))]
+            rng = np.random.default_rng([self._seed, _PLATES, number])
+            self._pools[number] = RandomGlass(self.size, rng, plates=self._plates, wetness=self._wetness)
+        return self._pools[number]
 
     def _crop(self, photograph: Image, rng: np.random.Generator) -> Image:
         grow = max(side / there for side, there in zip(self.size, photograph.shape[:2], strict=True))
