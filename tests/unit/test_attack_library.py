@@ -1,0 +1,127 @@
+"""Conventional attacks against models whose best answer is known in closed form."""
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from natadv.attacks.foreign import keep_what_fools
+from natadv.attacks.library import bim, dim, fgsm, mim, pgd
+from natadv.attacks.nim import nim
+from natadv.attacks.tim import kernel_side, tim
+
+SIDE = 12
+LEVEL = 1 / 255
+
+
+@pytest.fixture
+def weights():
+    """Of a linear model: its gradient has the same sign everywhere, +1 or -1."""
+    return torch.randn(3, SIDE, SIDE, generator=torch.Generator().manual_seed(3))
+
+
+@pytest.fixture
+def linear(weights):
+    def model(batch):
+        score = ((batch - 0.5) * weights).sum((1, 2, 3))
+        return torch.stack([0.5 - score, score - 0.5], 1)
+
+    return model
+
+
+GREY = torch.full((3, 3, SIDE, SIDE), 128 / 255)
+ZEROS = torch.zeros(3, dtype=torch.int64)
+
+
+@pytest.mark.parametrize("attack", [fgsm, bim, mim, nim])
+def test_against_a_linear_model_every_value_ends_at_the_budget(attack, linear, weights):
+    outcome = attack(linear, GREY, ZEROS, epsilon=8 * LEVEL)
+    assert outcome.fooled.all()
+    assert torch.allclose(outcome.images, GREY + 8 * LEVEL * weights.sign(), atol=1e-6)
+
+
+def test_pgd_gets_there_from_anywhere(linear, weights):
+    outcome = pgd(linear, GREY, ZEROS, epsilon=8 * LEVEL, seed=5)
+    assert torch.allclose(outcome.images, GREY + 8 * LEVEL * weights.sign(), atol=1e-6)
+
+
+def test_passes_are_a_step_each_and_two_looks(linear):
+    outcome = bim(linear, GREY, ZEROS, steps=7)
+    assert outcome.queries.tolist() == [9] * 3
+    assert outcome.gradients.tolist() == [7] * 3
+
+
+def test_a_success_that_rounding_undoes_is_none():
+    def knife_edge(batch):
+        shift = batch.mean((1, 2, 3)) - 128 / 255
+        return torch.stack([0.2 * LEVEL - shift, shift - 0.2 * LEVEL], 1)
+
+    outcome = fgsm(knife_edge, GREY, ZEROS, epsilon=0.4 * LEVEL)
+    assert not outcome.fooled.any()
+    assert torch.equal(outcome.images, GREY)
+
+
+def test_tim_moves_whole_regions_one_way(linear):
+    images = torch.full((1, 3, 64, 64), 128 / 255)
+    weights = torch.randn(3, 64, 64, generator=torch.Generator().manual_seed(0))
+
+    def model(batch):
+        score = ((batch - 0.5) * weights).sum((1, 2, 3))
+        return torch.stack([0.5 - score, score - 0.5], 1)
+
+    def roughness(attack, **options):
+        change = attack(model, images, ZEROS[:1], **options).images - images
+        return (change.diff(dim=-1).abs().mean() / change.abs().mean()).item()
+
+    assert roughness(tim, kernel_px=9) < 0.6 * roughness(mim)
+
+
+@pytest.mark.parametrize(("side", "kernel"), [(299, 15), (224, 11), (160, 9), (64, 3), (32, 3)])
+def test_tims_kernel_is_to_the_image_as_in_the_paper(side, kernel):
+    assert kernel_side(side) == kernel
+
+
+def test_nim_follows_lins_equations():
+    """Against steps by hand on a bent model, judged by a target that any change fools."""
+    rng = torch.Generator().manual_seed(4)
+    images = torch.randint(60, 190, (1, 3, 4, 4), generator=rng) / 255
+    mixing = torch.randn(2, 48, generator=rng)
+
+    def bent(batch):
+        return torch.tanh(8 * (batch.flatten(1) - 0.5)) @ mixing.T
+
+    def touchy(batch):
+        changed = (batch != images).flatten(1).any(1).float()
+        return torch.stack([0.5 - changed, changed - 0.5], 1)
+
+    epsilon, steps = 60 * LEVEL, 4
+    found, momentum = images, torch.zeros_like(images)
+    for _ in range(steps):
+        ahead = (found + epsilon / steps * momentum).requires_grad_()
+        (gradient,) = torch.autograd.grad(cross_entropy(bent(ahead), ZEROS[:1]), ahead)
+        momentum = momentum + gradient / gradient.abs().mean()
+        found = (found + epsilon / steps * momentum.sign()).clamp(0, 1).detach()
+    outcome = nim(touchy, images, ZEROS[:1], epsilon=epsilon, steps=steps, surrogate=bent)
+    assert torch.allclose(outcome.images, (found * 255).round() / 255)
+    assert len((outcome.images - images).abs().round(decimals=3).unique()) > 1  # some turned back on the way
+
+
+@pytest.mark.parametrize("attack", [pgd, dim])
+def test_another_seed_is_another_attack(attack, linear):
+    def bent(batch):
+        return linear(torch.tanh(5 * (batch - 0.5)) + 0.5)
+
+    outcomes = [attack(bent, GREY, ZEROS, steps=2, seed=seed).images for seed in (1, 2)]
+    assert not torch.equal(*outcomes)
+
+
+def test_dim_refuses_what_it_would_make_square(linear):
+    with pytest.raises(ValueError, match="square images, got 12x10 px"):
+        dim(linear, GREY[:, :, :10], ZEROS)
+
+
+def test_an_attack_that_leaves_its_budget_is_found_out(linear):
+    def greedy(model, clean, targets):
+        return clean + 9 * LEVEL
+
+    with pytest.raises(RuntimeError, match="its budget is"):
+        keep_what_fools(greedy, linear, GREY, ZEROS, epsilon=8 * LEVEL, surrogate=None, seed=0, batch_size=2)
