@@ -1,5 +1,6 @@
 """`natadv train`: train and evaluate classifiers."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -79,6 +80,67 @@ def classifier(
 
 
 @app.command()
+def advrd(
+    *,
+    photographs: Annotated[Path, typer.Option(help="Folder of photographs that drops are rendered on.")],
+    classifier: Annotated[Path, typer.Option(help="checkpoint.pt of the transfer classifier.")],
+    data: Annotated[str, typer.Option(help="That classifier's data: " + _DATA)],
+    out: Annotated[Path, typer.Option(help="New folder for the generator, samples and metrics.")],
+    pairs: Annotated[Path | None, typer.Option(help="Folder of real pairs; half of them train.")] = None,
+    extractor: Annotated[Path | None, typer.Option(help="ONNX classifier; measures RFID on the other half.")] = None,
+    literal: Annotated[bool, typer.Option("--literal", help="The paper's losses to the letter.")] = False,
+    root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
+    size: Annotated[int, typer.Option(help="Picture side, px; the classifier's.")] = 64,
+    steps: Annotated[int | None, typer.Option(help="Training steps. [default: 6000]")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rendered pairs a step. [default: 16]")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate. [default: 0.0004]")] = None,
+    eta: Annotated[float | None, typer.Option(help="Classification loss to aim at, Eq. 9. [default: 2]")] = None,
+    adversarial: Annotated[float | None, typer.Option(help="Weight of fooling the classifier.")] = None,
+    width: Annotated[int | None, typer.Option(help="Channels of the coarsest layer. [default: 64]")] = None,
+    every: Annotated[int | None, typer.Option(help="Steps between samples. [default: 500]")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: Annotated[str, typer.Option(help="32-true, bf16-mixed or 16-mixed.")] = "32-true",
+    threads: Annotated[int | None, typer.Option(help="CPU threads. [default: torch's own choice]")] = None,
+) -> None:
+    """Train AdvRD's generator of adversarial raindrops."""
+    from natadv.training.progress import on_terminal
+    from natadv.training.quasi_gan.recipe import QuasiGanRecipe
+    from natadv.training.quasi_gan.train import GENERATOR, train_quasi_gan
+
+    given = {
+        "photographs": str(photographs),
+        "pairs": str(pairs) if pairs else None,
+        "classifier": str(classifier),
+        "data": data,
+        "root": str(root),
+        "extractor": str(extractor) if extractor else None,
+        "size_px": size,
+        "steps": steps,
+        "batch_size": batch_size,
+        "learning_rate": lr,
+        "eta": eta,
+        "adversarial": adversarial,
+        "width": width,
+        "every": every,
+        "seed": seed,
+        "device": device,
+        "precision": precision,
+        "threads": threads,
+    }
+    make = QuasiGanRecipe.literal if literal else QuasiGanRecipe
+    recipe = _checked(make, {name: value for name, value in given.items() if value is not None})
+    try:
+        metrics = train_quasi_gan(recipe, out, resume=resume, reporter=on_terminal)
+    except KeyboardInterrupt:
+        typer.echo(f"stopped; the same command with --resume goes on after the last samples in {out}", err=True)
+        raise typer.Exit(130) from None
+    measured = ", ".join(f"{name} {metrics[name]:.3g}" for name in ("diversity", "rfid") if name in metrics)
+    typer.echo(f"{out / GENERATOR}: {measured}")
+
+
+@app.command()
 def evaluate(
     checkpoint: Annotated[Path, typer.Argument(help="checkpoint.pt of a run.")],
     data: Annotated[str, typer.Option(help=_DATA)],
@@ -96,9 +158,6 @@ def _recipe(given: dict[str, Any]) -> Any:
     """Return a checked recipe of the options given; what was left out is `--init`'s or the recipe's own default."""
     from pathlib import Path
 
-    from pydantic import ValidationError
-
-    from natadv.errors import ConfigError
     from natadv.training.checkpoint import load_classifier
     from natadv.training.recipe import Recipe
 
@@ -106,8 +165,17 @@ def _recipe(given: dict[str, Any]) -> Any:
     if "init" in options:
         initial = load_classifier(Path(options["init"]))
         options = {"model": initial.model_name, "size_px": initial.input_size[0]} | options
+    return _checked(Recipe, options)
+
+
+def _checked(make: Callable[..., Any], options: dict[str, Any]) -> Any:
+    """Return what `make` makes of the options; the first that is wrong is named as it was typed."""
+    from pydantic import ValidationError
+
+    from natadv.errors import ConfigError
+
     try:
-        return Recipe.model_validate(options)
+        return make(**options)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])

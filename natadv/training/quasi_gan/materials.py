@@ -1,0 +1,132 @@
+"""What a quasi-GAN is trained on: photographs, real pairs, the transfer classifier and its pictures."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from natadv.data.crops import Crops, fixed_crops
+from natadv.data.load import load_dataset
+from natadv.data.pair import Pair, Sides
+from natadv.data.pair_split import split_by_photograph
+from natadv.data.pairs import load_pairs
+from natadv.data.photographs import find_photographs
+from natadv.data.rendered import RenderedPairs
+from natadv.errors import ConfigError
+from natadv.evaluation.rfid import rfid
+from natadv.models.classifier import Classifier
+from natadv.models.features import onnx_features
+from natadv.models.generator import Generator
+from natadv.raindrops.panes import PANES, VIEW_MM
+from natadv.training.checkpoint import load_classifier
+from natadv.training.pictures import Pictures, read_pictures, to_batch
+from natadv.training.quasi_gan.feed import Feed
+from natadv.training.quasi_gan.recipe import QuasiGanRecipe
+
+_PAIRS, _CODES = 31, 32  # streams of chance
+_SHOWN = 8
+_CROPS_EACH = 8  # crops a real pair for the RFID that is logged; tables take more
+
+
+@dataclass(frozen=True)
+class Materials:
+    """All that a run needs but its own state.
+
+    Attributes:
+        feed: what each step sees.
+        classifier: the transfer classifier C.
+        shown: pairs for the sample grids; real ones, held back from training, where there are any.
+        rfid: measures a generator on the real pairs held back; None without pairs or extractor.
+        provenance: names, counts and digests, as plain values.
+    """
+
+    feed: Feed
+    classifier: Classifier
+    shown: Crops
+    rfid: Callable[[Generator], float] | None
+    provenance: dict[str, Any]
+
+
+def held_back(folder: Path, recipe_seed: int, share: float) -> tuple[list[Pair], list[Pair]]:
+    """Return the real pairs that train, and those held back for RFID; no photograph is in both."""
+    return split_by_photograph(load_pairs(folder), np.random.default_rng([recipe_seed, _PAIRS]), share)
+
+
+def gather(recipe: QuasiGanRecipe) -> Materials:
+    """Read what a recipe names.
+
+    Raises:
+        ConfigError: if classifier and data do not fit each other.
+        DataError: if data or the checkpoint are missing or torn.
+    """
+    size = (recipe.size_px, recipe.size_px)
+    photographs = find_photographs(Path(recipe.photographs))
+    rendered = RenderedPairs(
+        photographs, size, seed=recipe.seed, wetness=list(PANES.values()), picture_mm=VIEW_MM, outdoors=True
+    )
+    train, held = held_back(Path(recipe.pairs), recipe.seed, recipe.pairs_share) if recipe.pairs else ([], [])
+    loaded = load_classifier(Path(recipe.classifier))
+    dataset = load_dataset(recipe.data, "train", root=Path(recipe.root))
+    if dataset.labels != loaded.labels:
+        raise ConfigError(f"{recipe.classifier}: its labels are not those of {recipe.data}; train one on these data")
+    pictures = _right(loaded.model, read_pictures(dataset, size))
+    crops = fixed_crops(held, size, each=_CROPS_EACH, seed=recipe.seed) if held else None
+    feed = Feed(
+        rendered=rendered,
+        real=tuple(pair.read() for pair in train),
+        pictures=pictures,
+        batch_size=recipe.batch_size,
+        real_count=round(recipe.real_share * recipe.batch_size),
+        seed=recipe.seed,
+    )
+    return Materials(
+        feed=feed,
+        classifier=loaded.model,
+        shown=_shown(crops, rendered),
+        rfid=_measure(crops, recipe) if crops is not None and recipe.extractor else None,
+        provenance={
+            "photographs": len(photographs),
+            "real_pairs": [pair.key for pair in train],
+            "held_back_pairs": [pair.key for pair in held],
+            "classifier_sha256": loaded.digest,
+            "pictures": len(pictures),
+        },
+    )
+
+
+@torch.inference_mode()
+def _right(model: Classifier, pictures: Pictures) -> Pictures:
+    """Return the pictures that the classifier gets right, as Eq. 2 asks."""
+    found = [model(to_batch(images, torch.device("cpu"))).argmax(1).numpy() for images, _ in pictures.batches(256)]
+    right = np.concatenate(found) == pictures.targets
+    if not right.any():
+        raise ConfigError("the classifier gets none of the pictures right; train a better one")
+    return Pictures(pictures.images[right], pictures.targets[right])
+
+
+def _shown(crops: Crops | None, rendered: RenderedPairs) -> Crops:
+    if crops is not None:
+        chosen = np.linspace(0, len(crops) - 1, _SHOWN).round().astype(int)
+        return Crops(crops.clean[chosen], crops.rain[chosen], tuple(crops.photographs[i] for i in chosen))
+    sides: list[Sides] = [rendered[index] for index in range(_SHOWN)]
+    return Crops(np.stack([s.clean for s in sides]), np.stack([s.rain for s in sides]), ("",) * _SHOWN)
+
+
+def _measure(crops: Crops, recipe: QuasiGanRecipe) -> Callable[[Generator], float]:
+    extractor = onnx_features(Path(str(recipe.extractor)))
+
+    def measured(generator: Generator) -> float:
+        chance = torch.Generator().manual_seed(recipe.seed + _CODES)
+        device = next(generator.parameters()).device  # type: ignore[attr-defined]
+        extractor.to(device)
+
+        def wet(clean: torch.Tensor) -> torch.Tensor:
+            codes = torch.randn((len(clean), generator.latent_dim), generator=chance).to(device)
+            return generator(clean, codes).clamp(0, 1)
+
+        return rfid(crops, wet, extractor).mean
+
+    return measured

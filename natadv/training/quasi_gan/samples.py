@@ -1,0 +1,46 @@
+"""Sample grids: what a generator makes now, beside the clean picture and a raindrop image of the same kind."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from natadv.images import Image
+from natadv.models.generator import Generator
+from natadv.training.pictures import to_batch
+
+
+@torch.no_grad()
+def sample_grid(
+    generator: Generator, clean: NDArray[np.uint8], rain: NDArray[np.uint8], codes: Tensor, device: torch.device
+) -> Image:
+    """Return a picture: a row for each clean image, with its raindrop image and one column for each code.
+
+    Args:
+        generator: in eval mode, on the device.
+        clean: uint8 RGB, (n, h, w, 3).
+        rain: raindrop images of the same kind, (n, h, w, 3).
+        codes: (k, d), the same for all rows.
+        device: where the generator is.
+    """
+    rows = []
+    for image, wet in zip(clean, rain, strict=True):
+        batch = to_batch(np.repeat(image[None], len(codes), 0), device)
+        made = generator(batch, codes.to(device)).clamp(0, 1)
+        made = (made * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+        rows.append(np.concatenate([image, wet, *made], 1))
+    return np.concatenate(rows, 0)
+
+
+@torch.no_grad()
+def diversity(generator: Generator, clean: NDArray[np.uint8], codes: Tensor, device: torch.device) -> float:
+    """Return the mean |difference| between two codes' images of one picture, over the mean |change| by one code.
+
+    0 if z is ignored; two independent layouts that never overlap give 2. Measured in eval mode, because batch
+    normalisation has hidden a dead generator before.
+    """
+    batch = to_batch(clean, device)
+    first = codes[: len(batch)].to(device)
+    here, there = generator(batch, first), generator(batch, first.roll(1, 0))
+    change = (here - batch).abs().mean()
+    return float((here - there).abs().mean() / change.clamp(min=1e-6))
