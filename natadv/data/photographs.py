@@ -55,3 +55,28 @@ def find_photographs(folder: Path) -> PhotographFiles:
 def clean_sides(pairs: Iterable[Pair]) -> PhotographFiles:
     """Return the clean sides of pairs, each file once."""
     return PhotographFiles(tuple(dict.fromkeys(pair.clean for pair in pairs)))
+
+
+class KeptPhotographs:
+    """Photographs that stay in memory once they were read, up to a limit: decoding costs more than rendering drops."""
+
+    def __init__(self, photographs: Photographs, *, limit_bytes: int = 1 << 30) -> None:
+        self._photographs, self._left = photographs, limit_bytes
+        self._kept: dict[int, Image] = {}
+
+    def __len__(self) -> int:
+        return len(self._photographs)
+
+    def read(self, index: int, /) -> Image:
+        """Return a picture, uint8 RGB (h, w, 3); it is shared, so do not write to it.
+
+        Raises:
+            DataError: if it cannot be read.
+        """
+        if index not in self._kept:
+            image = self._photographs.read(index)
+            if image.nbytes > self._left:
+                return image
+            self._left -= image.nbytes
+            self._kept[index] = image
+        return self._kept[index]

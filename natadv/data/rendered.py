@@ -12,7 +12,7 @@ from natadv.data.crops import cut, draw_window
 from natadv.data.pair import Sides
 from natadv.data.photographs import Photographs
 from natadv.images import Image, resize
-from natadv.raindrops.photograph import RandomGlass
+from natadv.raindrops.photograph import PICTURE_MM, RandomGlass
 from natadv.raindrops.presets import Wetness
 
 _PLATES, _PICTURES = 1, 2  # streams of random numbers
@@ -34,6 +34,8 @@ class RenderedPairs:
         wetness: Sequence[Wetness] | None = None,
         plates: int = 12,
         renew_after: int = 600,
+        picture_mm: tuple[float, float] = PICTURE_MM,
+        outdoors: bool = False,
     ) -> None:
         """Plan the series.
 
@@ -44,6 +46,8 @@ class RenderedPairs:
             wetness: presets that the plates of a pool take in turn; all of `presets.PRESETS` by default.
             plates: in a pool.
             renew_after: pairs with one pool; then come other plates.
+            picture_mm: see `RandomGlass`.
+            outdoors: see `RandomGlass`.
 
         Raises:
             ValueError: if there are no photographs, or the size or a number is not positive.
@@ -58,6 +62,8 @@ class RenderedPairs:
         self._renew_after = renew_after
         self._plates = plates
         self._wetness = wetness
+        self._picture_mm = picture_mm
+        self._outdoors = outdoors
         self._pools: dict[int, RandomGlass] = {}
         self._pool(0)  # refuses wrong arguments now
 
@@ -79,7 +85,14 @@ class RenderedPairs:
             if len(self._pools) == _POOLS:
                 del self._pools[next(iter(self._pools))]
             rng = np.random.default_rng([self._seed, _PLATES, number])
-            self._pools[number] = RandomGlass(self.size, rng, plates=self._plates, wetness=self._wetness)
+            self._pools[number] = RandomGlass(
+                self.size,
+                rng,
+                plates=self._plates,
+                wetness=self._wetness,
+                picture_mm=self._picture_mm,
+                outdoors=self._outdoors,
+            )
         return self._pools[number]
 
     def _crop(self, photograph: Image, rng: np.random.Generator) -> Image:

@@ -16,7 +16,7 @@ from natadv.models.quasi_gan.blocks import Normed, doubled, positions
 
 LATENT_DIM = 64
 _CELLS, _PER_CELL = 4, 4
-_FIELD_PX = 64  # side of the maps of water; they are smooth, and enlarged for larger pictures
+_FIELD_PX = 32  # side of the maps of water, which are smooth; their edges sharpen after enlarging
 _SCENE_PX = 32  # side of the copy in which rays are looked up: a drop shows the scene smaller
 _FARTHEST = 0.8  # of the picture's half width, that a ray is thrown
 
@@ -35,10 +35,10 @@ class RefractingGenerator(nn.Module):
         self.coarse = nn.ModuleList(
             [Normed(_PER_CELL, width), Normed(width, width), Normed(width, mid), Normed(mid, fine)]
         )
-        self.scene = nn.Sequential(Normed(3, last, stride=2), Normed(last, last))
+        self.scene = nn.Sequential(Normed(3, last, kernel=5, stride=2), Normed(last, last))
         self.water = Normed(fine, last)
         self.water_head = nn.Conv2d(last, 2, 3, padding=1)
-        self.fused = nn.Sequential(Normed(fine + last, fine), Normed(fine, last))
+        self.fused = nn.Sequential(Normed(fine + last, last), Normed(last, last))
         self.look_head = nn.Conv2d(last, 4, 3, padding=1)
         # At the start: thin, half-opaque water that neither dims nor shines, so that the warp is learnt first.
         nn.init.constant_(self.water_head.bias, -1.0)
@@ -58,14 +58,14 @@ class RefractingGenerator(nn.Module):
     def composed(self, images: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         """Return the wet images and the drops' opacity, (n, 1, h, w), 0..1."""
         height, width = images.shape[2:]
-        field = functional.interpolate(images, (_FIELD_PX, _FIELD_PX), mode="area")
+        field = functional.interpolate(images, (2 * _FIELD_PX, 2 * _FIELD_PX), mode="area")
         trunk = self._trunk(z)
-        water = self.water_head(self.water(doubled(trunk)))
-        look = self.look_head(doubled(self.fused(torch.cat([trunk, self.scene(field)], 1))))
-        maps = torch.cat([water[:, :1].sigmoid(), self._thrown(water[:, 1:]), look], 1)
-        if (height, width) != (_FIELD_PX, _FIELD_PX):
-            maps = functional.interpolate(maps, (height, width), mode="bilinear", align_corners=False)
-        opacity, thrown, gain, light = maps[:, :1], maps[:, 1:3], 2 * maps[:, 3:4].sigmoid(), maps[:, 4:].sigmoid()
+        water = self.water_head(self.water(trunk))
+        look = self.look_head(self.fused(torch.cat([trunk, self.scene(field)], 1)))
+        maps = torch.cat([water[:, :1], self._thrown(water[:, 1:]), look], 1)
+        maps = functional.interpolate(maps, (height, width), mode="bilinear", align_corners=False)
+        opacity, thrown, gain, light = maps.split((1, 2, 1, 3), 1)
+        opacity, gain, light = opacity.sigmoid(), 2 * gain.sigmoid(), light.sigmoid()
         small = functional.interpolate(images, (_SCENE_PX, _SCENE_PX), mode="area")
         where = positions(height, width, images) + thrown.permute(0, 2, 3, 1)
         seen = functional.grid_sample(small, where, padding_mode="reflection", align_corners=False)

@@ -13,7 +13,7 @@ from natadv.data.load import load_dataset
 from natadv.data.pair import Pair, Sides
 from natadv.data.pair_split import split_by_photograph
 from natadv.data.pairs import load_pairs
-from natadv.data.photographs import find_photographs
+from natadv.data.photographs import KeptPhotographs, find_photographs
 from natadv.data.rendered import RenderedPairs
 from natadv.errors import ConfigError
 from natadv.evaluation.rfid import rfid
@@ -63,7 +63,7 @@ def gather(recipe: QuasiGanRecipe) -> Materials:
         DataError: if data or the checkpoint are missing or torn.
     """
     size = (recipe.size_px, recipe.size_px)
-    photographs = find_photographs(Path(recipe.photographs))
+    photographs = KeptPhotographs(find_photographs(Path(recipe.photographs)))
     rendered = RenderedPairs(
         photographs, size, seed=recipe.seed, wetness=list(PANES.values()), picture_mm=VIEW_MM, outdoors=True
     )
