@@ -17,6 +17,7 @@ from natadv.errors import NatadvError
 _FOLDERS = {
     "data": ("natadv.data_cli", "Write image folders from datasets, the drawn signs among them."),
     "train": ("natadv.train_cli", "Train and evaluate classifiers; harden them with what fooled them."),
+    "attack": ("natadv.attack_cli", "Make adversarial images behind raindrops; re-check and write them."),
     "capture": ("capture.cli", "Record sessions on a rig, find the frames that fool a model, report."),
     "export": ("export.cli", "Turn a checkpoint into a model bundle, compared with its original."),
     "edge": ("edge.cli", "Run a model bundle live."),

@@ -1,0 +1,105 @@
+"""`natadv attack`: make adversarial images behind raindrops, to look at and to train on."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from natadv.campaign.settings import AdvrdSettings
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def _attack() -> None:
+    """Make adversarial images behind raindrops; re-check and write them."""
+
+
+@app.command()
+def advrd(
+    model: Annotated[Path, typer.Argument(help="A checkpoint.pt; with --box black also a bundle's folder.")],
+    *,
+    data: Annotated[str, typer.Option(help="signs, gtsrb, or a labelled image folder.")],
+    out: Annotated[Path, typer.Option(help="New folder: what fooled, one sub-folder a label, and its papers.")],
+    split: Annotated[str, typer.Option(help="train or test; a fifth of an unsplit folder is test.")] = "test",
+    count: Annotated[int | None, typer.Option(min=1, help="So many images, drawn by seed. [default: all]")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the images drawn and of the drops.")] = 0,
+    root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
+    generator: Annotated[str, typer.Option(help="optics, or the checkpoint of a quasi-GAN.")] = "optics",
+    wetness: Annotated[str | None, typer.Option(help="Of optics, as `natadv train` has it. [default: medium]")] = None,
+    box: Annotated[str, typer.Option(help="white follows gradients, black tries natural drops.")] = "white",
+    restarts: Annotated[int | None, typer.Option(help="N: natural codes of an image. [default: 25]")] = None,
+    steps: Annotated[int | None, typer.Option(help="T: checks of a restart. [default: 10]")] = None,
+    step_size: Annotated[float | None, typer.Option(help="Each entry of a code moves by it. [default: 0.05]")] = None,
+    radius: Annotated[float | None, typer.Option(help="l2 bound on codes. [default: none]")] = None,
+    momentum: Annotated[float | None, typer.Option(help="MIM: decay of summed gradients. [default: 0]")] = None,
+    diversity: Annotated[float | None, typer.Option(help="DIM: share of pictures resized, 0..1. [default: 0]")] = None,
+    translation: Annotated[int | None, typer.Option(help="TIM: width of the kernel, px, odd. [default: 1]")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Pictures at once. [default: 64]")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. [default: torch's own choice]")] = None,
+) -> None:
+    """Attack the images that a model gets right with raindrops (AdvRD) and write those that fool it.
+
+    Each one written is an 8-bit PNG that the model was shown again and got wrong. Its papers are a line of
+    provenance.jsonl; source.json keeps what comes from test images away from training.
+    """
+    given = {
+        "box": box,
+        "restarts": restarts,
+        "steps": steps,
+        "step_size": step_size,
+        "radius": radius,
+        "momentum": momentum,
+        "diversity": diversity,
+        "translation": translation,
+        "batch_size": batch_size,
+    }
+    settings = _settings(given)
+
+    import torch
+
+    from natadv.campaign.job import attack_dataset
+    from natadv.progress import counted
+
+    if threads:
+        torch.set_num_threads(threads)
+    try:
+        with counted("attacking", "images") as bar:
+            task = bar.add_task("", total=None)
+            summary = attack_dataset(
+                model,
+                data,
+                out,
+                settings=settings,
+                split=split,
+                count=count,
+                seed=seed,
+                root=root,
+                generator=generator,
+                wetness=wetness,
+                device=device,
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
+    except KeyboardInterrupt:
+        typer.echo("stopped; nothing was written", err=True)
+        raise typer.Exit(130) from None
+    typer.echo(f"{summary}; {summary.success.hits} images in {out}")
+
+
+def _settings(given: dict[str, Any]) -> "AdvrdSettings":
+    """Return checked settings of the options given; what was left out has its default."""
+    from pydantic import ValidationError
+
+    from natadv.campaign.settings import AdvrdSettings
+    from natadv.errors import ConfigError
+
+    try:
+        return AdvrdSettings.model_validate({name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        message = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:
+            raise ConfigError(message) from error
+        raise ConfigError(f"--{str(first['loc'][0]).replace('_', '-')} {first['input']}: {message}") from error

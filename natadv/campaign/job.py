@@ -1,0 +1,96 @@
+"""One run of `natadv attack`, from files to files."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from natadv.attacks.starts import natural_codes
+from natadv.campaign.attacked import attack_right_ones
+from natadv.campaign.files import Summary, write_campaign
+from natadv.campaign.settings import AdvrdSettings
+from natadv.campaign.target import OPTICS, draw_images, open_rain, open_target
+from natadv.errors import ConfigError
+from natadv.training.pictures import Pictures, read_pictures, to_batch
+
+_BLOCK, _CODES_BYTES = 256, 2**28
+"""Images attacked at a time, and what their codes may take: those of a whole dataset need not fit in memory."""
+
+
+def attack_dataset(
+    model: Path,
+    data: str,
+    out: Path,
+    *,
+    settings: AdvrdSettings,
+    split: str = "test",
+    count: int | None = None,
+    seed: int = 0,
+    root: Path = Path("data"),
+    generator: str = OPTICS,
+    wetness: str | None = None,
+    device: str = "auto",
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Summary:
+    """Attack the images of a dataset that a model gets right, at its input size; write those that fool it to `out`.
+
+    Args:
+        model: a checkpoint, or a bundle's folder for a black box.
+        data: a dataset's name or a folder.
+        out: new folder, see `natadv.campaign.files`; it appears when all is written.
+        settings: of the attack.
+        split: "train" or "test".
+        count: so many images, drawn; None takes all.
+        seed: of the images drawn and of the drops; an image meets the same drops whatever model is attacked.
+        root: where named datasets lie unpacked.
+        generator: `optics`, or the checkpoint of a quasi-GAN.
+        wetness: preset of `optics`; None is medium.
+        device: "auto", "cpu" or "cuda".
+        progress: called with the images done and in all.
+
+    Raises:
+        ConfigError: if the folder exists, or an argument does not fit the model, the data or the other arguments.
+        DataError: if a file is missing or damaged, the data have labels that the model lacks, or the model gets no
+            image right.
+        DeviceError: if the device is not there.
+        ResourceError: if the disk is full.
+    """
+    if out.exists():
+        raise ConfigError(f"{out}: exists already; take another folder")
+    with open_target(model, gradients=settings.box == "white", device=device) as target:
+        height, width = target.input_size
+        if settings.translation > min(height, width):
+            raise ConfigError(f"--translation {settings.translation}: wider than the model's {width}x{height} px input")
+        rain = open_rain(generator, wetness, target.input_size)
+        drops = rain.generator.to(target.device)
+        drawn = draw_images(data, split, count=count, seed=seed, labels=target.labels, root=root)
+        pictures = Pictures(read_pictures(drawn.dataset, target.input_size).images, drawn.targets)
+
+        block = max(1, min(_BLOCK, _CODES_BYTES // (4 * settings.restarts * drops.latent_dim)))
+
+        def codes(numbers: NDArray[np.int64]) -> Tensor:
+            return natural_codes(drawn.numbers[numbers], settings.restarts, drops.latent_dim, seed=seed)
+
+        attacked = attack_right_ones(
+            target.model,
+            (
+                (to_batch(images, target.device), torch.from_numpy(targets).to(target.device))
+                for images, targets in pictures.batches(block)
+            ),
+            settings.bind(drops, seed=seed),
+            codes=codes,
+            batch_size=settings.batch_size,
+            progress=lambda done: progress(done, len(pictures)),
+        )
+        source = {"data": data, "split": split, "seed": seed, "part": [1, 1], "model_sha256": target.digest}
+        return write_campaign(
+            attacked,
+            out,
+            labels=target.labels,
+            keys=drawn.dataset.keys,
+            numbers=drawn.numbers,
+            source={**source, "attack": rain.papers | settings.papers()},
+        )
