@@ -8,7 +8,7 @@ import typer
 
 app = typer.Typer(no_args_is_help=True, help="Train and evaluate classifiers.")
 
-_OPTIONS = {"learning_rate": "lr", "size_px": "size"}
+_OPTIONS = {"learning_rate": "lr", "size_px": "size", "generators": "generator"}
 """Where an option's name is not the recipe's."""
 
 _DATA = "signs, gtsrb, or a labelled image folder."
@@ -32,6 +32,14 @@ def classifier(
     raindrops: Annotated[float, typer.Option(help="Share of pictures behind wet glass, 0..1.")] = 0.0,
     wetness: Annotated[
         list[str] | None, typer.Option(help="light, medium, heavy, fine, close or soft; repeatable. [default: each]")
+    ] = None,
+    advrd: Annotated[float, typer.Option(help="Share of pictures that AdvRD attacks as it trains, 0..1.")] = 0.0,
+    generator: Annotated[
+        list[str] | None, typer.Option(help="optics, optics:PRESET or generator.pt; repeatable. [default: optics]")
+    ] = None,
+    restarts: Annotated[int | None, typer.Option(help="Codes tried for each attacked picture. [default: 1]")] = None,
+    attack_steps: Annotated[
+        int | None, typer.Option(help="Gradient steps on each; 0 only samples. [default: 3]")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -59,6 +67,10 @@ def classifier(
         "hits": tuple(str(folder) for folder in hits or ()),
         "raindrops": raindrops,
         "wetness": tuple(wetness) if wetness else None,
+        "advrd": advrd,
+        "generators": tuple(generator) if generator else None,
+        "restarts": restarts,
+        "attack_steps": attack_steps,
         "device": device,
         "devices": devices,
         "precision": precision,

@@ -15,7 +15,9 @@ from natadv.errors import ConfigError
 from natadv.models.classifier import Classifier, create_classifier
 from natadv.raindrops.photograph import RandomGlass
 from natadv.raindrops.presets import PRESETS
+from natadv.training.adversarial import Adversary
 from natadv.training.checkpoint import LoadedClassifier, load_classifier
+from natadv.training.generators import open_generator
 from natadv.training.hits import load_hits, provenance_digest
 from natadv.training.pictures import Pictures, read_pictures
 from natadv.training.recipe import Recipe
@@ -23,7 +25,7 @@ from natadv.training.views import Glass, Views
 
 _PACKAGES = ("natadv", "torch", "torchvision", "timm", "lightning", "numpy", "opencv-python")
 
-MATERIALS = ("train_images", "test_images", "hits", "init_sha256")
+MATERIALS = ("train_images", "test_images", "hits", "init_sha256", "generators")
 """What of the provenance makes the result: it must be the same when a run is resumed."""
 
 PLATES = 48
@@ -37,12 +39,14 @@ class Materials:
     Attributes:
         model: with the weights to start from, on the CPU.
         views: the training pictures and how they are shown.
+        adversary: attacks some of them while it trains; None in standard training.
         test: the pictures to measure on.
         provenance: versions, names and counts, as plain values.
     """
 
     model: Classifier
     views: Views
+    adversary: Adversary | None
     test: Pictures
     provenance: dict[str, Any]
 
@@ -67,9 +71,11 @@ def gather(recipe: Recipe) -> Materials:
         batch_size=recipe.batch_size,
         seed=recipe.seed,
     )
+    adversary, generators = _adversary(recipe, model.input_size)
     return Materials(
         model=model,
         views=views,
+        adversary=adversary,
         test=read_pictures(test, model.input_size),
         provenance={
             "data": train.name,
@@ -80,6 +86,7 @@ def gather(recipe: Recipe) -> Materials:
                 for folder, hit in zip(recipe.hits, hits, strict=True)
             ],
             "init_sha256": initial.digest if initial else None,
+            "generators": generators,
             "versions": {"python": platform.python_version()} | _versions(),
         },
     )
@@ -123,6 +130,21 @@ def _glass(recipe: Recipe, size: tuple[int, int]) -> Glass | None:
         return None
     rng = np.random.default_rng([recipe.seed, _PLATES_STREAM])
     return RandomGlass(size, rng, plates=PLATES, wetness=[PRESETS[name] for name in recipe.wetness])
+
+
+def _adversary(recipe: Recipe, size: tuple[int, int]) -> tuple[Adversary | None, list[str]]:
+    """Return what attacks the training pictures, and a name for each generator that changes with its weights."""
+    if recipe.advrd == 0:
+        return None, []
+    opened = [open_generator(name, size) for name in recipe.generators]
+    adversary = Adversary(
+        [generator for generator, _ in opened],
+        share=recipe.advrd,
+        restarts=recipe.restarts,
+        steps=recipe.attack_steps,
+        step_size=recipe.attack_step_size,
+    )
+    return adversary, [name for _, name in opened]
 
 
 def _versions() -> dict[str, str]:

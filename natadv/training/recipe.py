@@ -33,6 +33,11 @@ class Recipe(BaseModel):
         hit_share: at least this share of an epoch's pictures are hits, by repeating them up to 20 times.
         raindrops: probability that a training picture is seen through wet glass.
         wetness: presets of `natadv.raindrops.presets` that the glass takes in turn; one named twice counts twice.
+        advrd: share of each epoch's pictures that AdvRD attacks while it trains, 0..1; the paper's is 0.5.
+        generators: what it attacks them with, one drawn a batch: `optics`, `optics:PRESET`, or a generator's file.
+        restarts: codes tried for each of them.
+        attack_steps: gradient steps on each code; 0 is the black box, which only samples.
+        attack_step_size: length of such a step, in standard deviations of the prior.
         seed: of everything random.
         device: where to compute; `auto` takes CUDA where it is.
         devices: how many of them.
@@ -59,6 +64,11 @@ class Recipe(BaseModel):
     hit_share: float = Field(0.2, ge=0, le=0.9)
     raindrops: float = Field(0.0, ge=0, le=1)
     wetness: tuple[str, ...] = Field(tuple(PRESETS), min_length=1)
+    advrd: float = Field(0.0, ge=0, le=1)
+    generators: tuple[str, ...] = Field(("optics",), min_length=1)
+    restarts: int = Field(1, ge=1)
+    attack_steps: int = Field(3, ge=0)
+    attack_step_size: float = Field(0.25, gt=0)
     seed: int = Field(0, ge=0)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     devices: int = Field(1, ge=1)

@@ -41,6 +41,10 @@ class Run:
         self._bare = materials.model.to(memory_format=torch.channels_last)
         self._model, self._optimizer = fabric.setup(self._bare, _optimizer(self._bare, recipe))
         update = partial(_drawn_towards, decay=recipe.averaging)
+        self._adversary = materials.adversary
+        if self._adversary is not None:
+            for generator in self._adversary.generators:
+                fabric.to_device(generator)
         self._average = AveragedModel(self._bare, multi_avg_fn=update, use_buffers=True)
         if recipe.init:
             self.history.append({"epoch": 0, **self._measured()})
@@ -89,7 +93,10 @@ class Run:
             _set_rate(self._optimizer, recipe.learning_rate * one_cycle(done, recipe.epochs * steps))
             mine = slice(fabric.global_rank, None, fabric.world_size)
             batch = augment(to_batch(images[mine], fabric.device), chance, strength=recipe.augmentation)
-            loss = self._step(batch, torch.from_numpy(targets[mine]).to(fabric.device))
+            labels = torch.from_numpy(targets[mine]).to(fabric.device)
+            if self._adversary is not None:
+                batch = self._adversary(self._bare, batch, labels, chance)
+            loss = self._step(batch, labels)
             total_loss += loss
             if not math.isfinite(loss):
                 raise ConfigError(
