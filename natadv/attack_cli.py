@@ -23,22 +23,30 @@ def advrd(
     data: Annotated[str, typer.Option(help="signs, gtsrb, or a labelled image folder.")],
     out: Annotated[Path, typer.Option(help="New folder: what fooled, one sub-folder a label, and its papers.")],
     split: Annotated[str, typer.Option(help="train or test; a fifth of an unsplit folder is test.")] = "test",
-    count: Annotated[int | None, typer.Option(min=1, help="So many images, drawn by seed. [default: all]")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="So many images, drawn by seed.", show_default="all")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the images drawn and of the drops.")] = 0,
     root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
     generator: Annotated[str, typer.Option(help="optics, or the checkpoint of a quasi-GAN.")] = "optics",
-    wetness: Annotated[str | None, typer.Option(help="Of optics, as `natadv train` has it. [default: medium]")] = None,
+    wetness: Annotated[
+        str | None, typer.Option(help="Of optics, as `natadv train` has it.", show_default="medium")
+    ] = None,
     box: Annotated[str, typer.Option(help="white follows gradients, black tries natural drops.")] = "white",
-    restarts: Annotated[int | None, typer.Option(help="N: natural codes of an image. [default: 25]")] = None,
-    steps: Annotated[int | None, typer.Option(help="T: checks of a restart. [default: 10]")] = None,
-    step_size: Annotated[float | None, typer.Option(help="Each entry of a code moves by it. [default: 0.05]")] = None,
-    radius: Annotated[float | None, typer.Option(help="l2 bound on codes. [default: none]")] = None,
-    momentum: Annotated[float | None, typer.Option(help="MIM: decay of summed gradients. [default: 0]")] = None,
-    diversity: Annotated[float | None, typer.Option(help="DIM: share of pictures resized, 0..1. [default: 0]")] = None,
-    translation: Annotated[int | None, typer.Option(help="TIM: width of the kernel, px, odd. [default: 1]")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Pictures at once. [default: 64]")] = None,
+    restarts: Annotated[int | None, typer.Option(help="N: natural codes of an image.", show_default="25")] = None,
+    steps: Annotated[int | None, typer.Option(help="T: checks of a restart.", show_default="10")] = None,
+    step_size: Annotated[
+        float | None, typer.Option(help="Each entry of a code moves by it.", show_default="0.05")
+    ] = None,
+    radius: Annotated[float | None, typer.Option(help="l2 bound on codes.", show_default="none")] = None,
+    momentum: Annotated[float | None, typer.Option(help="MIM: decay of summed gradients.", show_default="0")] = None,
+    diversity: Annotated[
+        float | None, typer.Option(help="DIM: share of pictures resized, 0..1.", show_default="0")
+    ] = None,
+    translation: Annotated[
+        int | None, typer.Option(help="TIM: width of the kernel, px, odd.", show_default="1")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Pictures at once.", show_default="64")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. [default: torch's own choice]")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's own choice")] = None,
 ) -> None:
     """Attack the images that a model gets right with raindrops (AdvRD) and write those that fool it.
 
