@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("renderer", "scan")
+BENCHMARKS = ("renderer", "scan", "advrd")
 RESULTS = Path(__file__).with_name("results.json")
 
 

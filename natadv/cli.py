@@ -21,6 +21,7 @@ _FOLDERS = {
     "capture": ("capture.cli", "Record sessions on a rig, find the frames that fool a model, report."),
     "export": ("export.cli", "Turn a checkpoint into a model bundle, compared with its original."),
     "edge": ("edge.cli", "Run a model bundle live."),
+    "papers": ("natadv.papers.cli", "Run a paper's tables and figures: ours beside theirs."),
 }
 
 _EXTRAS = {
