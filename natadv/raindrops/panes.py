@@ -39,6 +39,12 @@ PANES = MappingProxyType(
             glass_mm=50.0,
             aperture_mm=1.0,
         ),
+        # small drops at a hand's breadth and a wide lens, pale discs without a picture in them: disc 7 px
+        "discs": Wetness(
+            DropParameters(drops_per_mm2=0.012, radius_mm=1.2, radius_spread=0.35, contact_deg=50.0, film_haze=0.03),
+            glass_mm=45.0,
+            aperture_mm=2.2,
+        ),
     }
 )
-"""`Wetness` by name: clear, blurred, crowded, large."""
+"""`Wetness` by name: clear, blurred, crowded, large, discs."""

@@ -28,6 +28,9 @@ from natadv.training.quasi_gan.recipe import QuasiGanRecipe
 
 _PAIRS, _CODES = 31, 32  # streams of chance
 _SHOWN = 8
+_TURNS = ("clear", "blurred", "discs", "crowded", "blurred", "large", "discs", "blurred")
+"""Panes that plates take in turn: most real photographs have their drops out of focus."""
+
 _CROPS_EACH = 8  # crops a real pair for the RFID that is logged; tables take more
 
 
@@ -65,7 +68,7 @@ def gather(recipe: QuasiGanRecipe) -> Materials:
     size = (recipe.size_px, recipe.size_px)
     photographs = KeptPhotographs(find_photographs(Path(recipe.photographs)))
     rendered = RenderedPairs(
-        photographs, size, seed=recipe.seed, wetness=list(PANES.values()), picture_mm=VIEW_MM, outdoors=True
+        photographs, size, seed=recipe.seed, wetness=[PANES[name] for name in _TURNS], picture_mm=VIEW_MM, outdoors=True
     )
     train, held = held_back(Path(recipe.pairs), recipe.seed, recipe.pairs_share) if recipe.pairs else ([], [])
     loaded = load_classifier(Path(recipe.classifier))
