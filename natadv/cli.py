@@ -33,6 +33,11 @@ _EXTRAS = {
     "onnxscript": "export",
     "onnxslim": "export",
     "onnxruntime": "cpu",
+    "onnx2torch": "papers",
+    "torchattack": "papers",
+    "pytorch_grad_cam": "papers",
+    "torchmetrics": "papers",
+    "matplotlib": "papers",
 }
 
 

@@ -1,0 +1,1 @@
+"""AdvRD's tables and figures, one a file; each yields its numbers as they are measured."""

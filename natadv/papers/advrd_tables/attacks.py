@@ -1,0 +1,104 @@
+"""What Tables 2 and 3 share: every attack on every model, the control of the drops, and the average."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from natadv.attacks.baselines import BASELINES
+from natadv.attacks.foreign import BUDGET
+from natadv.attacks.outcome import Outcome
+from natadv.evaluation.rates import Rate, clustered_interval
+from natadv.papers.advrd import model_column
+from natadv.papers.drops import Box
+from natadv.papers.number import Number, percentage, setting
+from natadv.papers.request import Request
+from natadv.papers.trial import Trial
+from natadv.papers.victim import Victim
+
+ADVRD = "AdvRD"
+CONTROL = "as many drops, not optimised"
+AVERAGE = "Average"
+
+Published = Mapping[str, Mapping[str, float]]
+Conventional = Callable[[str, Trial], Outcome]
+"""Runs the conventional attack of this name on a trial."""
+
+
+def compare_attacks(
+    request: Request,
+    box: Box,
+    published: Published,
+    conventional: Conventional,
+    victims: list[Victim],
+    how: Mapping[str, object],
+) -> Iterator[Number]:
+    """Yield the success of each conventional attack, of AdvRD, and of its control, model by model; then averages.
+
+    Args:
+        request: the data, the drops and the chance.
+        box: of AdvRD.
+        published: the paper's rates by attack and column.
+        conventional: the attack by name.
+        victims: the models.
+        how: further parts of the conventional attacks' setting.
+    """
+    fooled: dict[str, dict[int, list[bool]]] = {}
+    for victim in victims:
+        trial = request.trial(victim)
+        column = model_column(victim.name)
+        for name in BASELINES:
+            outcome = conventional(name, trial)
+            _note(fooled, name, trial, outcome.fooled)
+            said = request.setting(trial, box=box, epsilon=f"{255 * BUDGET:.0f}/255", T=_steps(name), **how)
+            yield _number(name, column, outcome.fooled, published, said)
+        generator = request.drops.on(trial.size, request.device)
+        outcome = request.drops.fool(trial, generator, box)
+        said = request.setting(trial, **request.drops.setting(box))
+        _note(fooled, ADVRD, trial, outcome.fooled)
+        yield _number(ADVRD, column, outcome.fooled, published, said)
+        rate, found = request.drops.unchosen(trial, generator, outcome)
+        said += f"; covered {100 * found.coverage.mean():.1f} % for {100 * found.wanted.mean():.1f} %"
+        yield percentage(CONTROL, column, rate, paper=None, setting=said)
+    if len(victims) > 1:
+        models = ", ".join(victim.described for victim in victims)
+        for name, images in fooled.items():
+            yield _average(name, images, published, setting(average_over=models, seed=request.seed))
+
+
+def _number(name: str, column: str, fooled: Tensor, published: Published, said: str) -> Number:
+    paper = published.get(name, {}).get(column)
+    return percentage(name, column, Rate(int(fooled.sum()), len(fooled)), paper=paper, setting=said)
+
+
+def _note(fooled: dict[str, dict[int, list[bool]]], name: str, trial: Trial, found: Tensor) -> None:
+    images = fooled.setdefault(name, {})
+    for number, hit in zip(trial.numbers, found.tolist(), strict=True):
+        images.setdefault(int(number), []).append(hit)
+
+
+def _average(name: str, images: Mapping[int, list[bool]], published: Published, said: str) -> Number:
+    """Return the rate over all models, whose interval knows that an image is the same for each of them."""
+    hits = [sum(found) for found in images.values()]
+    totals = [len(found) for found in images.values()]
+    low, high = clustered_interval(hits, totals)
+    share = 100 * sum(hits) / sum(totals)
+    return Number(name, AVERAGE, share, 100 * low, 100 * high, len(images), published.get(name, {}).get(AVERAGE), said)
+
+
+def _steps(name: str) -> int:
+    return 1 if name == "FGSM" else 10
+
+
+def attack_conventionally(request: Request, name: str, trial: Trial, surrogate: torch.nn.Module | None) -> Outcome:
+    """Run a conventional attack within the paper's budget, on the victim itself or by transfer from a surrogate."""
+    chance = {"seed": request.seed} if name in ("DIM", "PGD") else {}
+    return BASELINES[name](
+        trial.victim.model,
+        trial.images,
+        trial.labels,
+        epsilon=BUDGET,
+        surrogate=surrogate,
+        batch_size=request.batch_size,
+        **chance,
+    )

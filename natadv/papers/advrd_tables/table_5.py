@@ -1,0 +1,66 @@
+"""Table 5: accuracy and success before and after adversarial training, drawn by the computer and before the camera."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from capture.archive import open_archive
+from natadv.errors import ConfigError
+from natadv.evaluation.rates import Rate
+from natadv.papers.advrd import TABLE_5, papers_data
+from natadv.papers.number import Number, percentage
+from natadv.papers.request import Request, required
+from natadv.papers.sessions import rate_of, scans_of, setting_of
+from natadv.papers.victim import open_victim
+
+TITLE = "Table 5. Accuracy and attack success (%) before and after adversarial training"
+
+ROWS = ("standard", "hardened")
+
+
+def numbers(request: Request) -> Iterator[Number]:
+    """Yield both rows: accuracy, AdvRD's success, that of as many drops that nobody optimised, and a session's.
+
+    The session's scans are the two asked for, standard before hardened, or its oldest and its newest.
+
+    Raises:
+        ConfigError: without data, a model and a hardened one, with more than one of each, or if the session has not
+            two scans.
+        DataError: if a model does not go with the data, or the session is not scanned.
+    """
+    if len(required(request.models, "--model")) != 1:
+        raise ConfigError("table 5 takes one --model, and --hardened beside it")
+    specs = (request.models[0], required(request.hardened, "--hardened"))
+    dataset = required(request.data, "--data")
+    published = TABLE_5.get(papers_data(dataset.name) or "", {})
+    for row, spec in zip(ROWS, specs, strict=True):
+        trial = request.trial(open_victim(spec, request.device))
+        paper = published.get(row, {})
+        yield percentage(row, "clean", trial.clean, paper=paper.get("clean"), setting=request.setting(trial))
+        generator = request.drops.on(trial.size, request.device)
+        outcome = request.drops.fool(trial, generator, request.box)
+        said = request.setting(trial, **request.drops.setting(request.box))
+        rate = Rate(int(outcome.fooled.sum()), len(outcome.fooled))
+        yield percentage(row, "digital", rate, paper=paper.get("digital"), setting=said)
+        rate, found = request.drops.unchosen(trial, generator, outcome)
+        said += f"; covered {100 * found.coverage.mean():.1f} % for {100 * found.wanted.mean():.1f} %"
+        yield percentage(row, "digital_control", rate, paper=None, setting=said)
+    if request.sessions:
+        yield from _physical(request, _only_session(request))
+
+
+def _physical(request: Request, folder: Path) -> Iterator[Number]:
+    scans = scans_of(folder, request.scans)
+    if len(scans) < len(ROWS):
+        raise ConfigError(f"{folder}: {len(scans)} scan; table 5 needs one by each of the two models")
+    dataset = required(request.data, "--data")
+    published = TABLE_5.get(papers_data(dataset.name) or "", {})
+    archive = open_archive(folder)
+    for row, (_, summary) in zip(ROWS, (scans[0], scans[-1]), strict=True):
+        paper = published.get(row, {}).get("physical")
+        yield percentage(row, "physical", rate_of(summary), paper=paper, setting=setting_of(archive, summary))
+
+
+def _only_session(request: Request) -> Path:
+    if len(request.sessions) != 1:
+        raise ConfigError("table 5 takes one --session")
+    return next(iter(request.sessions.values()))

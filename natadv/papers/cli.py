@@ -1,0 +1,154 @@
+"""`natadv papers`: run a paper's tables and figures."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from natadv.data.dataset import Dataset
+    from natadv.papers.request import Request
+
+app = typer.Typer(no_args_is_help=True)
+
+_TABLES = (2, 3, 4, 5, 7)
+_FIGURES = (6,)
+
+
+@app.callback()
+def _papers() -> None:
+    """Run a paper's tables and figures: ours beside theirs."""
+
+
+@app.command()
+def advrd(
+    *,
+    table: Annotated[list[int] | None, typer.Option(help="2, 3, 4, 5 or 7; repeatable.")] = None,
+    figure: Annotated[list[int] | None, typer.Option(help="6; repeatable.")] = None,
+    data: Annotated[str | None, typer.Option(help="A name or a folder, as NIPS-2017's; its test part is used.")] = None,
+    root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
+    labels: Annotated[Path | None, typer.Option(help="Names of NIPS-2017's 1001 classes, one a line.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="NAME.onnx, checkpoint.pt or a timm name; repeatable.")
+    ] = None,
+    surrogate: Annotated[str | None, typer.Option(help="Another, whose gradients table 3's attacks follow.")] = None,
+    hardened: Annotated[
+        str | None, typer.Option(help="Table 5: the hardened model; --model is the standard one.")
+    ] = None,
+    session: Annotated[list[str] | None, typer.Option(help="[NAME=]FOLDER of a scanned session; repeatable.")] = None,
+    scan: Annotated[
+        list[str] | None, typer.Option(help="First digits of the scanning model's digest; repeatable.")
+    ] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="So many images, drawn by seed.", show_default="all")] = None,
+    size: Annotated[int | None, typer.Option(min=1, help="Side to attack at, px.", show_default="the model's")] = None,
+    generator: Annotated[str, typer.Option(help="optics, or the checkpoint of a quasi-GAN.")] = "optics",
+    wetness: Annotated[str, typer.Option(help="Of optics, as `natadv train` has it.")] = "medium",
+    restarts: Annotated[int, typer.Option(min=1, help="N: codes that an image is tried with.")] = 25,
+    steps: Annotated[int, typer.Option(min=1, help="T: checks of a code in the white box.")] = 10,
+    step_size: Annotated[float, typer.Option(help="By which each entry of a code moves.")] = 0.05,
+    box: Annotated[
+        str, typer.Option(help="white or black, where the paper does not say: table 5, figure 6.")
+    ] = "white",
+    seed: Annotated[int, typer.Option(min=0, help="Of all chance.")] = 0,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images at once.")] = 32,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's own choice")] = None,
+    results: Annotated[Path, typer.Option(help="Where results are kept, a folder a paper.")] = Path("results"),
+    replace: Annotated[bool, typer.Option("--replace", help="Replace numbers that rest on more images too.")] = False,
+) -> None:
+    """Run tables and figures of "Adversarial Raindrops" and write results/advrd: ours beside the paper's.
+
+    Each number is written when it is measured; a table keeps what other runs measured in other rows and columns.
+    """
+    from natadv.errors import ConfigError
+
+    wanted = [("table", number, _TABLES) for number in table or ()] + [("figure", n, _FIGURES) for n in figure or ()]
+    if not wanted:
+        raise ConfigError("name a --table or a --figure")
+    for kind, number, known in wanted:
+        if number not in known:
+            raise ConfigError(f"--{kind} {number}: not one of {', '.join(map(str, known))}")
+    if box not in ("white", "black"):
+        raise ConfigError(f"--box {box}: expected white or black")
+    if step_size <= 0:
+        raise ConfigError(f"--step-size {step_size}: expected more than 0")
+
+    import torch
+
+    from natadv.papers.drops import Drops
+    from natadv.papers.request import Request
+    from natadv.training.device import choose_device
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    request = Request(
+        data=_data(data, root, labels) if data else None,
+        count=count,
+        models=tuple(model or ()),
+        surrogate=surrogate,
+        hardened=hardened,
+        sessions=_sessions(session or ()),
+        scans=tuple(scan or ()),
+        size_px=size,
+        drops=Drops(generator, wetness, restarts, steps, step_size, seed, batch_size),
+        box="white" if box == "white" else "black",
+        seed=seed,
+        batch_size=batch_size,
+        device=choose_device(device),
+    )
+    for kind, number, _ in wanted:
+        run = _run_table if kind == "table" else _run_figure
+        run(request, number, results / "advrd", replace)
+
+
+def _data(data: str, root: Path, labels: Path | None) -> "Dataset":
+    from natadv.data.load import load_dataset
+    from natadv.data.nips17 import holds_nips17, load_nips17
+    from natadv.errors import ConfigError
+
+    if labels is None:
+        return load_dataset(data, "test", root=root)
+    if not holds_nips17(Path(data)):
+        raise ConfigError(f"--labels {labels}: {data} names its classes itself")
+    return load_nips17(Path(data), labels=labels)
+
+
+def _sessions(given: Iterable[str]) -> dict[str, Path]:
+    """Return folders by name; a folder without a name before it has its own."""
+    from natadv.errors import ConfigError
+
+    found: dict[str, Path] = {}
+    for entry in given:
+        name, sign, folder = entry.partition("=")
+        if not sign:
+            name, folder = Path(entry).resolve().name, entry
+        if name in found:
+            raise ConfigError(f"--session {entry}: a second one named {name}")
+        found[name] = Path(folder)
+    return found
+
+
+def _run_table(request: "Request", number: int, folder: Path, replace: bool) -> None:
+    from importlib import import_module
+
+    from natadv.papers.results import write_table
+
+    module, name = import_module(f"natadv.papers.advrd_tables.table_{number}"), f"table-{number}"
+    for found in module.numbers(request):
+        kept = write_table(folder, name, module.TITLE, [found], replace=replace)
+        note = f"; kept {kept[0].ours:.1f} of {kept[0].n} images, see --replace" if kept else ""
+        paper = "" if found.paper is None else f" (paper {found.paper:g})"
+        typer.echo(f"{found.row}, {found.column}: {found.ours:.1f}, n {found.n}{paper}{note}", err=True)
+    typer.echo(folder / f"{name}.md")
+
+
+def _run_figure(request: "Request", number: int, folder: Path, replace: bool) -> None:
+    from importlib import import_module
+
+    from natadv.papers.results import write_figure
+
+    module, name = import_module(f"natadv.papers.advrd_tables.figure_{number}"), f"figure-{number}"
+    png, numbers = module.draw_figure(request)
+    write_figure(folder, name, module.TITLE, png, numbers)
+    typer.echo(folder / f"{name}.png")

@@ -1,0 +1,90 @@
+"""A trial: the images of a dataset that a model gets right, ready to be attacked."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from natadv.data.dataset import Dataset
+from natadv.errors import ConfigError, DataError
+from natadv.evaluation.rates import Rate
+from natadv.evaluation.success import is_right
+from natadv.papers.victim import Victim, targets_of
+from natadv.training.pictures import to_batch
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Images drawn from a dataset.
+
+    Attributes:
+        dataset: the drawn ones alone.
+        numbers: their places in the whole dataset, (n,), in order.
+    """
+
+    dataset: Dataset
+    numbers: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a model gets right, on its device.
+
+    Attributes:
+        victim: the model.
+        data: the dataset's name.
+        images: clean, (n, 3, h, w), RGB in [0, 1], at the size that is attacked.
+        labels: the victim's class of each, (n,).
+        numbers: place of each in its dataset, (n,).
+        clean: the share of the drawn images that these are.
+    """
+
+    victim: Victim
+    data: str
+    images: Tensor
+    labels: Tensor
+    numbers: NDArray[np.int64]
+    clean: Rate
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the images in pixels."""
+        return self.images.shape[-2], self.images.shape[-1]
+
+
+def draw(dataset: Dataset, *, count: int | None, seed: int) -> Drawn:
+    """Draw `count` images, each as likely as any other; all where it is None.
+
+    Raises:
+        ConfigError: if there are not so many.
+    """
+    if count is not None and count > len(dataset):
+        raise ConfigError(f"--count {count}: {dataset.name} has {len(dataset)} images")
+    numbers = np.sort(np.random.default_rng(seed).permutation(len(dataset))[:count])
+    return Drawn(dataset.subset(numbers), numbers)
+
+
+def try_model(
+    victim: Victim, drawn: Drawn, *, size: tuple[int, int] | None = None, device: str = "cpu", batch_size: int = 64
+) -> Trial:
+    """Keep the drawn images that the victim gets right.
+
+    Args:
+        victim: on `device`.
+        drawn: the images.
+        size: (height, width) to attack them at; by default the victim's own.
+        device: where they are to be.
+        batch_size: images at once.
+
+    Raises:
+        DataError: if the classes do not match, or the victim gets no image right.
+    """
+    labels = torch.from_numpy(targets_of(victim, drawn.dataset)).to(device)
+    images = to_batch(drawn.dataset.images(size or victim.input_size), torch.device(device)).contiguous()
+    right = is_right(victim.model, images, labels, batch_size=batch_size)
+    clean = Rate(int(right.sum()), len(labels))
+    if not clean.hits:
+        raise DataError(f"{victim.name} gets none of {len(labels)} images of {drawn.dataset.name} right")
+    return Trial(victim, drawn.dataset.name, images[right], labels[right], drawn.numbers[right.cpu().numpy()], clean)
