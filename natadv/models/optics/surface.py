@@ -73,7 +73,7 @@ def surface_of(population: Population, size: tuple[int, int], px_per_mm: float, 
 
 @torch.no_grad()
 def _pairs(population: Population, size: tuple[int, int], px_per_mm: float, reach_mm: float) -> _Pairs:
-    """List the pixels in the square around each drop, clipped to the picture."""
+    """List the pixels within reach of each drop, clipped to the picture."""
     height, width = size
     count = population.x_mm.shape[1]
     wavy = population.ragged.square().sum(-1).sqrt().sum(-1)
@@ -89,6 +89,9 @@ def _pairs(population: Population, size: tuple[int, int], px_per_mm: float, reac
     within = torch.arange(len(drop), device=area.device) - first[drop]
     x = left[drop].long() + within % across[drop]
     y = top[drop].long() + within // across[drop]
+    # The corners of the square are out of reach: a fifth of all pairs.
+    disc = ((x - column[drop]).square() + (y - row[drop]).square() < half[drop].square()).nonzero()[:, 0]
+    drop, x, y = drop[disc], x[disc], y[disc]
     picture = drop // count
     return _Pairs(
         drop,
