@@ -64,16 +64,16 @@ def advrd(
         "translation": translation,
         "batch_size": batch_size,
     }
-    settings = _settings(given)
-
-    import torch
-
-    from natadv.campaign.job import attack_dataset
-    from natadv.progress import counted
-
-    if threads:
-        torch.set_num_threads(threads)
     try:
+        settings = _settings(given)
+
+        import torch
+
+        from natadv.campaign.job import attack_dataset
+        from natadv.progress import counted
+
+        if threads:
+            torch.set_num_threads(threads)
         with counted("attacking", "images") as bar:
             task = bar.add_task("", total=None)
             summary = attack_dataset(
