@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
-_TABLES = (2, 3, 4, 5, 7)
-_FIGURES = (6,)
+_TABLES = (1, 2, 3, 4, 5, 6, 7)
+_FIGURES = (4, 6, 7)
+_MANY_GENERATORS = {("table", 1), ("table", 6), ("figure", 7)}
 
 
 @app.callback()
@@ -24,8 +25,8 @@ def _papers() -> None:
 @app.command()
 def advrd(
     *,
-    table: Annotated[list[int] | None, typer.Option(help="2, 3, 4, 5 or 7; repeatable.")] = None,
-    figure: Annotated[list[int] | None, typer.Option(help="6; repeatable.")] = None,
+    table: Annotated[list[int] | None, typer.Option(help="1 to 7; repeatable.")] = None,
+    figure: Annotated[list[int] | None, typer.Option(help="4, 6 or 7; repeatable.")] = None,
     data: Annotated[str | None, typer.Option(help="A name or a folder, as NIPS-2017's; its test part is used.")] = None,
     root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
     labels: Annotated[Path | None, typer.Option(help="Names of NIPS-2017's 1001 classes, one a line.")] = None,
@@ -42,7 +43,12 @@ def advrd(
     ] = None,
     count: Annotated[int | None, typer.Option(min=1, help="So many images, drawn by seed.", show_default="all")] = None,
     size: Annotated[int | None, typer.Option(min=1, help="Side to attack at, px.", show_default="the model's")] = None,
-    generator: Annotated[str, typer.Option(help="optics, or the checkpoint of a quasi-GAN.")] = "optics",
+    generator: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="optics, or a quasi-GAN's checkpoint; repeatable for 1, 6 and figure 7.", show_default="optics"
+        ),
+    ] = None,
     wetness: Annotated[str, typer.Option(help="Of optics, as `natadv train` has it.")] = "medium",
     restarts: Annotated[int, typer.Option(min=1, help="N: codes that an image is tried with.")] = 25,
     steps: Annotated[int, typer.Option(min=1, help="T: checks of a code in the white box.")] = 10,
@@ -50,6 +56,14 @@ def advrd(
     box: Annotated[
         str, typer.Option(help="white or black, where the paper does not say: table 5, figure 6.")
     ] = "white",
+    pairs: Annotated[
+        Path | None, typer.Option(help="Tables 1, 6, figure 4: folder of real clean and wet photographs.")
+    ] = None,
+    extractor: Annotated[
+        Path | None, typer.Option(help="Tables 1 and 6: NAME.onnx, whose features are compared.")
+    ] = None,
+    crops: Annotated[int, typer.Option(min=1, help="Tables 1, 6, figure 4: cut from each pair.")] = 8,
+    splits: Annotated[int, typer.Option(min=1, help="Tables 1 and 6: random halvings.")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="Of all chance.")] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="Images at once.")] = 32,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -82,6 +96,10 @@ def advrd(
 
     if threads is not None:
         torch.set_num_threads(threads)
+    generators = tuple(generator or ("optics",))
+    for kind, number, _ in wanted:
+        if len(generators) > 1 and (kind, number) not in _MANY_GENERATORS:
+            raise ConfigError(f"--{kind} {number} takes one --generator")
     request = Request(
         data=_data(data, root, labels) if data else None,
         count=count,
@@ -91,11 +109,16 @@ def advrd(
         sessions=_sessions(session or ()),
         scans=tuple(scan or ()),
         size_px=size,
-        drops=Drops(generator, wetness, restarts, steps, step_size, seed, batch_size),
+        drops=Drops(generators[0], wetness, restarts, steps, step_size, seed, batch_size),
+        generators=generators,
         box="white" if box == "white" else "black",
         seed=seed,
         batch_size=batch_size,
         device=choose_device(device),
+        pairs=pairs,
+        extractor=extractor,
+        crops=crops,
+        splits=splits,
     )
     for kind, number, _ in wanted:
         run = _run_table if kind == "table" else _run_figure

@@ -1,5 +1,6 @@
 """AdvRD in a table: the raindrops, their attack, and their control on one trial."""
 
+import hashlib
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from natadv.errors import ConfigError
 from natadv.evaluation.control import Control, control
 from natadv.evaluation.perturbation import perturbation
 from natadv.evaluation.rates import Rate
-from natadv.evaluation.success import is_right
+from natadv.evaluation.success import is_right, success
 from natadv.models.generator import Generator
 from natadv.papers.trial import Trial
 from natadv.raindrops.presets import PRESETS
@@ -64,10 +65,25 @@ class Drops:
         if self.wetness not in PRESETS:
             raise ConfigError(f"--wetness {self.wetness}: expected one of {', '.join(PRESETS)}")
 
+    @property
+    def name(self) -> str:
+        """What a table calls it, as "optics medium"; a checkpoint has its file's name, or that of its folder."""
+        if self.generator == OPTICS:
+            return f"{OPTICS} {self.wetness}"
+        path = Path(self.generator).absolute()
+        return path.parent.name if path.stem == "generator" else path.stem
+
+    @property
+    def described(self) -> str:
+        """The name, and the start of a checkpoint's sha256."""
+        if self.generator == OPTICS:
+            return self.name
+        return f"{self.name} sha256 {hashlib.sha256(Path(self.generator).read_bytes()).hexdigest()[:12]}"
+
     def setting(self, box: Box) -> dict[str, object]:
         """Return the parts of a number's setting."""
         return {
-            "generator": f"optics {self.wetness}" if self.generator == OPTICS else Path(self.generator).name,
+            "generator": self.described,
             "box": box,
             "N": self.restarts,
             "T": self.steps if box == "white" else None,
@@ -108,6 +124,20 @@ class Drops:
         found = control(generator, trial.images, coverage, draws=_DRAWS, rng=rng, batch_size=self.batch_size)
         right = is_right(trial.victim.model, found.images, trial.labels, batch_size=self.batch_size)
         return Rate(int((~right).sum()), len(right)), found
+
+
+def size_of(outcome: Outcome, trial: Trial) -> dict[str, object]:
+    """Return how much the images that fool were changed, as parts of a number's setting; nothing if none does."""
+    found = success(outcome, trial.images, torch.ones_like(outcome.fooled))
+    if not found.rate.hits:
+        return {}
+    change = f"{255 * found.mean:.1f}/255 in the mean, {255 * found.p95:.0f}/255 at its 95th percentile"
+    return {"change": change, "covered": f"{100 * found.coverage:.1f} %"}
+
+
+def size_of_control(found: Control) -> dict[str, object]:
+    """Return how much a control covers, and should, as parts of a number's setting."""
+    return {"covered": f"{100 * found.coverage.mean():.1f} % for {100 * found.wanted.mean():.1f} %"}
 
 
 @torch.no_grad()

@@ -1,7 +1,7 @@
-"""Figure 6's panel: images with their attention maps, and below each what the model takes it for."""
+"""Panels of images: Figure 6's, with attention maps and what the model takes each image for, and plain rows."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import matplotlib
@@ -66,15 +66,35 @@ def attention_panel(titles: Sequence[str], rows: Sequence[Sequence[Seen | None]]
             # Text, no axis label: the axes are off. A dollar would begin a formula.
             for place, text in ((left, caption.replace("$", r"\$")), (right, "CAM")):
                 place.text(0.5, -0.03, text, transform=place.transAxes, ha="center", va="top", fontsize=7, color=colour)
-    written = io.BytesIO()
-    canvas.print_figure(written, format="png", metadata={"Software": None})
-    return written.getvalue()
+    return as_png(canvas)
+
+
+def image_panel(rows: Mapping[str, Sequence[Image]]) -> bytes:
+    """Draw rows of images, uint8 RGB (h, w, 3), as PNG, each row with its name before it."""
+    longest = max(len(images) for images in rows.values())
+    figure = Figure(figsize=(_INCH * longest + 0.4, _INCH * len(rows)), dpi=150, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    places = figure.subplots(len(rows), longest, squeeze=False)
+    for line, (name, images) in zip(places, rows.items(), strict=True):
+        for place in line:
+            place.set_axis_off()
+        line[0].text(-0.05, 0.5, name, transform=line[0].transAxes, ha="right", va="center", rotation=90, fontsize=9)
+        for place, image in zip(line, images, strict=False):
+            place.imshow(image)
+    return as_png(canvas)
 
 
 def overlay(image: Image, attention: NDArray[np.float32]) -> Image:
     """Return an image, uint8 (h, w, 3), half covered by the colours of its map, (h, w), 0..1: blue 0, red 1."""
     colours = matplotlib.colormaps["jet"](attention)[..., :3]
     return np.asarray((0.5 * image + 127.5 * colours).round(), np.uint8)
+
+
+def as_png(canvas: FigureCanvasAgg) -> bytes:
+    """Return a figure as PNG, the same bytes for the same figure."""
+    written = io.BytesIO()
+    canvas.print_figure(written, format="png", metadata={"Software": None})
+    return written.getvalue()
 
 
 def _short(label: str, most: int = 24) -> str:

@@ -1,7 +1,7 @@
 """Request: what was asked of a table or figure, and what it finds missing."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,12 +27,17 @@ class Request:
         hardened: a model to compare the first of `models` with.
         sessions: folders of recorded sessions, by the name of their data.
         scans: the first digits of the digests of the models that sessions were scanned with.
-        size_px: side that images are attacked at; each model's own where it is None.
-        drops: the raindrops.
+        size_px: side of the images; each model's, or generator's, own where it is None.
+        drops: the raindrops, of the first of `generators`.
+        generators: what makes raindrops: `optics`, or checkpoints of quasi-GANs.
         box: how drops attack where the paper does not say.
         seed: of all chance but the codes of drops.
         batch_size: images at once.
         device: where to compute.
+        pairs: folder of real photographs without and with raindrops.
+        extractor: an ONNX classifier whose features tell raindrops apart.
+        crops: cut from each pair.
+        splits: random halvings of the crops.
     """
 
     data: Dataset | None
@@ -44,10 +49,20 @@ class Request:
     scans: tuple[str, ...]
     size_px: int | None
     drops: Drops
+    generators: tuple[str, ...]
     box: Box
     seed: int
     batch_size: int
     device: str
+    pairs: Path | None = None
+    extractor: Path | None = None
+    crops: int = 8
+    splits: int = 10
+
+    def with_generators(self, generators: Iterable[str]) -> "Request":
+        """Return the same request of other generators."""
+        names = tuple(generators)
+        return replace(self, generators=names, drops=replace(self.drops, generator=names[0]))
 
     def drawn(self) -> Drawn:
         """Return the images asked for; ConfigError without data."""

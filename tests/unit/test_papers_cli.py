@@ -11,18 +11,14 @@ from typer.testing import CliRunner
 
 from capture.scan import scan_session
 from edge.classifier import Classifier
-from natadv.data.load import load_dataset
-from natadv.data.nips17 import load_nips17
+from natadv.data.pairs import load_pairs
 from natadv.errors import ConfigError
 from natadv.images import write_image
-from natadv.models.classifier import create_classifier
-from natadv.papers.advrd import TABLE_2, TABLE_3, TABLE_5, TABLE_7, model_column, papers_data
+from natadv.papers.advrd import TABLE_1, TABLE_2, TABLE_3, TABLE_7
 from natadv.papers.cli import app
 from natadv.papers.drops import Drops
 from natadv.papers.results import read_numbers
-from natadv.papers.trial import draw, try_model
-from natadv.papers.victim import as_surrogate, label_of, open_victim, targets_of
-from natadv.training.checkpoint import save_checkpoint
+from natadv.training.quasi_gan.checkpoint import create_generator, save_generator
 from tests.scanned_sessions import record
 from tests.tiny_bundle import write_tiny_bundle
 from tests.tiny_classifier import LABELS, write_tiny_classifier
@@ -200,8 +196,12 @@ def test_figure_6_shows_data_and_what_a_session_captured(place, session, tmp_pat
     ("options", "message"),
     [
         ((), "name a --table or a --figure"),
-        (("--table", 1), "--table 1: not one of 2, 3, 4, 5, 7"),
-        (("--figure", 7), "--figure 7: not one of 6"),
+        (("--table", 8), "--table 8: not one of 1, 2, 3, 4, 5, 6, 7"),
+        (("--figure", 5), "--figure 5: not one of 4, 6, 7"),
+        (("--table", 1), "needs --pairs"),
+        (("--table", 6), "--generator optics: has no eta"),
+        (("--table", 2, "--generator", "optics", "--generator", "ONE"), "--table 2 takes one --generator"),
+        (("--table", 2, "--generator", "no_such_file.pt"), "neither optics nor a file"),
         (("--table", 2), "needs --model"),
         (("--table", 2, "--model", "ONE"), "needs --data"),
         (("--table", 3, "--model", "ONE", "--data", "DATA"), "needs --surrogate"),
@@ -222,60 +222,6 @@ def test_what_is_missing_or_wrong_is_said_in_one_line(place, tmp_path, options, 
     assert not list(tmp_path.iterdir())
 
 
-def test_a_checkpoints_classes_are_matched_by_label(place, tmp_path):
-    with torch.random.fork_rng([]):
-        model = create_classifier("natadv_slim", ("red", "blue", "green", "grey"), (16, 16))
-    (tmp_path / "run").mkdir()
-    save_checkpoint(tmp_path / "run/checkpoint.pt", model, metrics={}, recipe={}, provenance={})
-    victim = open_victim(str(tmp_path / "run/checkpoint.pt"))
-    assert victim.name == "run"
-    data = load_dataset(place / "data", "test")
-    names = [data.labels[target] for target in data.targets]
-    assert [victim.labels[target] for target in targets_of(victim, data)] == names
-    assert not victim.model.training
-    trial = try_model(victim, draw(data, count=None, seed=0), size=(20, 20))
-    assert trial.images.shape[1:] == (3, 20, 20)
-    with pytest.raises(ConfigError, match="its classes are not those of run"):
-        as_surrogate(open_victim(str(place / "one.onnx")), victim)
-
-
-def test_models_of_1000_and_of_1001_classes_agree(tmp_path):
-    (tmp_path / "images").mkdir()
-    (tmp_path / "dev_dataset.csv").write_text("ImageId,TrueLabel\na,306\n")
-    write_image(tmp_path / "images/a.png", np.zeros((4, 4, 3), np.uint8))
-    data = load_nips17(tmp_path)
-
-    class Fixed(torch.nn.Module):
-        def __init__(self, classes):
-            super().__init__()
-            self.classes = classes
-
-        def forward(self, batch):
-            return torch.arange(self.classes).float().repeat(len(batch), 1)
-
-    from natadv.papers.victim import Victim
-
-    big, small = (Victim(f"m{n}", f"m{n}", Fixed(n).eval(), (4, 4), n, None) for n in (1001, 1000))
-    assert (targets_of(big, data)[0], targets_of(small, data)[0]) == (306, 305)
-    assert label_of(big, data, 306) == label_of(small, data, 305) == "306"
-    image = torch.zeros(2, 3, 4, 4)
-    assert torch.equal(as_surrogate(small, big)(image)[:, 1:], small.model(image))
-    assert (as_surrogate(small, big)(image).softmax(1)[:, 0] == 0).all()
-    assert torch.equal(as_surrogate(big, small)(image), big.model(image)[:, 1:])
-
-
-def test_the_papers_numbers_are_found_by_the_papers_names():
-    assert model_column("inception_v3.tf_in1k") == "Inc-v3"
-    assert model_column("mobilenet_v2_224") == "mobilenet_v2_224"
-    assert papers_data("nips17 (120 of 1000 images)") == "NIPS-17"
-    assert papers_data("signs") is None
-    assert TABLE_5["GTSRB"]["hardened"]["physical"] == 37
-    for table in (TABLE_2, TABLE_3):
-        for rates in table.values():
-            *models, average = rates.values()
-            assert sum(models) / len(models) == pytest.approx(average, abs=0.06)
-
-
 def test_the_door_knows_papers_and_its_help_waits_for_no_library():
     code = (
         "import sys\nsys.argv = ['natadv', 'papers', '--help']\nfrom natadv.cli import main\n"
@@ -286,3 +232,77 @@ def test_the_door_knows_papers_and_its_help_waits_for_no_library():
     assert done.returncode == 0, done.stderr
     assert "ours beside theirs" in done.stdout
     assert not set(done.stdout.splitlines()[-1].split()) & {"torch", "numpy", "cv2", "matplotlib", "onnx"}
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    """Five photographs in noise of their own, whose wet sides have a dark blot; and two trained generators."""
+    folder = tmp_path_factory.mktemp("pairs")
+    rng = np.random.default_rng(0)
+    rows = ["kind,rain,clean_or_restored,source"]
+    for number in range(5):
+        clean = rng.integers(0, 256, (9, 9, 3)).astype(np.uint8).repeat(8, 0).repeat(8, 1)
+        rain = clean.copy()
+        rain[20:40, 10 * number : 10 * number + 20] //= 3
+        write_image(folder / f"{number}-clean.png", clean)
+        write_image(folder / f"{number}-rain.png", rain)
+        rows.append(f"true,{number}-rain.png,{number}-clean.png,here")
+    (folder / "pairs.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def generators(tmp_path_factory, pairs):
+    """Two untrained generators that say they were trained with eta 2 and 6.5, one of them on a pair."""
+    folder = tmp_path_factory.mktemp("generators")
+    key = load_pairs(pairs)[0].key
+    for name, eta, trained in (("small", 2.0, [key]), ("large", 6.5, [])):
+        (folder / name).mkdir()
+        with torch.random.fork_rng([]):
+            generator = create_generator("natadv", 16)
+        save_generator(
+            folder / name / "generator.pt",
+            generator,
+            kind="natadv",
+            recipe={"eta": eta, "size_px": 64},
+            metrics={},
+            provenance={"real_pairs": trained},
+        )
+    return folder / "small/generator.pt", folder / "large/generator.pt"
+
+
+def test_tables_1_and_6_judge_generators_on_pairs_they_have_not_seen(place, pairs, generators, tmp_path):
+    both = ("--generator", generators[1], "--generator", generators[0])
+    how = ("--pairs", pairs, "--extractor", place / "one.onnx", "--crops", 3, "--splits", 4, "--results", tmp_path)
+    run("--table", 1, "--table", 6, *both, *how, *QUICK)
+    numbers = found(tmp_path, "table-1")
+    rows = ("large", "small", "no drops", "rendered drops")
+    assert set(numbers) == {(row, column) for row in rows for column in TABLE_1}
+    for (row, column), number in numbers.items():
+        assert number.low <= number.ours <= number.high
+        assert number.n == 12
+        assert "12 crops of 4 photographs" in number.setting
+        assert number.paper == (TABLE_1[column] if row in ("large", "small") else None)
+    assert "generator small sha256 " in numbers["small", "RFID"].setting
+    by_eta = found(tmp_path, "table-6")
+    assert [(place, number.paper) for place, number in by_eta.items()] == [
+        (("RFID", "2"), 1.023),
+        (("RFID", "6.5"), None),
+    ]
+    assert by_eta["RFID", "6.5"].ours == numbers["large", "RFID"].ours
+
+
+def test_figure_4_shows_real_drops_above_generated_ones(pairs, generators, tmp_path):
+    run("--figure", 4, "--pairs", pairs, "--generator", generators[0], "--crops", 2, "--results", tmp_path, *QUICK)
+    assert set(found(tmp_path, "figure-4")) == {("covered (%)", "real"), ("covered (%)", "generated")}
+    assert cv2.imread(str(tmp_path / "advrd/figure-4.png")).std() > 10
+
+
+def test_figure_7_is_a_curve_a_model(place, generators, tmp_path):
+    both = ("--generator", generators[1], "--generator", generators[0])
+    models = ("--model", place / "one.onnx", "--model", place / "two.onnx", "--size", 64)
+    run("--figure", 7, "--data", place / "data", *models, *both, "--results", tmp_path, *QUICK)
+    numbers = found(tmp_path, "figure-7")
+    assert list(numbers) == [(model, eta) for model in ("one", "two") for eta in ("2", "6.5")]
+    assert "; eta 6.5; " in numbers["one", "6.5"].setting
+    assert cv2.imread(str(tmp_path / "advrd/figure-7.png")).std() > 10

@@ -10,7 +10,7 @@ from natadv.attacks.foreign import BUDGET
 from natadv.attacks.outcome import Outcome
 from natadv.evaluation.rates import Rate, clustered_interval
 from natadv.papers.advrd import model_column
-from natadv.papers.drops import Box
+from natadv.papers.drops import Box, size_of, size_of_control
 from natadv.papers.number import Number, percentage, setting
 from natadv.papers.request import Request
 from natadv.papers.trial import Trial
@@ -54,11 +54,12 @@ def compare_attacks(
             yield _number(name, column, outcome.fooled, published, said)
         generator = request.drops.on(trial.size, request.device)
         outcome = request.drops.fool(trial, generator, box)
-        said = request.setting(trial, **request.drops.setting(box))
+        how_drops = request.drops.setting(box)
         _note(fooled, ADVRD, trial, outcome.fooled)
+        said = request.setting(trial, **how_drops, **size_of(outcome, trial))
         yield _number(ADVRD, column, outcome.fooled, published, said)
-        rate, found = request.drops.unchosen(trial, generator, outcome)
-        said += f"; covered {100 * found.coverage.mean():.1f} % for {100 * found.wanted.mean():.1f} %"
+        rate, control = request.drops.unchosen(trial, generator, outcome)
+        said = request.setting(trial, **how_drops, **size_of_control(control))
         yield percentage(CONTROL, column, rate, paper=None, setting=said)
     if len(victims) > 1:
         models = ", ".join(victim.described for victim in victims)

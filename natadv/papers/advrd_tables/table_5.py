@@ -7,6 +7,7 @@ from capture.archive import open_archive
 from natadv.errors import ConfigError
 from natadv.evaluation.rates import Rate
 from natadv.papers.advrd import TABLE_5, papers_data
+from natadv.papers.drops import size_of, size_of_control
 from natadv.papers.number import Number, percentage
 from natadv.papers.request import Request, required
 from natadv.papers.sessions import rate_of, scans_of, setting_of
@@ -38,11 +39,12 @@ def numbers(request: Request) -> Iterator[Number]:
         yield percentage(row, "clean", trial.clean, paper=paper.get("clean"), setting=request.setting(trial))
         generator = request.drops.on(trial.size, request.device)
         outcome = request.drops.fool(trial, generator, request.box)
-        said = request.setting(trial, **request.drops.setting(request.box))
+        how = request.drops.setting(request.box)
+        said = request.setting(trial, **how, **size_of(outcome, trial))
         rate = Rate(int(outcome.fooled.sum()), len(outcome.fooled))
         yield percentage(row, "digital", rate, paper=paper.get("digital"), setting=said)
-        rate, found = request.drops.unchosen(trial, generator, outcome)
-        said += f"; covered {100 * found.coverage.mean():.1f} % for {100 * found.wanted.mean():.1f} %"
+        rate, control = request.drops.unchosen(trial, generator, outcome)
+        said = request.setting(trial, **how, **size_of_control(control))
         yield percentage(row, "digital_control", rate, paper=None, setting=said)
     if request.sessions:
         yield from _physical(request, _only_session(request))

@@ -1,0 +1,134 @@
+"""How like real raindrops generated ones are: RFID on real pairs that no generator was trained on."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from natadv.data.crops import Crops, fixed_crops
+from natadv.data.pairs import load_pairs
+from natadv.errors import ConfigError, DataError
+from natadv.evaluation.rfid import Rfid, extract, rfid_of_features
+from natadv.evaluation.rfid_controls import RenderedDrops, drop_free
+from natadv.models.features import onnx_features
+from natadv.models.generator import Generator
+from natadv.papers.drops import OPTICS
+from natadv.papers.number import Number, setting
+from natadv.papers.request import Request, required
+from natadv.training.quasi_gan.checkpoint import load_generator
+
+NO_DROPS, RENDERED = "no drops", "rendered drops"
+
+_SIZE_PX = 128
+"""Side of the crops where neither --size nor a generator's recipe says one."""
+
+_MEASURES: Mapping[str, Callable[[Rfid], Sequence[float]]] = {
+    "FID(Pf1, Pr2)": lambda found: found.generated,
+    "FID(Pr1, Pr2)": lambda found: found.real,
+    "RFID": lambda found: found.ratios,
+}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A generator, or a control, and how like real drops its drops are."""
+
+    name: str
+    found: Rfid
+    setting: str
+
+
+def judge(request: Request, *, controls: bool = True) -> Iterator[Judged]:
+    """Yield the RFID of `request.generators`, then of no drops at all and of rendered ones, on the same crops.
+
+    Args:
+        request: with pairs and an extractor.
+        controls: whether to yield what a generator has to beat.
+
+    Raises:
+        ConfigError: without pairs or an extractor, or if the generators leave too few photographs to split.
+        DataError: if a file cannot be read.
+    """
+    folder = required(request.pairs, "--pairs")
+    extractor = onnx_features(required(request.extractor, "--extractor")).to(request.device)
+    crops = unseen_crops(request)
+    size = crops.clean.shape[1:3]
+    real = extract(crops.rain, extractor)
+
+    def judged(name: str, wet: Callable[[Tensor], Tensor], **parts: object) -> Judged:
+        fake = extract(crops.clean, extractor, wet)
+        found = rfid_of_features(
+            real, fake, crops.photographs, extractor=extractor.name, splits=request.splits, seed=request.seed
+        )
+        said = setting(
+            data=f"pairs {folder.name}, {len(crops)} crops of {len(set(crops.photographs))} photographs",
+            **parts,
+            size=f"{size[1]}x{size[0]} px",
+            extractor=extractor.name,
+            interval=f"95 % of {request.splits} splits",
+            seed=request.seed,
+        )
+        return Judged(name, found, said)
+
+    for spec in request.generators:
+        drops = replace(request.drops, generator=spec)
+        wet = natural(drops.on((size[0], size[1]), request.device), request.seed)
+        yield judged(drops.name, wet, generator=drops.described)
+    if controls:
+        yield judged(NO_DROPS, drop_free)
+        yield judged(RENDERED, RenderedDrops((size[0], size[1]), seed=request.seed))
+
+
+def number_of(judged: Judged, measure: str, *, row: str, column: str, paper: float | None) -> Number:
+    """Return a measure as a number, with the middle 95 % of the splits as its interval.
+
+    Args:
+        judged: a generator.
+        measure: FID(Pf1, Pr2), FID(Pr1, Pr2) or RFID.
+        row: of the table.
+        column: of the table.
+        paper: the published number.
+    """
+    values = _MEASURES[measure](judged.found)
+    low, high = np.quantile(values, (0.025, 0.975))
+    return Number(
+        row, column, float(np.mean(values)), float(low), float(high), judged.found.crops, paper, judged.setting
+    )
+
+
+def natural(generator: Generator, seed: int) -> Callable[[Tensor], Tensor]:
+    """Return what puts the drops of random codes on clean pictures; every call goes on with the same series."""
+    chance = torch.Generator().manual_seed(seed)
+
+    def wet(clean: Tensor) -> Tensor:
+        codes = torch.randn(len(clean), generator.latent_dim, generator=chance).to(clean)
+        return generator(clean, codes).clamp(0, 1)
+
+    return wet
+
+
+def unseen_crops(request: Request) -> Crops:
+    """Cut crops of the pairs that show no photograph which a generator of the request was trained on.
+
+    Raises:
+        ConfigError: without pairs, or if fewer than four photographs are left.
+        DataError: if a file cannot be read, or a picture is smaller than a crop.
+    """
+    folder = required(request.pairs, "--pairs")
+    loaded = [load_generator(Path(name)) for name in request.generators if name != OPTICS]
+    pairs = load_pairs(folder)
+    trained = {key for one in loaded for key in one.provenance.get("real_pairs", ())}
+    seen = {pair.photograph for pair in pairs if pair.key in trained}
+    unseen = [pair for pair in pairs if pair.photograph not in seen]
+    shown = len({pair.photograph for pair in unseen})
+    if shown < 4:
+        raise ConfigError(f"--pairs {folder}: {shown} photographs that no generator was trained on; RFID needs 4")
+    sizes = {one.recipe["size_px"] for one in loaded}
+    side = request.size_px or (max(sizes) if sizes else _SIZE_PX)
+    try:
+        return fixed_crops(unseen, (side, side), each=request.crops, seed=request.seed)
+    except ValueError as error:
+        raise DataError(f"{folder}: {error}") from error
