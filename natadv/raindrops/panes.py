@@ -10,7 +10,7 @@ from types import MappingProxyType
 from natadv.raindrops.drops import DropParameters
 from natadv.raindrops.presets import Wetness
 
-VIEW_MM = (400.0, 600.0)
+VIEW_MM = (180.0, 360.0)
 """Width of what the camera sees at the distance of the scene in focus, 600 mm: fields of view of 37 to 53 degrees."""
 
 PANES = MappingProxyType(

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from natadv.models.quasi_gan.blocks import Normed
-from natadv.models.quasi_gan.refracting import LATENT_DIM
+from natadv.models.quasi_gan.drop_map import LATENT_DIM
 
 _FIELD_PX = 64
 

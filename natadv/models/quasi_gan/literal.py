@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from natadv.models.quasi_gan.refracting import LATENT_DIM
+from natadv.models.quasi_gan.drop_map import LATENT_DIM
 
 _START_PX = 8
 _FIELD_PX = 64

@@ -39,9 +39,20 @@ def balanced_l1(wet: Tensor, rain: Tensor, clean: Tensor, *, emphasis: float = 4
 
     Drops cover a tenth of a picture; without the emphasis the clean image is nearly as good an answer as the right one.
     """
-    changed = ((rain - clean).abs().amax(1, keepdim=True) * 10).clamp(max=1)
-    weight = 1 + emphasis * changed
+    weight = 1 + emphasis * changed(rain, clean)
     return (weight * (wet - rain).abs()).mean() / weight.mean()
+
+
+def changed(rain: Tensor, clean: Tensor) -> Tensor:
+    """Return where drops changed the picture, (n, 1, h, w): from 0 to 1 at a tenth of the range."""
+    return ((rain - clean).abs().amax(1, keepdim=True) * 10).clamp(max=1)
+
+
+def opacity_loss(opacity: Tensor, rain: Tensor, clean: Tensor) -> Tensor:
+    """Return the mean cross-entropy between opacity, (n, 1, h, w), and where the drops of a pair changed it."""
+    likely = opacity.float().clamp(1e-4, 1 - 1e-4)
+    where = changed(rain, clean)
+    return -(where * likely.log() + (1 - where) * (1 - likely).log()).mean()
 
 
 def reparametrised(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:

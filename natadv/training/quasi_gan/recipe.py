@@ -33,6 +33,8 @@ class QuasiGanRecipe(BaseModel):
             encoder's code in `natadv`.
         adversarial: weight of |CE - eta| (alpha 3).
         gan: weight of the generator's loss against the discriminator.
+        opacity: weight of being opaque where the drops of a rendered pair changed the picture.
+        warmup: share of the steps over which discriminator and classifier get their say, from nothing.
         regression: weight of recovering the code from the generated image.
         coverage: weight of covering, from prior codes, as much as from encoded ones.
         real_share: of the discriminator's raindrop images that are photographs, where there are pairs.
@@ -54,16 +56,18 @@ class QuasiGanRecipe(BaseModel):
     root: str = "data"
     extractor: str | None = None
     size_px: int = Field(64, ge=64, le=512)
-    steps: int = Field(6000, ge=1)
+    steps: int = Field(4000, ge=1)
     batch_size: int = Field(16, ge=2)
-    learning_rate: float = Field(4e-4, gt=0)
+    learning_rate: float = Field(6e-4, gt=0)
     beta1: float = Field(0.5, ge=0, lt=1)
     width: int = Field(64, ge=16, le=512, multiple_of=16)
     eta: float = Field(2.0, gt=0)
-    kl: float = Field(0.002, ge=0)
+    kl: float = Field(0.005, ge=0)
     reconstruction: float = Field(50.0, ge=0)
     adversarial: float = Field(0.1, ge=0)
     gan: float = Field(1.0, ge=0)
+    opacity: float = Field(10.0, ge=0)
+    warmup: float = Field(0.25, ge=0, le=1)
     regression: float = Field(0.5, ge=0)
     coverage: float = Field(10.0, ge=0)
     real_share: float = Field(0.5, ge=0, le=1)
@@ -76,7 +80,8 @@ class QuasiGanRecipe(BaseModel):
     @classmethod
     def literal(cls, **settings: Any) -> Self:
         """Return the paper's own weights (Sec. 4.1): 100, 100, 0.8 and eta 2."""
-        paper = {"kl": 100.0, "reconstruction": 100.0, "adversarial": 0.8, "regression": 0.0, "coverage": 0.0}
+        paper = {"kl": 100.0, "reconstruction": 100.0, "adversarial": 0.8}
+        paper |= {"regression": 0.0, "coverage": 0.0, "opacity": 0.0, "warmup": 0.0}
         return cls(**{"kind": "literal", **paper, **settings})
 
     def differences(self, other: "QuasiGanRecipe") -> list[str]:

@@ -17,6 +17,7 @@ from natadv.training.quasi_gan.losses import (
     discriminator_loss,
     generator_loss,
     kl_divergence,
+    opacity_loss,
     reparametrised,
     saturating_generator_loss,
 )
@@ -76,8 +77,14 @@ class QuasiGan:
         self._maker.load_state_dict(state["maker"])  # type: ignore[arg-type]
         self._judge.load_state_dict(state["judge"])  # type: ignore[arg-type]
 
-    def step(self, batch: Batch, chance: torch.Generator) -> Losses:
-        """Train all three on one batch; all noise comes from `chance`, on the CPU."""
+    def step(self, batch: Batch, chance: torch.Generator, *, say: float = 1.0) -> Losses:
+        """Train all three on one batch.
+
+        Args:
+            batch: the pictures.
+            chance: all noise, on the CPU.
+            say: of discriminator and classifier in what the generator becomes, 0..1.
+        """
         self._makers.train()
         pictures = self._on_device(batch)
         shape = (len(pictures.fresh), self.generator.latent_dim)
@@ -89,9 +96,11 @@ class QuasiGan:
         dreamt, dreamt_opacity = self._makers(pictures.fresh, prior)
         losses = self._judged(pictures, wet, dreamt)
         terms = self._terms(pictures, mean, log_variance, wet, dreamt, prior)
+        terms |= {name: say * terms[name] for name in ("gan", "adversarial")}
         if opacity is not None and dreamt_opacity is not None:
             gap = (dreamt_opacity.mean() - opacity.mean().detach()).abs()
             terms["coverage"] = self._recipe.coverage * gap
+            terms["opacity"] = self._recipe.opacity * opacity_loss(opacity, pictures.rain, pictures.clean)
         total = torch.stack(list(terms.values())).sum()
         self._maker.zero_grad()
         self._fabric.backward(total)

@@ -112,7 +112,8 @@ class _Run:
         with SummaryWriter(str(self._out / "tensorboard"), purge_step=self._done) as board:
             for batch in self._materials.feed.batches(self._done, recipe.steps):
                 chance = torch.Generator().manual_seed(recipe.seed * 1_000_003 + _NOISE + self._done * 7919)
-                losses = self._gan.step(batch, chance)
+                ramp = recipe.warmup * recipe.steps
+                losses = self._gan.step(batch, chance, say=min(1.0, self._done / ramp) if ramp else 1.0)
                 self._done += 1
                 if not all(map(math.isfinite, losses.values())):
                     raise ConfigError(f"{self._out}: a loss is not finite in step {self._done}; try a lower --lr")
