@@ -160,9 +160,9 @@ def _run_table(request: "Request", number: int, folder: Path, replace: bool) -> 
     module, name = import_module(f"natadv.papers.advrd_tables.table_{number}"), f"table-{number}"
     for found in module.numbers(request):
         kept = write_table(folder, name, module.TITLE, [found], replace=replace)
-        note = f"; kept {kept[0].ours:.1f} of {kept[0].n} images, see --replace" if kept else ""
+        note = f"; kept {kept[0].ours:.4g} of {kept[0].n} images, see --replace" if kept else ""
         paper = "" if found.paper is None else f" (paper {found.paper:g})"
-        typer.echo(f"{found.row}, {found.column}: {found.ours:.1f}, n {found.n}{paper}{note}", err=True)
+        typer.echo(f"{found.row}, {found.column}: {found.ours:.4g}, n {found.n}{paper}{note}", err=True)
     typer.echo(folder / f"{name}.md")
 
 

@@ -185,10 +185,8 @@ def test_figure_6_shows_data_and_what_a_session_captured(place, session, tmp_pat
     both = ("--session", session, "--model", place / "one.onnx", "--restarts", 10)
     run("--figure", 6, *both, "--results", tmp_path, *QUICK[2:])
     numbers = found(tmp_path, "figure-6")
-    assert {row.split(". ")[1] for row, column in numbers if column == "captured" and "likeness" not in row} <= {
-        *LABELS
-    }
-    assert {row[0] for row, column in numbers if column == "captured" and "likeness" not in row} == {"1", "2"}
+    assert {row for row, column in numbers if column == "captured" and "likeness" not in row} == {"1. red", "2. blue"}
+    assert "confidence (%) in 'green'; " in numbers["1. red", "captured"].setting
     assert cv2.imread(str(tmp_path / "advrd/figure-6.png")).shape[1] > dry.shape[1]
 
 

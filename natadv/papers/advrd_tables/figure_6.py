@@ -70,7 +70,16 @@ def draw_figure(request: Request) -> tuple[bytes, list[Number]]:
     ]
     said = request.setting(trial, **request.drops.setting(request.box))
     numbers = [
-        Number(f"{row}. {seen.predicted}", name, 100 * seen.confidence, None, None, 1, None, f"confidence (%); {said}")
+        Number(
+            f"{row}. {line[0].predicted}",
+            name,
+            100 * seen.confidence,
+            None,
+            None,
+            1,
+            None,
+            f"confidence (%) in {seen.predicted!r}; {said}",
+        )
         for row, line in enumerate(rows, 1)
         for name, seen in zip(shown, line, strict=True)
     ]
@@ -131,4 +140,5 @@ def _likenesses(looks: Mapping[str, _Looks], said: str) -> Iterator[Number]:
         r = np.array([np.corrcoef(*pair)[0, 1] for pair in zip(clean[told], maps[told], strict=True)])
         if len(r) > 1:
             half = _Z_95 * r.std(ddof=1) / len(r) ** 0.5
-            yield Number(LIKENESS, name, r.mean(), r.mean() - half, r.mean() + half, len(r), None, said)
+            low, high = max(-1.0, r.mean() - half), min(1.0, r.mean() + half)
+            yield Number(LIKENESS, name, float(r.mean()), low, high, len(r), None, said)
