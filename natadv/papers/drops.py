@@ -14,6 +14,7 @@ from natadv.attacks.advrd_black_box import advrd_black_box
 from natadv.attacks.behind_drops import behind_drops
 from natadv.attacks.outcome import Outcome
 from natadv.attacks.starts import natural_codes
+from natadv.attacks.success import rounded
 from natadv.errors import ConfigError
 from natadv.evaluation.control import Control, control
 from natadv.evaluation.perturbation import perturbation
@@ -151,7 +152,7 @@ def covered(images: Tensor, generator: Generator, outcome: Outcome, batch_size: 
         raise ValueError("expected the outcome of an attack through codes")
     return torch.cat(
         [
-            perturbation(some, behind_drops(generator, some, codes)).coverage
+            perturbation(some, rounded(behind_drops(generator, some, codes))).coverage
             for some, codes in zip(images.split(batch_size), outcome.latents.split(batch_size), strict=True)
         ]
     )
