@@ -1,7 +1,7 @@
 """How much the batched AdvRD gains on Algorithm 1's plain loops, and what its steps cost beside those of a PGD attack.
 
 Both attack the project's small classifier through wet glass, on drawn signs that it gets right; N = 25 and T = 10 as
-in the paper. Wall time on one core, or on a GPU where there is one, in turn, medians; weights are frozen for all.
+in the paper. CPU time of one core, or wall time of a GPU where there is one; in turn, medians; frozen weights.
 """
 
 import statistics
@@ -31,7 +31,7 @@ WETNESS = "medium"
 BATCH = 64
 
 
-def measure(checkpoint: Path | None = None, *, images: int = 16, runs: int = 3) -> list[dict[str, Any]]:
+def measure(checkpoint: Path | None = None, *, images: int = 8, runs: int = 3) -> list[dict[str, Any]]:
     """Return the rows of this benchmark for benchmarks/results.json.
 
     Args:
@@ -98,15 +98,15 @@ def _step_row(
     pgd = PGD(model, device=clean.device, eps=16 / 255, steps=STEPS)
 
     def glass() -> None:
-        z = starts[:, 0].clone().requires_grad_()
-        wet = generator(clean, z)
-        torch.autograd.grad(wet, z, torch.ones_like(wet))
+        for _ in range(STEPS):
+            z = starts[:, 0].clone().requires_grad_()
+            wet = generator(clean, z)
+            torch.autograd.grad(wet, z, torch.ones_like(wet))
 
     long_s, short_s, pgd_s, glass_s = _in_turn(
-        [partial(attack, steps=STEPS + 1), partial(attack, steps=1), lambda: pgd(clean, labels), glass], 3 * runs
+        [partial(attack, steps=STEPS + 1), partial(attack, steps=1), lambda: pgd(clean, labels), glass], 2 * runs
     )
-    per_image = 1e3 / count
-    step_ms, pgd_ms, glass_ms = (long_s - short_s) / STEPS * per_image, pgd_s / STEPS * per_image, glass_s * per_image
+    step_ms, pgd_ms, glass_ms = (1e3 * seconds / STEPS / count for seconds in (long_s - short_s, pgd_s, glass_s))
     return {
         "name": "advrd_step_over_pgd_step",
         "ratio": (step_ms - glass_ms) / pgd_ms,
@@ -121,16 +121,17 @@ def _step_row(
 
 
 def _in_turn(works: list[Callable[[], object]], runs: int) -> list[float]:
-    """Return the median wall time of each, in s; the first round warms caches up and does not count."""
+    """Return the median time of each, in s; the first round warms caches up and does not count."""
+    clock = time.perf_counter if torch.cuda.is_available() else time.process_time
     times: list[list[float]] = [[] for _ in works]
     for run in range(runs + 1):
         for work, seconds in zip(works, times, strict=True):
-            begin = time.perf_counter()
+            begin = clock()
             work()
             if torch.cuda.is_available():
                 torch.cuda.synchronize()
             if run:
-                seconds.append(time.perf_counter() - begin)
+                seconds.append(clock() - begin)
     return [statistics.median(seconds) for seconds in times]
 
 
