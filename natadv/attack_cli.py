@@ -26,10 +26,7 @@ def advrd(
     count: Annotated[int | None, typer.Option(min=1, help="So many images, drawn by seed.", show_default="all")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the images drawn and of the drops.")] = 0,
     root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
-    generator: Annotated[str, typer.Option(help="optics, or the checkpoint of a quasi-GAN.")] = "optics",
-    wetness: Annotated[
-        str | None, typer.Option(help="Of optics, as `natadv train` has it.", show_default="medium")
-    ] = None,
+    generator: Annotated[str, typer.Option(help="optics, optics:PRESET, gan, or a generator.pt.")] = "optics",
     box: Annotated[str, typer.Option(help="white follows gradients, black tries natural drops.")] = "white",
     restarts: Annotated[int | None, typer.Option(help="N: natural codes of an image.", show_default="25")] = None,
     steps: Annotated[int | None, typer.Option(help="T: checks of a restart.", show_default="10")] = None,
@@ -86,7 +83,6 @@ def advrd(
                 seed=seed,
                 root=root,
                 generator=generator,
-                wetness=wetness,
                 device=device,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )

@@ -12,8 +12,9 @@ from natadv.attacks.starts import natural_codes
 from natadv.campaign.attacked import attack_right_ones
 from natadv.campaign.files import Summary, write_campaign
 from natadv.campaign.settings import AdvrdSettings
-from natadv.campaign.target import OPTICS, draw_images, open_rain, open_target
+from natadv.campaign.target import draw_images, open_target
 from natadv.errors import ConfigError
+from natadv.training.generators import OPTICS, open_generator
 from natadv.training.pictures import Pictures, read_pictures, to_batch
 
 _BLOCK, _CODES_BYTES = 256, 2**28
@@ -31,7 +32,6 @@ def attack_dataset(
     seed: int = 0,
     root: Path = Path("data"),
     generator: str = OPTICS,
-    wetness: str | None = None,
     device: str = "auto",
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Summary:
@@ -46,8 +46,7 @@ def attack_dataset(
         count: so many images, drawn; None takes all.
         seed: of the images drawn and of the drops; an image meets the same drops whatever model is attacked.
         root: where named datasets lie unpacked.
-        generator: `optics`, or the checkpoint of a quasi-GAN.
-        wetness: preset of `optics`; None is medium.
+        generator: as `natadv.training.generators` reads it.
         device: "auto", "cpu" or "cuda".
         progress: called with the images done and in all.
 
@@ -64,8 +63,8 @@ def attack_dataset(
         height, width = target.input_size
         if settings.translation > min(height, width):
             raise ConfigError(f"--translation {settings.translation}: wider than the model's {width}x{height} px input")
-        rain = open_rain(generator, wetness, target.input_size)
-        drops = rain.generator.to(target.device)
+        opened = open_generator(generator, target.input_size)
+        drops = opened.generator.to(target.device)
         drawn = draw_images(data, split, count=count, seed=seed, labels=target.labels, root=root)
         pictures = Pictures(read_pictures(drawn.dataset, target.input_size).images, drawn.targets)
 
@@ -92,5 +91,5 @@ def attack_dataset(
             labels=target.labels,
             keys=drawn.dataset.keys,
             numbers=drawn.numbers,
-            source={**source, "attack": rain.papers | settings.papers()},
+            source={**source, "attack": {"generator": opened.described} | settings.papers()},
         )

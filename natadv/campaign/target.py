@@ -1,4 +1,4 @@
-"""What a campaign needs: a classifier, as trained or as deployed, images of its classes, a raindrop generator."""
+"""What a campaign needs: a classifier, as trained or as deployed, and images of its classes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,20 +9,14 @@ from typing import Literal, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from natadv.attacks.success import Model
 from natadv.data.dataset import Dataset
 from natadv.data.load import load_dataset
 from natadv.errors import ConfigError, DataError
-from natadv.models.optics_generator import OpticsGenerator
-from natadv.raindrops.presets import PRESETS
 from natadv.training.checkpoint import load_classifier
 from natadv.training.device import choose_device
-from natadv.training.quasi_gan.checkpoint import load_generator
-
-OPTICS = "optics"
-"""The generator that is no file: wet glass itself."""
 
 
 @dataclass(frozen=True)
@@ -117,39 +111,3 @@ def draw_images(
     index = np.array([labels.index(label) for label in dataset.labels], np.int64)
     chosen = dataset.subset(numbers)
     return Drawn(chosen, numbers, index[chosen.targets])
-
-
-@dataclass(frozen=True)
-class Rain:
-    """A raindrop generator.
-
-    Attributes:
-        generator: in eval mode.
-        papers: what made it: `generator`, and `wetness` of optics or `generator_sha256` of a quasi-GAN.
-    """
-
-    generator: nn.Module
-    papers: dict[str, str]
-
-
-def open_rain(generator: str, wetness: str | None, size: tuple[int, int]) -> Rain:
-    """Return wet glass before images of `size` = (height, width), or the quasi-GAN of a checkpoint.
-
-    Args:
-        generator: `OPTICS`, or a checkpoint's path.
-        wetness: preset of optics; None is medium.
-        size: of the images, px.
-
-    Raises:
-        ConfigError: if there is no such preset, or a quasi-GAN is to be given one.
-        DataError: if the checkpoint cannot be read.
-    """
-    if generator == OPTICS:
-        wetness = wetness or "medium"
-        if wetness not in PRESETS:
-            raise ConfigError(f"--wetness {wetness}: no such preset; there are {', '.join(PRESETS)}")
-        return Rain(OpticsGenerator(size, wetness).eval(), {"generator": generator, "wetness": wetness})
-    if wetness is not None:
-        raise ConfigError(f"--wetness {wetness}: a quasi-GAN has learnt its own; leave it out, or take {OPTICS}")
-    loaded = load_generator(Path(generator))
-    return Rain(loaded.generator, {"generator": generator, "generator_sha256": loaded.digest})

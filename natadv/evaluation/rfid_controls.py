@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from natadv.raindrops.photograph import RandomGlass
+from natadv.raindrops.photograph import PICTURE_MM, RandomGlass
 from natadv.raindrops.presets import Wetness
 
 
@@ -19,7 +19,14 @@ class RenderedDrops:
     """Puts clean pictures behind random wet plates; every call goes on with the same seeded series."""
 
     def __init__(
-        self, size: tuple[int, int], *, seed: int, plates: int = 24, wetness: Sequence[Wetness] | None = None
+        self,
+        size: tuple[int, int],
+        *,
+        seed: int,
+        plates: int = 24,
+        wetness: Sequence[Wetness] | None = None,
+        picture_mm: tuple[float, float] = PICTURE_MM,
+        outdoors: bool = False,
     ) -> None:
         """Plan the plates.
 
@@ -28,12 +35,16 @@ class RenderedDrops:
             seed: which plates and poses.
             plates: how many.
             wetness: presets that the plates take in turn; all by default.
+            picture_mm: see `RandomGlass`.
+            outdoors: see `RandomGlass`.
 
         Raises:
             ValueError: if the size or the number of plates is not positive, or there is no wetness.
         """
         self._rng = np.random.default_rng(seed)
-        self._glass = RandomGlass(size, self._rng, plates=plates, wetness=wetness)
+        self._glass = RandomGlass(
+            size, self._rng, plates=plates, wetness=wetness, picture_mm=picture_mm, outdoors=outdoors
+        )
 
     def __call__(self, batch: Tensor) -> Tensor:
         """Return wet pictures, float RGB (n, 3, h, w) in [0, 1], of clean ones.

@@ -14,7 +14,7 @@ app = typer.Typer(no_args_is_help=True)
 
 _TABLES = (1, 2, 3, 4, 5, 6, 7)
 _FIGURES = (4, 6, 7)
-_MANY_GENERATORS = {("table", 1), ("table", 6), ("figure", 7)}
+_MANY_GENERATORS = {("table", 1), ("table", 6), ("figure", 4), ("figure", 7)}
 
 
 @app.callback()
@@ -46,10 +46,10 @@ def advrd(
     generator: Annotated[
         list[str] | None,
         typer.Option(
-            help="optics, or a quasi-GAN's checkpoint; repeatable for 1, 6 and figure 7.", show_default="optics"
+            help="optics, optics:PRESET, gan or a generator.pt; repeatable for 1, 6, figures 4, 7.",
+            show_default="optics",
         ),
     ] = None,
-    wetness: Annotated[str, typer.Option(help="Of optics, as `natadv train` has it.")] = "medium",
     restarts: Annotated[int, typer.Option(min=1, help="N: codes that an image is tried with.")] = 25,
     steps: Annotated[int, typer.Option(min=1, help="T: checks of a code in the white box.")] = 10,
     step_size: Annotated[float, typer.Option(help="By which each entry of a code moves.")] = 0.05,
@@ -109,7 +109,7 @@ def advrd(
         sessions=_sessions(session or ()),
         scans=tuple(scan or ()),
         size_px=size,
-        drops=Drops(generators[0], wetness, restarts, steps, step_size, seed, batch_size),
+        drops=Drops(generators[0], restarts, steps, step_size, seed, batch_size),
         generators=generators,
         box="white" if box == "white" else "black",
         seed=seed,

@@ -1,9 +1,7 @@
 """AdvRD in a table: the raindrops, their attack, and their control on one trial."""
 
-import hashlib
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -15,19 +13,15 @@ from natadv.attacks.behind_drops import behind_drops
 from natadv.attacks.outcome import Outcome
 from natadv.attacks.starts import natural_codes
 from natadv.attacks.success import rounded
-from natadv.errors import ConfigError
 from natadv.evaluation.control import Control, control
 from natadv.evaluation.perturbation import perturbation
 from natadv.evaluation.rates import Rate
 from natadv.evaluation.success import is_right, success
 from natadv.models.generator import Generator
 from natadv.papers.trial import Trial
-from natadv.raindrops.presets import PRESETS
+from natadv.training.generators import check_generator, described, open_generator
 
 Box = Literal["white", "black"]
-
-OPTICS = "optics"
-"""The generator that is no file: differentiable wet glass."""
 
 _DRAWS = 16
 """Codes that a control chooses from."""
@@ -38,8 +32,7 @@ class Drops:
     """Which raindrops attack, and how.
 
     Attributes:
-        generator: `optics`, or the checkpoint of a quasi-GAN.
-        wetness: the preset of `optics`.
+        generator: as `natadv.training.generators` reads it.
         restarts: N, codes that an image is tried with.
         steps: T, checks of one of them in the white box.
         step_size: alpha of Eq. 13.
@@ -48,7 +41,6 @@ class Drops:
     """
 
     generator: str
-    wetness: str
     restarts: int
     steps: int
     step_size: float
@@ -61,30 +53,12 @@ class Drops:
         Raises:
             ConfigError: if there is no such preset or checkpoint.
         """
-        if self.generator != OPTICS and not Path(self.generator).is_file():
-            raise ConfigError(f"--generator {self.generator}: neither {OPTICS} nor a file")
-        if self.wetness not in PRESETS:
-            raise ConfigError(f"--wetness {self.wetness}: expected one of {', '.join(PRESETS)}")
-
-    @property
-    def name(self) -> str:
-        """What a table calls it, as "optics medium"; a checkpoint has its file's name, or that of its folder."""
-        if self.generator == OPTICS:
-            return f"{OPTICS} {self.wetness}"
-        path = Path(self.generator).absolute()
-        return path.parent.name if path.stem == "generator" else path.stem
-
-    @property
-    def described(self) -> str:
-        """The name, and the start of a checkpoint's sha256."""
-        if self.generator == OPTICS:
-            return self.name
-        return f"{self.name} sha256 {hashlib.sha256(Path(self.generator).read_bytes()).hexdigest()[:12]}"
+        check_generator(self.generator)
 
     def setting(self, box: Box) -> dict[str, object]:
         """Return the parts of a number's setting."""
         return {
-            "generator": self.described,
+            "generator": described(self.generator),
             "box": box,
             "N": self.restarts,
             "T": self.steps if box == "white" else None,
@@ -92,14 +66,8 @@ class Drops:
         }
 
     def on(self, size: tuple[int, int], device: str) -> Generator:
-        """Return the generator for images of a size, (height, width); DataError if its checkpoint cannot be read."""
-        if self.generator != OPTICS:
-            from natadv.training.quasi_gan.checkpoint import load_generator  # noqa: PLC0415  # brings the trainer
-
-            return load_generator(Path(self.generator)).generator.to(device).eval()
-        from natadv.models.optics_generator import OpticsGenerator  # noqa: PLC0415
-
-        return OpticsGenerator(size=size, wetness=self.wetness).to(device).eval()
+        """Return the generator for images of a size, (height, width); DataError if its file cannot be read."""
+        return open_generator(self.generator, size).generator.to(device)
 
     def fool(self, trial: Trial, generator: Generator, box: Box, *, restarts: int | None = None) -> Outcome:
         """Attack a trial's images, following gradients in a white box, with other than the usual N if asked for."""

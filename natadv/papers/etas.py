@@ -1,10 +1,9 @@
 """Trained generators by eta, the classification loss that each was trained to aim at (Liu et al. 2023, Eq. 9)."""
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from natadv.errors import ConfigError
-from natadv.papers.drops import OPTICS
+from natadv.training.generators import generator_file, is_trained
 from natadv.training.quasi_gan.checkpoint import load_generator
 
 
@@ -17,9 +16,9 @@ def by_eta(generators: Iterable[str]) -> dict[float, str]:
     """
     found: dict[float, str] = {}
     for name in generators:
-        if name == OPTICS:
-            raise ConfigError(f"--generator {OPTICS}: has no eta; name trained quasi-GANs")
-        eta = float(load_generator(Path(name)).recipe["eta"])
+        if not is_trained(name):
+            raise ConfigError(f"--generator {name}: has no eta; name trained quasi-GANs")
+        eta = float(load_generator(generator_file(name)).recipe["eta"])
         if eta in found:
             raise ConfigError(f"--generator {name}: has the eta {eta:g} of {found[eta]}")
         found[eta] = name

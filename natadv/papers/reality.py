@@ -1,8 +1,7 @@
 """How like real raindrops generated ones are: RFID on real pairs that no generator was trained on."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,12 +14,14 @@ from natadv.evaluation.rfid import Rfid, extract, rfid_of_features
 from natadv.evaluation.rfid_controls import RenderedDrops, drop_free
 from natadv.models.features import onnx_features
 from natadv.models.generator import Generator
-from natadv.papers.drops import OPTICS
 from natadv.papers.number import Number, setting
 from natadv.papers.request import Request, required
+from natadv.raindrops.panes import PANES, VIEW_MM
+from natadv.training.generators import generator_file, is_trained, open_generator
 from natadv.training.quasi_gan.checkpoint import load_generator
 
-NO_DROPS, RENDERED = "no drops", "rendered drops"
+CLEAN, RENDERED, BENCH = "control_clean", "control_rendered", "control_bench"
+"""Rows of what a generator has to beat: no drops; rendered ones before a photographer's lens; those of the bench."""
 
 _SIZE_PX = 128
 """Side of the crops where neither --size nor a generator's recipe says one."""
@@ -28,7 +29,7 @@ _SIZE_PX = 128
 _MEASURES: Mapping[str, Callable[[Rfid], Sequence[float]]] = {
     "FID(Pf1, Pr2)": lambda found: found.generated,
     "FID(Pr1, Pr2)": lambda found: found.real,
-    "RFID": lambda found: found.ratios,
+    "rfid": lambda found: found.ratios,
 }
 
 
@@ -55,7 +56,7 @@ def judge(request: Request, *, controls: bool = True) -> Iterator[Judged]:
     folder = required(request.pairs, "--pairs")
     extractor = onnx_features(required(request.extractor, "--extractor")).to(request.device)
     crops = unseen_crops(request)
-    size = crops.clean.shape[1:3]
+    size = (crops.clean.shape[1], crops.clean.shape[2])
     real = extract(crops.rain, extractor)
 
     def judged(name: str, wet: Callable[[Tensor], Tensor], **parts: object) -> Judged:
@@ -74,12 +75,13 @@ def judge(request: Request, *, controls: bool = True) -> Iterator[Judged]:
         return Judged(name, found, said)
 
     for spec in request.generators:
-        drops = replace(request.drops, generator=spec)
-        wet = natural(drops.on((size[0], size[1]), request.device), request.seed)
-        yield judged(drops.name, wet, generator=drops.described)
+        drops = open_generator(spec, (size[0], size[1]))
+        yield judged(drops.name, natural(drops.generator.to(request.device), request.seed), generator=drops.described)
     if controls:
-        yield judged(NO_DROPS, drop_free)
-        yield judged(RENDERED, RenderedDrops((size[0], size[1]), seed=request.seed))
+        yield judged(CLEAN, drop_free)
+        panes = list(PANES.values())
+        yield judged(RENDERED, RenderedDrops(size, seed=request.seed, wetness=panes, picture_mm=VIEW_MM, outdoors=True))
+        yield judged(BENCH, RenderedDrops(size, seed=request.seed))
 
 
 def number_of(judged: Judged, measure: str, *, row: str, column: str, paper: float | None) -> Number:
@@ -87,7 +89,7 @@ def number_of(judged: Judged, measure: str, *, row: str, column: str, paper: flo
 
     Args:
         judged: a generator.
-        measure: FID(Pf1, Pr2), FID(Pr1, Pr2) or RFID.
+        measure: FID(Pf1, Pr2), FID(Pr1, Pr2) or rfid.
         row: of the table.
         column: of the table.
         paper: the published number.
@@ -118,7 +120,7 @@ def unseen_crops(request: Request) -> Crops:
         DataError: if a file cannot be read, or a picture is smaller than a crop.
     """
     folder = required(request.pairs, "--pairs")
-    loaded = [load_generator(Path(name)) for name in request.generators if name != OPTICS]
+    loaded = [load_generator(generator_file(name)) for name in request.generators if is_trained(name)]
     pairs = load_pairs(folder)
     trained = {key for one in loaded for key in one.provenance.get("real_pairs", ())}
     seen = {pair.photograph for pair in pairs if pair.key in trained}

@@ -1,5 +1,7 @@
-"""Generators by name: `optics`, `optics:PRESET`, or the file of a trained one."""
+"""Generators by name: `optics`, `optics:PRESET`, `gan`, or the file of a trained one."""
 
+import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from torch import nn
@@ -9,26 +11,83 @@ from natadv.models.optics_generator import OpticsGenerator
 from natadv.raindrops.presets import PRESETS
 from natadv.training.quasi_gan.checkpoint import load_generator
 
+OPTICS, GAN = "optics", "gan"
+_WETNESS = "medium"
 
-def open_generator(name: str, size: tuple[int, int]) -> tuple[nn.Module, str]:
-    """Return a generator for pictures of a size, frozen and in eval mode, and a name that tells its weights too.
+SHIPPED = Path(__file__).parents[1] / "models" / "quasi_gan" / "gan.pt"
+"""The quasi-GAN that comes with natadv; docs/decisions/0007 says how it was trained."""
+
+
+@dataclass(frozen=True)
+class Drops:
+    """A generator, opened.
+
+    Attributes:
+        generator: frozen, in eval mode, on the CPU.
+        name: see `generator_name`.
+        described: see `described`.
+    """
+
+    generator: nn.Module
+    name: str
+    described: str
+
+
+def check_generator(name: str) -> None:
+    """Refuse a name that `open_generator` could not open, without opening it.
+
+    Raises:
+        ConfigError: if there is no such preset or file.
+    """
+    kind, colon, wetness = name.partition(":")
+    if kind == OPTICS:
+        if colon and wetness not in PRESETS:
+            raise ConfigError(f"generator {name}: no preset {wetness!r}; there are {', '.join(PRESETS)}")
+    elif not generator_file(name).is_file():
+        raise ConfigError(f"generator {name}: not a file, nor {OPTICS}, {OPTICS}:PRESET or {GAN}")
+
+
+def open_generator(name: str, size: tuple[int, int]) -> Drops:
+    """Return what a name stands for.
 
     Args:
-        name: `optics` (medium wet), `optics:` with a preset of `natadv.raindrops.presets`, or a file.
+        name: `optics` (medium wet), `optics:` with a preset of `natadv.raindrops.presets`, `gan` for the quasi-GAN
+            that comes with natadv, or a file of `natadv train advrd`.
         size: height and width of the pictures, px.
 
     Raises:
         ConfigError: if there is no such preset or file.
         DataError: if the file is torn or no generator.
     """
-    kind, _, wetness = name.partition(":")
-    if kind == "optics":
-        wetness = wetness or "medium"
-        if wetness not in PRESETS:
-            raise ConfigError(f"generator {name}: no preset {wetness!r}; there are {', '.join(PRESETS)}")
-        return OpticsGenerator(size, wetness).eval(), f"optics:{wetness}"
-    path = Path(name)
-    if not path.is_file():
-        raise ConfigError(f"generator {name}: neither `optics`, `optics:PRESET` nor a file")
-    loaded = load_generator(path)
-    return loaded.generator.requires_grad_(False), f"{path.name} sha256 {loaded.digest[:12]}"
+    check_generator(name)
+    if is_trained(name):
+        loaded = load_generator(generator_file(name))
+        return Drops(loaded.generator.requires_grad_(False), generator_name(name), described(name))
+    wetness = name.partition(":")[2] or _WETNESS
+    return Drops(OpticsGenerator(size, wetness).eval(), generator_name(name), described(name))
+
+
+def generator_name(name: str) -> str:
+    """Return what a table calls it: `optics`, `optics heavy`, `gan`, or the name of a file, or of its folder."""
+    if not is_trained(name):
+        return name.replace(":", " ")
+    path = generator_file(name).absolute()
+    return path.parent.name if path.stem == "generator" else path.stem
+
+
+def described(name: str) -> str:
+    """Return the name and what the drops depend on: the preset, or the start of the file's sha256."""
+    if not is_trained(name):
+        return f"{OPTICS} {name.partition(':')[2] or _WETNESS}"
+    digest = hashlib.sha256(generator_file(name).read_bytes()).hexdigest()
+    return f"{generator_name(name)} sha256 {digest[:12]}"
+
+
+def is_trained(name: str) -> bool:
+    """Tell whether a name stands for a trained generator, not for optics."""
+    return name.partition(":")[0] != OPTICS
+
+
+def generator_file(name: str) -> Path:
+    """Return the file of a trained generator's name."""
+    return SHIPPED if name == GAN else Path(name)

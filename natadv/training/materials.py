@@ -138,13 +138,13 @@ def _adversary(recipe: Recipe, size: tuple[int, int]) -> tuple[Adversary | None,
         return None, []
     opened = [open_generator(name, size) for name in recipe.generators]
     adversary = Adversary(
-        [generator for generator, _ in opened],
+        [drops.generator for drops in opened],
         share=recipe.advrd,
         restarts=recipe.restarts,
         steps=recipe.attack_steps,
         step_size=recipe.attack_step_size,
     )
-    return adversary, [name for _, name in opened]
+    return adversary, [drops.described for drops in opened]
 
 
 def _versions() -> dict[str, str]:

@@ -23,7 +23,7 @@ from tests.scanned_sessions import record
 from tests.tiny_bundle import write_tiny_bundle
 from tests.tiny_classifier import LABELS, write_tiny_classifier
 
-QUICK = ("--restarts", 3, "--steps", 2, "--step-size", 0.3, "--wetness", "heavy", "--threads", 1)
+QUICK = ("--restarts", 3, "--steps", 2, "--step-size", 0.3, "--threads", 1)
 
 
 def run(*arguments):
@@ -199,7 +199,7 @@ def test_figure_6_shows_data_and_what_a_session_captured(place, session, tmp_pat
         (("--table", 1), "needs --pairs"),
         (("--table", 6), "--generator optics: has no eta"),
         (("--table", 2, "--generator", "optics", "--generator", "ONE"), "--table 2 takes one --generator"),
-        (("--table", 2, "--generator", "no_such_file.pt"), "neither optics nor a file"),
+        (("--table", 2, "--generator", "no_such_file.pt"), "generator no_such_file.pt: not a file, nor optics"),
         (("--table", 2), "needs --model"),
         (("--table", 2, "--model", "ONE"), "needs --data"),
         (("--table", 3, "--model", "ONE", "--data", "DATA"), "needs --surrogate"),
@@ -207,7 +207,7 @@ def test_figure_6_shows_data_and_what_a_session_captured(place, session, tmp_pat
         (("--table", 5, "--model", "ONE", "--data", "DATA"), "needs --hardened"),
         (("--table", 2, "--model", "no_such_net", "--data", "DATA"), "neither a file nor a model of timm's"),
         (("--table", 2, "--model", "ONE", "--data", "DATA", "--count", 13), "--count 13: data has 12 images"),
-        (("--table", 2, "--model", "ONE", "--data", "DATA", "--wetness", "damp"), "--wetness damp: expected one of"),
+        (("--table", 2, "--model", "ONE", "--data", "DATA", "--generator", "optics:damp"), "no preset 'damp'"),
         (("--table", 2, "--model", "ONE", "--data", "DATA", "--box", "grey"), "--box grey"),
         (("--table", 2, "--model", "ONE", "--data", "DATA", "--labels", "ONE"), "names its classes itself"),
         (("--table", 4, "--session", "a=x", "--session", "a=y"), "a second one named a"),
@@ -274,25 +274,27 @@ def test_tables_1_and_6_judge_generators_on_pairs_they_have_not_seen(place, pair
     how = ("--pairs", pairs, "--extractor", place / "one.onnx", "--crops", 3, "--splits", 4, "--results", tmp_path)
     run("--table", 1, "--table", 6, *both, *how, *QUICK)
     numbers = found(tmp_path, "table-1")
-    rows = ("large", "small", "no drops", "rendered drops")
+    rows = ("large", "small", "control_clean", "control_rendered", "control_bench")
     assert set(numbers) == {(row, column) for row in rows for column in TABLE_1}
     for (row, column), number in numbers.items():
         assert number.low <= number.ours <= number.high
         assert number.n == 12
         assert "12 crops of 4 photographs" in number.setting
         assert number.paper == (TABLE_1[column] if row in ("large", "small") else None)
-    assert "generator small sha256 " in numbers["small", "RFID"].setting
+    assert "generator small sha256 " in numbers["small", "rfid"].setting
     by_eta = found(tmp_path, "table-6")
     assert [(place, number.paper) for place, number in by_eta.items()] == [
         (("RFID", "2"), 1.023),
         (("RFID", "6.5"), None),
     ]
-    assert by_eta["RFID", "6.5"].ours == numbers["large", "RFID"].ours
+    assert by_eta["RFID", "6.5"].ours == numbers["large", "rfid"].ours
 
 
 def test_figure_4_shows_real_drops_above_generated_ones(pairs, generators, tmp_path):
     run("--figure", 4, "--pairs", pairs, "--generator", generators[0], "--crops", 2, "--results", tmp_path, *QUICK)
-    assert set(found(tmp_path, "figure-4")) == {("covered (%)", "real"), ("covered (%)", "generated")}
+    columns = ("real", "rendered", "small")
+    expected = {("covered (%)", column) for column in columns} | {("difference by code", "small")}
+    assert set(found(tmp_path, "figure-4")) == expected
     assert cv2.imread(str(tmp_path / "advrd/figure-4.png")).std() > 10
 
 

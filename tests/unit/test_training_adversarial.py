@@ -86,10 +86,11 @@ def test_it_refuses_nonsense() -> None:
 
 
 def test_generators_have_names() -> None:
-    generator, name = open_generator("optics:light", (32, 32))
-    assert name == "optics:light"
-    assert generator.size == (32, 32)
+    drops = open_generator("optics:light", (32, 32))
+    assert (drops.name, drops.described) == ("optics light", "optics light")
+    assert open_generator("optics", (32, 32)).described == "optics medium"
+    assert drops.generator.size == (32, 32)
     with pytest.raises(ConfigError, match="no preset 'damp'"):
         open_generator("optics:damp", (32, 32))
-    with pytest.raises(ConfigError, match="neither"):
+    with pytest.raises(ConfigError, match="not a file"):
         open_generator("nowhere.pt", (32, 32))

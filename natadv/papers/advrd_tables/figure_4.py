@@ -1,30 +1,34 @@
-"""Figure 4: real raindrops above, a generator's below, on the clean sides of the same pictures.
+"""Figure 4: real raindrops, and below them those of our renderer and of generators, on the same pictures.
 
-In numbers, how much of a picture each covers; where a pair's clean side is a restoration, what it restored wrongly
-counts as covered too.
+In numbers, how much of a picture each covers, and how much a code matters; where a pair's clean side is a
+restoration, what it restored wrongly counts as covered too.
 """
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from natadv.evaluation.perturbation import perturbation
+from natadv.evaluation.rfid_controls import RenderedDrops
 from natadv.papers.number import Number, setting
 from natadv.papers.panels import image_panel
 from natadv.papers.reality import natural, unseen_crops
 from natadv.papers.request import Request
+from natadv.raindrops.panes import PANES, VIEW_MM
+from natadv.training.generators import open_generator
 from natadv.training.pictures import to_batch
 
 TITLE = "Figure 4. Real raindrops and generated ones"
 
-REAL, GENERATED = "real", "generated"
+CLEAN, REAL, RENDERED = "clean", "real", "rendered"
 
-_COLUMNS = 6
+_COLUMNS = 7
 _Z_95 = 1.96
 
 
 @torch.no_grad()
 def draw_figure(request: Request) -> tuple[bytes, list[Number]]:
-    """Return the panel as PNG, of crops that the generator was not trained on, and how much of them is covered.
+    """Return the panel as PNG, of crops that no generator was trained on, and how much of them is covered.
 
     Raises:
         ConfigError: without pairs, or if too few photographs are left.
@@ -33,21 +37,40 @@ def draw_figure(request: Request) -> tuple[bytes, list[Number]]:
     crops = unseen_crops(request)
     clean, real = (to_batch(images, torch.device(request.device)) for images in (crops.clean, crops.rain))
     size = (clean.shape[-2], clean.shape[-1])
-    wet = natural(request.drops.on(size, request.device), request.seed)
-    made = torch.cat([wet(some) for some in clean.split(request.batch_size)])
-    said = setting(
-        data=f"pairs of {len(set(crops.photographs))} photographs",
-        generator=request.drops.described,
-        size=f"{size[1]}x{size[0]} px",
-        seed=request.seed,
-    )
+    rendered = RenderedDrops(size, seed=request.seed, wetness=list(PANES.values()), picture_mm=VIEW_MM, outdoors=True)
+    made = {CLEAN: clean, REAL: real, RENDERED: rendered(clean)}
+    about = {CLEAN: "", REAL: "", RENDERED: "panes"}
     numbers = []
-    for column, images in ((REAL, real), (GENERATED, made)):
-        shares = 100 * perturbation(clean, images).coverage.cpu().numpy()
-        half = _Z_95 * shares.std(ddof=1) / len(shares) ** 0.5
-        mean = float(shares.mean())
-        numbers.append(Number("covered (%)", column, mean, mean - half, mean + half, len(shares), None, said))
+    for spec in request.generators:
+        drops = open_generator(spec, size)
+        generator = drops.generator.to(request.device)
+        first, second = (
+            torch.cat([natural(generator, seed)(some) for some in clean.split(request.batch_size)])
+            for seed in (request.seed, request.seed + 1)
+        )
+        made[drops.name], about[drops.name] = first, drops.described
+        # 0 where codes are ignored; two layouts that never overlap give 2.
+        apart = ((first - second).abs().mean((1, 2, 3)) / (first - clean).abs().mean((1, 2, 3)).clamp(min=1e-6)).cpu()
+        numbers.append(
+            _number("difference by code", drops.name, apart, _said(request, crops.photographs, drops.described))
+        )
+    for name, images in made.items():
+        if name != CLEAN:
+            shares = 100 * perturbation(clean, images).coverage.cpu()
+            numbers.append(_number("covered (%)", name, shares, _said(request, crops.photographs, about[name])))
     places = np.linspace(0, len(crops) - 1, min(_COLUMNS, len(crops))).round().astype(int)
-    drawn = (made[places] * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    rows = {REAL: list(crops.rain[places]), GENERATED: list(drawn)}
-    return image_panel(rows), numbers
+    return image_panel({name: _drawn(images[places]) for name, images in made.items()}), numbers
+
+
+def _drawn(images: Tensor) -> list[np.ndarray]:
+    return list((images * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy())
+
+
+def _said(request: Request, photographs: tuple[str, ...], described: str) -> str:
+    data = f"{len(photographs)} crops of {len(set(photographs))} photographs"
+    return setting(data=data, generator=described or None, seed=request.seed)
+
+
+def _number(row: str, column: str, values: Tensor, said: str) -> Number:
+    mean, half = float(values.mean()), _Z_95 * float(values.std()) / len(values) ** 0.5
+    return Number(row, column, mean, mean - half, mean + half, len(values), None, said)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from natadv.papers.advrd import TABLE_1
 from natadv.papers.number import Number
-from natadv.papers.reality import NO_DROPS, RENDERED, judge, number_of
+from natadv.papers.reality import BENCH, CLEAN, RENDERED, judge, number_of
 from natadv.papers.request import Request
 
 TITLE = "Table 1. Likeness to real raindrops (RFID 1: as like as real ones are to each other)"
@@ -18,6 +18,6 @@ def numbers(request: Request) -> Iterator[Number]:
         DataError: if a file cannot be read.
     """
     for judged in judge(request):
-        control = judged.name in (NO_DROPS, RENDERED)
+        control = judged.name in (CLEAN, RENDERED, BENCH)
         for column, paper in TABLE_1.items():
             yield number_of(judged, column, row=judged.name, column=column, paper=None if control else paper)

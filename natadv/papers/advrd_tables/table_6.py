@@ -21,4 +21,4 @@ def numbers(request: Request) -> Iterator[Number]:
     generators = by_eta(request.generators)
     judged = judge(request.with_generators(generators.values()), controls=False)
     for eta, one in zip(generators, judged, strict=True):
-        yield number_of(one, "RFID", row="RFID", column=f"{eta:g}", paper=TABLE_6.get(eta))
+        yield number_of(one, "rfid", row="RFID", column=f"{eta:g}", paper=TABLE_6.get(eta))
