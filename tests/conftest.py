@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Tests run side by side, a process a core. Two torches with a thread for each core would wait for each other, which
+# made small tensors a hundred times slower. Set before torch is imported, and for the commands that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # How long an example takes says more of what else runs on the machine.
 settings.register_profile("natadv", deadline=None)
 settings.load_profile("natadv")
