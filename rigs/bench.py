@@ -116,6 +116,12 @@ class Bench:
         self.drops = self.drops.dried(now_s - self._wet_s).sprayed(self.chance, parameters, amount)
         self._wet_s = now_s
 
+    def place(self, drops: Drops, duration_s: float) -> None:
+        """Put these drops on the plate, and no others."""
+        self.clock.sleep(duration_s)
+        self.drops = drops
+        self._wet_s = self.clock.now_s()
+
     def dry(self, duration_s: float) -> None:
         """Take all drops off the plate."""
         self.clock.sleep(duration_s)

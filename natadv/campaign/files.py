@@ -1,13 +1,14 @@
 """A campaign on disk: what fooled as an ordinary labelled image folder, and a line of papers for every image attacked.
 
 OUT/LABEL/NNNNN.png   images that fooled, 8 bits, numbered as in their dataset
+OUT/LABEL/NNNNN.json  the drops that fooled, where the generator is optics: a layout for `natadv.raindrops` or a rig
 OUT/provenance.jsonl  one line an attacked image, fooled or not
 OUT/source.json       where the images come from, as `natadv data export` writes it; a test split trains nothing
 """
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -22,6 +23,8 @@ from natadv.durable import new_folder
 from natadv.errors import DataError
 from natadv.evaluation.rates import Rate
 from natadv.images import write_image
+from natadv.raindrops.drops import Drops
+from natadv.raindrops.layout import save_layout
 
 PROVENANCE = "provenance.jsonl"
 
@@ -59,6 +62,7 @@ def write_campaign(
     keys: Sequence[str],
     numbers: NDArray[np.int64],
     source: Mapping[str, Any],
+    layout: Callable[[NDArray[np.float32]], Drops] | None = None,
 ) -> Summary:
     """Write images and papers as they come into a new folder, which appears when all are written.
 
@@ -69,6 +73,7 @@ def write_campaign(
         keys: of the images drawn, in order.
         numbers: of the images drawn, in their dataset.
         source: data, split, seed and part of the images, and what else belongs to the papers of all; without `count`.
+        layout: the drops of a code, (d,), where codes are drops.
 
     Raises:
         ValueError: if the folder exists.
@@ -84,6 +89,8 @@ def write_campaign(
                 if one.fooled:
                     (folder / labels[one.target]).mkdir(exist_ok=True)
                     write_image(folder / line["path"], one.image)
+                    if layout is not None and one.latent is not None:
+                        save_layout((folder / line["path"]).with_suffix(".json"), layout(one.latent))
                 papers.write(json.dumps(line) + "\n")
                 lines.append({**line, "latent": None})
         if not lines:

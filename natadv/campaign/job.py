@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from natadv.attacks.starts import natural_codes
 from natadv.campaign.attacked import attack_right_ones
@@ -14,6 +14,8 @@ from natadv.campaign.files import Summary, write_campaign
 from natadv.campaign.settings import AdvrdSettings
 from natadv.campaign.target import draw_images, open_target
 from natadv.errors import ConfigError
+from natadv.models.optics_generator import OpticsGenerator
+from natadv.raindrops.drops import Drops
 from natadv.training.generators import OPTICS, open_generator
 from natadv.training.pictures import Pictures, read_pictures, to_batch
 
@@ -92,4 +94,12 @@ def attack_dataset(
             keys=drawn.dataset.keys,
             numbers=drawn.numbers,
             source={**source, "attack": {"generator": opened.described} | settings.papers()},
+            layout=_layout(opened.generator),
         )
+
+
+def _layout(generator: nn.Module) -> Callable[[NDArray[np.float32]], Drops] | None:
+    if not isinstance(generator, OpticsGenerator):
+        return None
+    here = next(generator.buffers()).device
+    return lambda code: generator.layout(torch.from_numpy(code).to(here))

@@ -19,8 +19,8 @@ from natadv.raindrops.light import GAMMA
 from natadv.raindrops.optics import Optics
 from natadv.raindrops.presets import PRESETS
 
-PICTURE_MM = 260.0
-"""Longer side of the picture on the screen: the middle of what `natadv.raindrops.photograph` draws from."""
+PICTURE_MM = 240.0
+"""Longer side of the picture on the screen, as rigs/simulated.yaml has it: what is found here can be put there."""
 
 _RENDERED_PX = 128  # least longer side at which drops are rendered
 _DARKEST = 1e-4  # linear light below which the 8-bit code is 3 at most; its root has no slope at 0

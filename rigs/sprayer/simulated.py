@@ -2,12 +2,14 @@
 
 from dataclasses import fields, replace
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, field_validator
 
 from natadv.errors import DeviceError
 from natadv.raindrops.drops import DropParameters
+from natadv.raindrops.layout import load_layout
 from natadv.raindrops.presets import PRESETS
 from rigs.bench import Bench
 from rigs.settings import Settings
@@ -20,6 +22,8 @@ class SimulatedSprayerSettings(Settings):
         drops: name of a preset of natadv/raindrops/presets.py: its drops, not its bench.
         change: fields of natadv.raindrops.drops.DropParameters that are to be other than the preset's.
         amount: drops after one second of spraying, as a share of the preset's.
+        layout: file of a drop layout, as `natadv attack advrd --generator optics` writes it; the plate gets it instead
+            of a spray.
         dry_s: how long it takes to dry the plate.
     """
 
@@ -27,6 +31,7 @@ class SimulatedSprayerSettings(Settings):
     drops: str = "medium"
     change: dict[str, float] = Field(default_factory=dict)
     amount: NonNegativeFloat = 1.0
+    layout: Path | None = None
     dry_s: NonNegativeFloat = 5.0
 
     @property
@@ -66,9 +71,13 @@ class SimulatedSprayer:
 
         Raises:
             DeviceError: if the sprayer is closed.
+            DataError: if there is a layout whose file cannot be read.
         """
         if not self._open:
             raise DeviceError("simulated sprayer: closed")
+        if self._settings.layout is not None:
+            self._world.place(load_layout(self._settings.layout), duration_s)
+            return
         self._world.wet(self._settings.parameters, self._settings.amount * duration_s, duration_s)
 
     def dry(self) -> None:

@@ -1,0 +1,56 @@
+"""Layouts: drops on a plate as a file, to be put on a bench again drop by drop.
+
+JSON: `plate_mm` [width, height], and `drops`, each with x_mm, y_mm, radius_mm, contact_deg and ragged, the amplitude
+and phase of its contact line's harmonics as [[real, imaginary], ...] in radii. `Drops` says what they mean.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from natadv.durable import replace_file
+from natadv.errors import DataError
+from natadv.raindrops.drops import HARMONICS, Drops
+
+_COLUMNS = ("x_mm", "y_mm", "radius_mm", "contact_deg")
+
+
+def save_layout(path: Path, drops: Drops) -> None:
+    """Write drops, without the film between them.
+
+    Raises:
+        ResourceError: if the disk is full.
+        DataError: if the file system refuses for another reason.
+    """
+    rows = [
+        {name: _short(getattr(drops, name)[i]) for name in _COLUMNS}
+        | {"ragged": [[_short(wave.real), _short(wave.imag)] for wave in drops.ragged[i]]}
+        for i in range(len(drops))
+    ]
+    content = {"plate_mm": list(drops.plate_mm), "drops": rows}
+    replace_file(path, (json.dumps(content) + "\n").encode())
+
+
+def load_layout(path: Path) -> Drops:
+    """Read drops back.
+
+    Raises:
+        DataError: if the file is missing or holds no layout.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        rows, (width, height) = content["drops"], content["plate_mm"]
+        columns = [np.array([row[name] for row in rows], np.float32) for name in _COLUMNS]
+        waves = np.array([row["ragged"] for row in rows], np.float32).reshape(len(rows), len(HARMONICS), 2)
+        return Drops((width, height), *columns, ragged=(waves[..., 0] + 1j * waves[..., 1]).astype(np.complex64))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{path}: not a drop layout ({reason})") from error
+
+
+def _short(value: np.floating) -> float:
+    """Return a float32 in the fewest digits that give it back."""
+    return float(str(np.float32(value)))
