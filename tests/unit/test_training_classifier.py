@@ -81,9 +81,16 @@ class Cut(Exception):
     """Stands for a kill between two steps."""
 
 
-@pytest.mark.parametrize("model", ["natadv_slim", "test_vit"])
-def test_a_resumed_run_ends_with_the_same_bits(squares, tmp_path, monkeypatch, model):
-    settings = recipe(squares, model=model)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model": "natadv_slim"},
+        {"model": "test_vit"},
+        {"advrd": 0.5, "attack_steps": 1, "generators": ("optics:light", "optics:close")},
+    ],
+)
+def test_a_resumed_run_ends_with_the_same_bits(squares, tmp_path, monkeypatch, changes):
+    settings = recipe(squares, **changes)
     train_classifier(settings, tmp_path / "whole")
     steps = 0
     train_step = run_module.Run._step

@@ -1,0 +1,119 @@
+"""The quasi-GAN's loop: it learns to reproduce drops, resumes to the bit, and refuses what does not fit."""
+
+import json
+from contextlib import contextmanager
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from natadv.errors import ConfigError, DataError
+from natadv.images import write_image
+from natadv.training.classifier import train_classifier
+from natadv.training.quasi_gan.checkpoint import load_generator
+from natadv.training.quasi_gan.recipe import QuasiGanRecipe
+from natadv.training.quasi_gan.train import train_quasi_gan
+from natadv.training.recipe import Recipe
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Photographs, two labels of squares, and a classifier of them."""
+    folder = tmp_path_factory.mktemp("gan")
+    rng = np.random.default_rng(0)
+    (folder / "photographs").mkdir()
+    for index in range(3):
+        coarse = rng.integers(0, 255, (6, 6, 3), dtype=np.uint8)
+        write_image(folder / f"photographs/{index}.png", cv2.resize(coarse, (96, 80), interpolation=cv2.INTER_CUBIC))
+    for split, count in (("train", 8), ("test", 4)):
+        for label, colour in (("red", (200, 40, 40)), ("blue", (40, 40, 200))):
+            (folder / "squares" / split / label).mkdir(parents=True)
+            for index in range(count):
+                image = rng.integers(0, 60, (64, 64, 3), dtype=np.uint8)
+                image[16:48, 16:48] = colour
+                write_image(folder / "squares" / split / label / f"{index}.png", image)
+    settings = {"size_px": 64, "epochs": 4, "batch_size": 4, "threads": 1, "device": "cpu"}
+    train_classifier(Recipe(data=str(folder / "squares"), **settings), folder / "classifier")
+    return folder
+
+
+def recipe(place, make=QuasiGanRecipe, **changes):
+    settings = {
+        "photographs": str(place / "photographs"),
+        "classifier": str(place / "classifier/checkpoint.pt"),
+        "data": str(place / "squares"),
+        "steps": 4,
+        "every": 2,
+        "batch_size": 2,
+        "width": 16,
+        "threads": 1,
+        "device": "cpu",
+    }
+    return make(**(settings | changes))
+
+
+@pytest.mark.parametrize("make", [QuasiGanRecipe, QuasiGanRecipe.literal])
+def test_a_run_leaves_a_generator_samples_and_metrics(place, tmp_path, make):
+    metrics = train_quasi_gan(recipe(place, make), tmp_path / "run")
+    loaded = load_generator(tmp_path / "run/generator.pt")
+    assert loaded.kind == recipe(place, make).kind
+    assert loaded.metrics == metrics
+    assert not loaded.generator.training
+    lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 4]
+    assert all(np.isfinite(list(line.values())).all() for line in lines)
+    grid = cv2.imread(str(tmp_path / "run/samples/step-000004.png"))
+    assert grid.shape == (8 * 64, 8 * 64, 3)
+    assert list((tmp_path / "run/tensorboard").iterdir())
+
+
+def test_a_resumed_run_is_the_one_that_would_have_been(place, tmp_path):
+    train_quasi_gan(recipe(place), tmp_path / "whole")
+    stopped = False
+
+    def stop(done):
+        nonlocal stopped
+        if done == 3:
+            stopped = True
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def stopping():
+        yield lambda step: stop(step.done)
+
+    with pytest.raises(KeyboardInterrupt):
+        train_quasi_gan(recipe(place), tmp_path / "cut", reporter=stopping)
+    assert stopped
+    assert not (tmp_path / "cut/generator.pt").exists()
+    with pytest.raises(ConfigError, match="holds a run already"):
+        train_quasi_gan(recipe(place), tmp_path / "cut")
+    with pytest.raises(ConfigError, match=r"was begun with eta 2\.0, not 3\.0"):
+        train_quasi_gan(recipe(place, eta=3.0), tmp_path / "cut", resume=True)
+    train_quasi_gan(recipe(place), tmp_path / "cut", resume=True)
+    first, second = (load_generator(tmp_path / name / "generator.pt").generator for name in ("whole", "cut"))
+    for name, value in first.state_dict().items():
+        assert torch.equal(value, second.state_dict()[name]), name
+
+
+def test_it_learns_to_reproduce_drops(place, tmp_path):
+    train_quasi_gan(recipe(place, steps=40, every=10, batch_size=4, gan=0.0, adversarial=0.0), tmp_path / "run")
+    lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert lines[-1]["opacity"] < 0.9 * lines[0]["opacity"]
+    assert lines[-1]["diversity"] > 0.2
+
+
+def test_a_classifier_of_other_labels_is_refused(place, tmp_path):
+    with pytest.raises(ConfigError, match="its labels are not those of signs"):
+        train_quasi_gan(recipe(place, data="signs"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_torn_generator_is_refused(place, tmp_path):
+    train_quasi_gan(recipe(place, steps=1, every=1), tmp_path / "run")
+    data = (tmp_path / "run/generator.pt").read_bytes()
+    (tmp_path / "torn.pt").write_bytes(data[: len(data) // 2])
+    with pytest.raises(DataError, match="torn or altered"):
+        load_generator(tmp_path / "torn.pt")
+    with pytest.raises(DataError, match="not a raindrop generator"):
+        load_generator(place / "classifier/checkpoint.pt")
