@@ -16,7 +16,7 @@ from natadv.models.features import onnx_features
 from natadv.models.generator import Generator
 from natadv.papers.number import Number, setting
 from natadv.papers.request import Request, required
-from natadv.raindrops.panes import PANES, VIEW_MM
+from natadv.raindrops.photograph import RandomGlass, behind_panes
 from natadv.training.generators import generator_file, is_trained, open_generator
 from natadv.training.quasi_gan.checkpoint import load_generator
 
@@ -79,9 +79,10 @@ def judge(request: Request, *, controls: bool = True) -> Iterator[Judged]:
         yield judged(drops.name, natural(drops.generator.to(request.device), request.seed), generator=drops.described)
     if controls:
         yield judged(CLEAN, drop_free)
-        panes = list(PANES.values())
-        yield judged(RENDERED, RenderedDrops(size, seed=request.seed, wetness=panes, picture_mm=VIEW_MM, outdoors=True))
-        yield judged(BENCH, RenderedDrops(size, seed=request.seed))
+        panes = behind_panes(size, np.random.default_rng(request.seed))
+        yield judged(RENDERED, RenderedDrops(panes, seed=request.seed))
+        bench = RandomGlass(size, np.random.default_rng(request.seed), plates=24)
+        yield judged(BENCH, RenderedDrops(bench, seed=request.seed))
 
 
 def number_of(judged: Judged, measure: str, *, row: str, column: str, paper: float | None) -> Number:

@@ -16,6 +16,7 @@ from natadv.raindrops.drops import Drops
 from natadv.raindrops.glass import WetGlass
 from natadv.raindrops.light import decode, encode
 from natadv.raindrops.optics import Optics
+from natadv.raindrops.panes import PANES, VIEW_MM
 from natadv.raindrops.pose import Pose
 from natadv.raindrops.presets import PRESETS, Wetness
 from natadv.raindrops.scene import Scene
@@ -112,6 +113,11 @@ class RandomGlass:
             seen_mm = math.hypot(width, height) / optics.px_per_mm_glass + _ROOM_MM
             self._glasses[index] = WetGlass(Drops.empty((seen_mm, seen_mm)).sprayed(rng, kind.drops), optics)
         return self._glasses[index]
+
+
+def behind_panes(size: tuple[int, int], rng: np.random.Generator, *, plates: int = 24) -> RandomGlass:
+    """Return a pool of panes as photographers of rain have them, each kind of `panes` in turn."""
+    return RandomGlass(size, rng, plates=plates, wetness=list(PANES.values()), picture_mm=VIEW_MM, outdoors=True)
 
 
 def _mirrored(light: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -5,19 +5,19 @@ rendered by a thread, a few batches ahead of the training step.
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from natadv.images import Image
+from natadv.training.ahead import made_ahead
 from natadv.training.pictures import Pictures
 
 Glass = Callable[[Image, np.random.Generator], Image]
 """Puts random drops before one picture, of the size it was built for."""
 
-_AHEAD = 4
 _MOST_REPEATS = 20
 _ORDER, _WET = 1, 2  # so that the two streams of chance differ
 
@@ -66,18 +66,7 @@ class Views:
         total = len(self.clean) + self.repeats * len(self.hits)
         order = np.random.default_rng([self.seed, _ORDER, epoch]).permutation(total)
         batches = [order[step * self.batch_size :][: self.batch_size] for step in range(self.steps)]
-        with ThreadPoolExecutor(1, thread_name_prefix="wet-glass") as pool:
-            ahead: list[Future[tuple[NDArray[np.uint8], NDArray[np.int64]]]] = []
-            try:
-                for positions in batches:
-                    ahead.append(pool.submit(self._batch, epoch, positions))
-                    if len(ahead) > _AHEAD:
-                        yield ahead.pop(0).result()
-                for future in ahead:
-                    yield future.result()
-            finally:
-                for future in ahead:
-                    future.cancel()
+        yield from made_ahead(partial(self._batch, epoch), batches)
 
     def _batch(self, epoch: int, positions: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         images, targets = [], []

@@ -11,6 +11,7 @@ from natadv.evaluation.fid import frechet_distance
 from natadv.evaluation.rfid import rfid
 from natadv.evaluation.rfid_controls import RenderedDrops, drop_free
 from natadv.raindrops.drops import DropParameters
+from natadv.raindrops.photograph import RandomGlass
 from natadv.raindrops.presets import PRESETS, Wetness
 
 
@@ -129,12 +130,16 @@ def test_what_is_no_picture_and_too_few_photographs_are_refused():
         rfid(_crops(3), drop_free, _MeanColour())
 
 
+def _glass(wetness: Wetness) -> RandomGlass:
+    return RandomGlass((32, 32), np.random.default_rng(0), plates=1, wetness=[wetness])
+
+
 def test_rendered_drops_are_a_control_like_any_generator():
     batch = torch.full((2, 3, 32, 32), 0.5)
     dry = Wetness(DropParameters(drops_per_mm2=0, mist_per_mm2=0, film_slope=0, film_haze=0))
     rounded = (batch * 255).round() / 255
-    assert torch.equal(RenderedDrops((32, 32), seed=0, plates=1, wetness=[dry])(batch), rounded)
-    one, two = (RenderedDrops((32, 32), seed=0, plates=1, wetness=[PRESETS["close"]])(batch) for _ in range(2))
+    assert torch.equal(RenderedDrops(_glass(dry), seed=0)(batch), rounded)
+    one, two = (RenderedDrops(_glass(PRESETS["close"]), seed=0)(batch) for _ in range(2))
     assert torch.equal(one, two)
     assert not torch.equal(one, rounded)
     assert not torch.equal(one[0], one[1])

@@ -14,7 +14,7 @@ from natadv.papers.number import Number, setting
 from natadv.papers.panels import image_panel
 from natadv.papers.reality import natural, unseen_crops
 from natadv.papers.request import Request
-from natadv.raindrops.panes import PANES, VIEW_MM
+from natadv.raindrops.photograph import behind_panes
 from natadv.training.generators import open_generator
 from natadv.training.pictures import to_batch
 
@@ -37,7 +37,7 @@ def draw_figure(request: Request) -> tuple[bytes, list[Number]]:
     crops = unseen_crops(request)
     clean, real = (to_batch(images, torch.device(request.device)) for images in (crops.clean, crops.rain))
     size = (clean.shape[-2], clean.shape[-1])
-    rendered = RenderedDrops(size, seed=request.seed, wetness=list(PANES.values()), picture_mm=VIEW_MM, outdoors=True)
+    rendered = RenderedDrops(behind_panes(size, np.random.default_rng(request.seed)), seed=request.seed)
     made = {CLEAN: clean, REAL: real, RENDERED: rendered(clean)}
     about = {CLEAN: "", REAL: "", RENDERED: "panes"}
     numbers = []

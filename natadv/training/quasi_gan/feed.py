@@ -5,7 +5,6 @@ runs in a thread, a few steps ahead.
 """
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +13,9 @@ from numpy.typing import NDArray
 from natadv.data.crops import random_crop
 from natadv.data.pair import Sides
 from natadv.data.rendered import RenderedPairs
+from natadv.training.ahead import made_ahead
 from natadv.training.pictures import Pictures
 
-_AHEAD = 4
 _REAL, _LABELLED = 11, 12  # streams of chance
 
 
@@ -63,18 +62,7 @@ class Feed:
 
     def batches(self, start: int, stop: int) -> Iterator[Batch]:
         """Yield the batches of steps `start` to `stop`."""
-        with ThreadPoolExecutor(1, thread_name_prefix="wet-glass") as pool:
-            ahead: list[Future[Batch]] = []
-            try:
-                for step in range(start, stop):
-                    ahead.append(pool.submit(self.batch, step))
-                    if len(ahead) > _AHEAD:
-                        yield ahead.pop(0).result()
-                for future in ahead:
-                    yield future.result()
-            finally:
-                for future in ahead:
-                    future.cancel()
+        yield from made_ahead(self.batch, range(start, stop))
 
     def batch(self, step: int) -> Batch:
         """Return the batch of a step."""
