@@ -164,7 +164,7 @@ def test_table_5_has_both_rows_and_the_session(place, session, tmp_path):
     models = ("--model", place / "one.onnx", "--hardened", place / "two.onnx")
     run("--table", 5, "--data", place / "data", *models, "--session", session, "--results", tmp_path, *QUICK)
     numbers = found(tmp_path, "table-5")
-    columns = ("clean", "digital", "digital_control", "physical")
+    columns = ("clean", "digital", "digital_control", "black_3", "physical")
     assert set(numbers) == {(row, column) for row in ("standard", "hardened") for column in columns}
     assert numbers["standard", "clean"].n == 12
     assert numbers["standard", "clean"].ours == pytest.approx(100 * 11 / 12, abs=1e-3)
