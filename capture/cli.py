@@ -35,7 +35,7 @@ def run(
         str | None, typer.Option(help="`training`, or `test`: its hits are then refused as training data. [training]")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Of trajectories, choice of images and simulated chance. [0]")
+        int | None, typer.Option(min=0, help="Of trajectories, drops and choice of images. [training 0, test 1]")
     ] = None,
     count: Annotated[int | None, typer.Option(min=1, help="Record so many images, chosen by seed. [all]")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Length of a clip. [5]")] = None,

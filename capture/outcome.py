@@ -92,9 +92,10 @@ class CoverageOutcome(_Record):
 
 
 class ModelInfo(_Record):
-    """The model that was scanned with; `metrics` and `accuracy_data` are its bundle's own words."""
+    """The model that was scanned with; `metrics`, `accuracy_data` and its checkpoint are its bundle's own words."""
 
     sha256: str
+    checkpoint_sha256: str = ""
     name: str
     labels: int
     input_height_px: int

@@ -189,6 +189,7 @@ def _summarise(
         command=command,
         model=ModelInfo(
             sha256=model.digest,
+            checkpoint_sha256=manifest.checkpoint_sha256,
             name=manifest.model_name,
             labels=len(model.labels),
             input_height_px=model.input_size[0],

@@ -39,6 +39,8 @@ _ARRIVAL_S = 60.0
 
 Progress = Callable[[Item, Kind], None]
 
+_TEST_SEED = 1
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -65,6 +67,8 @@ def plan_of(
 ) -> Plan:
     """Return the plan that a person's options make; None leaves the plan's own default.
 
+    A test session's seed is by default another than a training session's, or both would have the same drops and paths.
+
     Raises:
         ConfigError: if the purpose is none.
     """
@@ -77,6 +81,8 @@ def plan_of(
         "clip_s": clip_s,
         "spray_s": spray_s,
     }
+    if seed is None and purpose == "test":
+        given["seed"] = _TEST_SEED
     return replace(Plan(images), **{name: value for name, value in given.items() if value is not None})
 
 

@@ -29,6 +29,7 @@ _EXTRAS = {
     "torchvision": "train",
     "timm": "train",
     "lightning": "train",
+    "tensorboard": "train",
     "onnx": "export",
     "onnxscript": "export",
     "onnxslim": "export",

@@ -80,11 +80,13 @@ class Crops:
         clean: uint8 RGB, (n, h, w, 3).
         rain: uint8 RGB, (n, h, w, 3).
         photographs: what each shows, n names.
+        true: whether its clean side was photographed, n of them; see `Pair.true`.
     """
 
     clean: NDArray[np.uint8]
     rain: NDArray[np.uint8]
     photographs: tuple[str, ...]
+    true: tuple[bool, ...] = ()
 
     def __len__(self) -> int:
         return len(self.photographs)
@@ -109,4 +111,5 @@ def fixed_crops(pairs: Sequence[Pair], size: tuple[int, int], *, each: int, seed
             window = draw_window((sides.clean.shape[0], sides.clean.shape[1]), size, rng, mirror=False)
             crops.append(Sides(cut(sides.clean, window, size), cut(sides.rain, window, size)))
     photographs = tuple(pair.photograph for pair in pairs for _ in range(each))
-    return Crops(np.stack([crop.clean for crop in crops]), np.stack([crop.rain for crop in crops]), photographs)
+    true = tuple(pair.true for pair in pairs for _ in range(each))
+    return Crops(np.stack([crop.clean for crop in crops]), np.stack([crop.rain for crop in crops]), photographs, true)

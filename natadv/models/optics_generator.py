@@ -23,7 +23,7 @@ PICTURE_MM = 240.0
 """Longer side of the picture on the screen, as rigs/simulated.yaml has it: what is found here can be put there."""
 
 _RENDERED_PX = 128  # least longer side at which drops are rendered
-_DARKEST = 1e-4  # linear light below which the 8-bit code is 3 at most; its root has no slope at 0
+_DARKEST = 1e-6  # linear light whose 8-bit code is 0; the root of less has no slope
 
 
 class OpticsGenerator(nn.Module):

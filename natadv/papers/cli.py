@@ -8,12 +8,15 @@ import typer
 
 if TYPE_CHECKING:
     from natadv.data.dataset import Dataset
+    from natadv.papers.number import Number
     from natadv.papers.request import Request
 
 app = typer.Typer(no_args_is_help=True)
 
 _TABLES = (1, 2, 3, 4, 5, 6, 7)
 _FIGURES = (4, 6, 7)
+_WHOLE = (1, 5, 6)
+"""Tables whose rows are compared with each other, and so come from one run."""
 _MANY_GENERATORS = {("table", 1), ("table", 6), ("figure", 4), ("figure", 7)}
 
 
@@ -85,7 +88,7 @@ def advrd(
             raise ConfigError(f"--{kind} {number}: not one of {', '.join(map(str, known))}")
     if box not in ("white", "black"):
         raise ConfigError(f"--box {box}: expected white or black")
-    if step_size <= 0:
+    if not step_size > 0:
         raise ConfigError(f"--step-size {step_size}: expected more than 0")
 
     import torch
@@ -158,8 +161,14 @@ def _run_table(request: "Request", number: int, folder: Path, replace: bool) -> 
     from natadv.papers.results import write_table
 
     module, name = import_module(f"natadv.papers.advrd_tables.table_{number}"), f"table-{number}"
+    whole = number in _WHOLE
+    measured: list[Number] = []
     for found in module.numbers(request):
-        kept = write_table(folder, name, module.TITLE, [found], replace=replace)
+        measured.append(found)
+        if whole:
+            kept = write_table(folder, name, module.TITLE, measured, whole=True)
+        else:
+            kept = write_table(folder, name, module.TITLE, [found], replace=replace)
         note = f"; kept {kept[0].ours:.4g} of {kept[0].n} images, see --replace" if kept else ""
         paper = "" if found.paper is None else f" (paper {found.paper:g})"
         typer.echo(f"{found.row}, {found.column}: {found.ours:.4g}, n {found.n}{paper}{note}", err=True)

@@ -19,7 +19,7 @@ def as_markdown(title: str, numbers: Sequence[Number], *, picture: str | None = 
             _line(["---"] * (len(columns) + 1)),
             *(_line([row, *(cells.get((row, column), "") for column in columns)]) for row in rows),
             "",
-            "Ours [95 % interval], n images (the paper's number, where it has one in this place).",
+            "Ours [95 % interval, unless the setting says otherwise], n images (the paper's number, where it has one).",
             "",
         ]
     if len(settings) == 1:

@@ -65,11 +65,11 @@ def judge(request: Request, *, controls: bool = True) -> Iterator[Judged]:
             real, fake, crops.photographs, extractor=extractor.name, splits=request.splits, seed=request.seed
         )
         said = setting(
-            data=f"pairs {folder.name}, {len(crops)} crops of {len(set(crops.photographs))} photographs",
+            data=said_of(crops, folder.name),
             **parts,
             size=f"{size[1]}x{size[0]} px",
             extractor=extractor.name,
-            interval=f"95 % of {request.splits} splits",
+            brackets=f"the middle 95 % of {request.splits} splits, no confidence interval",
             seed=request.seed,
         )
         return Judged(name, found, said)
@@ -83,6 +83,13 @@ def judge(request: Request, *, controls: bool = True) -> Iterator[Judged]:
         yield judged(RENDERED, RenderedDrops(panes, seed=request.seed))
         bench = RandomGlass(size, np.random.default_rng(request.seed), plates=24)
         yield judged(BENCH, RenderedDrops(bench, seed=request.seed))
+
+
+def said_of(crops: Crops, name: str) -> str:
+    """Return what crops are of, with how many of their pairs have a clean side that was photographed."""
+    shown = f"pairs {name}, {len(crops)} crops of {len(set(crops.photographs))} photographs"
+    true = len({photograph for photograph, real in zip(crops.photographs, crops.true, strict=True) if real})
+    return f"{shown}, {true} of them with a photographed clean side, the others' restored by a network"
 
 
 def number_of(judged: Judged, measure: str, *, row: str, column: str, paper: float | None) -> Number:
@@ -124,6 +131,8 @@ def unseen_crops(request: Request) -> Crops:
     loaded = [load_generator(generator_file(name)) for name in request.generators if is_trained(name)]
     pairs = load_pairs(folder)
     trained = {key for one in loaded for key in one.provenance.get("real_pairs", ())}
+    if missing := sorted(trained - {pair.key for pair in pairs}):
+        raise ConfigError(f"--pairs {folder}: has no {missing[0]}, which a generator was trained on; take that folder")
     seen = {pair.photograph for pair in pairs if pair.key in trained}
     unseen = [pair for pair in pairs if pair.photograph not in seen]
     shown = len({pair.photograph for pair in unseen})

@@ -22,7 +22,7 @@ COLUMNS = tuple(field.name for field in fields(Number))
 
 
 def write_table(
-    folder: Path, name: str, title: str, numbers: Sequence[Number], *, replace: bool = False
+    folder: Path, name: str, title: str, numbers: Sequence[Number], *, replace: bool = False, whole: bool = False
 ) -> tuple[Number, ...]:
     """Merge numbers into `folder`/NAME.csv and write NAME.md from all that are there then.
 
@@ -32,6 +32,7 @@ def write_table(
         title: above the table that people read.
         numbers: in the order of rows and columns that a new table is to have.
         replace: replace also what rests on more images.
+        whole: the table's rows are compared with each other, so numbers of other runs go.
 
     Returns:
         The older numbers that were kept in the place of new ones.
@@ -42,7 +43,7 @@ def write_table(
     """
     path = folder / f"{name}.csv"
     with _writing(folder):
-        merged = {number.place: number for number in (read_numbers(path) if path.exists() else ())}
+        merged = {number.place: number for number in (read_numbers(path) if path.exists() and not whole else ())}
         kept = []
         for number in numbers:
             old = merged.get(number.place)

@@ -1,5 +1,6 @@
 """What recorded sessions say: the scans that capture wrote, as rates."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,6 +32,25 @@ def scans_of(folder: Path, digits: Sequence[str] = ()) -> list[tuple[Path, ScanS
         if len(summary.items) != len(archive.complete_items()):
             raise DataError(f"{path}: covers {len(summary.items)} images; scan the session again")
     return chosen
+
+
+def scan_by(folder: Path, checkpoint: Path) -> tuple[Path, ScanSummary]:
+    """Return a session's scan by a bundle that was exported from this checkpoint, with its folder.
+
+    Raises:
+        DataError: if it is no session, not scanned, or the checkpoint cannot be read.
+        ConfigError: if no scan, or more than one, is by such a bundle.
+    """
+    try:
+        digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    except OSError as error:
+        raise DataError(f"{checkpoint}: cannot be read ({error.strerror})") from error
+    found = [scan for scan in scans_of(folder) if scan[1].model.checkpoint_sha256 == digest]
+    if len(found) != 1:
+        raise ConfigError(
+            f"{folder}: {len(found)} scans are by a bundle of {checkpoint}; scan it with one, or name two by --scan"
+        )
+    return found[0]
 
 
 def rate_of(summary: ScanSummary) -> Rate:

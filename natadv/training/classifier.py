@@ -122,7 +122,7 @@ def _prepared(fabric: Fabric, recipe: Recipe, out: Path, interrupted: Path | Non
 def _check_same(last: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
     """Refuse to go on with other pictures or another first checkpoint under the same names."""
     for name in MATERIALS:
-        if before.get(name) != now[name]:
+        if before.get(name, []) != now[name]:
             raise ConfigError(
                 f"{last}: {name} changed since the run began; put it back, or train anew in another folder"
             )

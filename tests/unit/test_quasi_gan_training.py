@@ -91,6 +91,8 @@ def test_a_resumed_run_is_the_one_that_would_have_been(place, tmp_path):
     with pytest.raises(ConfigError, match=r"was begun with eta 2\.0, not 3\.0"):
         train_quasi_gan(recipe(place, eta=3.0), tmp_path / "cut", resume=True)
     train_quasi_gan(recipe(place), tmp_path / "cut", resume=True)
+    (tmp_path / "cut/generator.pt").unlink()  # as after a kill between the last state and the result
+    train_quasi_gan(recipe(place), tmp_path / "cut", resume=True)
     first, second = (load_generator(tmp_path / name / "generator.pt").generator for name in ("whole", "cut"))
     for name, value in first.state_dict().items():
         assert torch.equal(value, second.state_dict()[name]), name
@@ -100,7 +102,7 @@ def test_it_learns_to_reproduce_drops(place, tmp_path):
     train_quasi_gan(recipe(place, steps=40, every=10, batch_size=4, gan=0.0, adversarial=0.0), tmp_path / "run")
     lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     assert lines[-1]["opacity"] < 0.9 * lines[0]["opacity"]
-    assert lines[-1]["diversity"] > 0.2
+    assert lines[-1]["reconstruction"] < lines[0]["reconstruction"]
 
 
 def test_a_classifier_of_other_labels_is_refused(place, tmp_path):

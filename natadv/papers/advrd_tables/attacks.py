@@ -64,7 +64,11 @@ def compare_attacks(
     if len(victims) > 1:
         models = ", ".join(victim.described for victim in victims)
         for name, images in fooled.items():
-            yield _average(name, images, published, setting(average_over=models, seed=request.seed))
+            ours = {model_column(victim.name) for victim in victims}
+            theirs = set(published.get(name, {})) - {AVERAGE}
+            paper = published[name][AVERAGE] if theirs and ours == theirs else None
+            drops = request.drops.setting(box) if name == ADVRD else {}
+            yield _average(name, images, paper, setting(average_over=models, **drops, seed=request.seed))
 
 
 def _number(name: str, column: str, fooled: Tensor, published: Published, said: str) -> Number:
@@ -78,13 +82,13 @@ def _note(fooled: dict[str, dict[int, list[bool]]], name: str, trial: Trial, fou
         images.setdefault(int(number), []).append(hit)
 
 
-def _average(name: str, images: Mapping[int, list[bool]], published: Published, said: str) -> Number:
+def _average(name: str, images: Mapping[int, list[bool]], paper: float | None, said: str) -> Number:
     """Return the rate over all models, whose interval knows that an image is the same for each of them."""
     hits = [sum(found) for found in images.values()]
     totals = [len(found) for found in images.values()]
     low, high = clustered_interval(hits, totals)
     share = 100 * sum(hits) / sum(totals)
-    return Number(name, AVERAGE, share, 100 * low, 100 * high, len(images), published.get(name, {}).get(AVERAGE), said)
+    return Number(name, AVERAGE, share, 100 * low, 100 * high, len(images), paper, said)
 
 
 def _steps(name: str) -> int:

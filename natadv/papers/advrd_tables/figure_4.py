@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from natadv.data.crops import Crops
 from natadv.evaluation.perturbation import perturbation
 from natadv.evaluation.rfid_controls import RenderedDrops
 from natadv.papers.number import Number, setting
 from natadv.papers.panels import image_panel
-from natadv.papers.reality import natural, unseen_crops
-from natadv.papers.request import Request
+from natadv.papers.reality import natural, said_of, unseen_crops
+from natadv.papers.request import Request, required
 from natadv.raindrops.photograph import behind_panes
 from natadv.training.generators import open_generator
 from natadv.training.pictures import to_batch
@@ -44,20 +45,16 @@ def draw_figure(request: Request) -> tuple[bytes, list[Number]]:
     for spec in request.generators:
         drops = open_generator(spec, size)
         generator = drops.generator.to(request.device)
-        first, second = (
-            torch.cat([natural(generator, seed)(some) for some in clean.split(request.batch_size)])
-            for seed in (request.seed, request.seed + 1)
-        )
+        wets = (natural(generator, seed) for seed in (request.seed, request.seed + 1))
+        first, second = (torch.cat([wet(some) for some in clean.split(request.batch_size)]) for wet in wets)
         made[drops.name], about[drops.name] = first, drops.described
         # 0 where codes are ignored; two layouts that never overlap give 2.
         apart = ((first - second).abs().mean((1, 2, 3)) / (first - clean).abs().mean((1, 2, 3)).clamp(min=1e-6)).cpu()
-        numbers.append(
-            _number("difference by code", drops.name, apart, _said(request, crops.photographs, drops.described))
-        )
+        numbers.append(_number("difference by code", drops.name, apart, _said(request, crops, drops.described)))
     for name, images in made.items():
         if name != CLEAN:
             shares = 100 * perturbation(clean, images).coverage.cpu()
-            numbers.append(_number("covered (%)", name, shares, _said(request, crops.photographs, about[name])))
+            numbers.append(_number("covered (%)", name, shares, _said(request, crops, about[name])))
     places = np.linspace(0, len(crops) - 1, min(_COLUMNS, len(crops))).round().astype(int)
     return image_panel({name: _drawn(images[places]) for name, images in made.items()}), numbers
 
@@ -66,9 +63,10 @@ def _drawn(images: Tensor) -> list[np.ndarray]:
     return list((images * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy())
 
 
-def _said(request: Request, photographs: tuple[str, ...], described: str) -> str:
-    data = f"{len(photographs)} crops of {len(set(photographs))} photographs"
-    return setting(data=data, generator=described or None, seed=request.seed)
+def _said(request: Request, crops: Crops, described: str) -> str:
+    return setting(
+        data=said_of(crops, required(request.pairs, "--pairs").name), generator=described or None, seed=request.seed
+    )
 
 
 def _number(row: str, column: str, values: Tensor, said: str) -> Number:

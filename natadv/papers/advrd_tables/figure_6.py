@@ -68,7 +68,8 @@ def draw_figure(request: Request) -> tuple[bytes, list[Number]]:
         [_seen(trial, drawn, looks[name], row, int(trial.labels[place])) for name in shown]
         for row, place in enumerate(places[:_ROWS].tolist())
     ]
-    said = request.setting(trial, **request.drops.setting(request.box))
+    # Of the class predicted: where drops fool, that is another class than the clean map's, in part by selection.
+    said = request.setting(trial, **request.drops.setting(request.box), maps="of the class predicted in each view")
     numbers = [
         Number(
             f"{row}. {line[0].predicted}",

@@ -12,7 +12,7 @@ from natadv.papers.advrd import TABLE_5, papers_data
 from natadv.papers.drops import size_of, size_of_control
 from natadv.papers.number import Number, percentage
 from natadv.papers.request import Request, required
-from natadv.papers.sessions import rate_of, scans_of, setting_of
+from natadv.papers.sessions import rate_of, scan_by, scans_of, setting_of
 from natadv.papers.trial import Trial
 from natadv.papers.victim import open_victim
 
@@ -30,11 +30,11 @@ def numbers(request: Request) -> Iterator[Number]:
     Accuracy is that on all images of the data, whatever the number attacked. Beside the attack asked for stands the
     black box, after its first few drops and after all.
 
-    The session's scans are the two asked for, standard before hardened, or its oldest and its newest.
+    The session's scans are those by bundles of the two checkpoints, or the two asked for, standard before hardened.
 
     Raises:
-        ConfigError: without data, a model and a hardened one, with more than one of each, or if the session has not
-            two scans.
+        ConfigError: without data, a model and a hardened one, with more than one of each, or if the session is no test
+            or has no scan by one of the two models.
         DataError: if a model does not go with the data, or the session is not scanned.
     """
     if len(required(request.models, "--model")) != 1:
@@ -59,7 +59,7 @@ def numbers(request: Request) -> Iterator[Number]:
         yield percentage(row, "digital_control", rate, paper=None, setting=said)
         yield from _black(request, row, trial, generator)
     if request.sessions:
-        yield from _physical(request, _only_session(request))
+        yield from _physical(request, _only_session(request), specs)
 
 
 def _black(request: Request, row: str, trial: Trial, generator: Generator) -> Iterator[Number]:
@@ -72,14 +72,18 @@ def _black(request: Request, row: str, trial: Trial, generator: Generator) -> It
         yield percentage(row, f"black_{count}", rate, paper=None, setting=request.setting(trial, **how))
 
 
-def _physical(request: Request, folder: Path) -> Iterator[Number]:
-    scans = scans_of(folder, request.scans)
-    if len(scans) < len(ROWS):
-        raise ConfigError(f"{folder}: {len(scans)} scan; table 5 needs one by each of the two models")
+def _physical(request: Request, folder: Path, specs: tuple[str, str]) -> Iterator[Number]:
+    archive = open_archive(folder)
+    if archive.settings.purpose != "test":
+        raise ConfigError(f"{folder}: a {archive.settings.purpose} session may have trained a model; record a test")
+    if len(request.scans) not in (0, len(ROWS)):
+        raise ConfigError(
+            f"table 5 takes two --scan, the standard model's and the hardened one's, not {len(request.scans)}"
+        )
+    scans = scans_of(folder, request.scans) if request.scans else [scan_by(folder, Path(spec)) for spec in specs]
     dataset = required(request.data, "--data")
     published = TABLE_5.get(papers_data(dataset.name) or "", {})
-    archive = open_archive(folder)
-    for row, (_, summary) in zip(ROWS, (scans[0], scans[-1]), strict=True):
+    for row, (_, summary) in zip(ROWS, scans, strict=True):
         paper = published.get(row, {}).get("physical")
         yield percentage(row, "physical", rate_of(summary), paper=paper, setting=setting_of(archive, summary))
 

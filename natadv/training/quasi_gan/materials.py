@@ -15,10 +15,8 @@ from natadv.data.pair_split import split_by_photograph
 from natadv.data.pairs import load_pairs
 from natadv.data.photographs import KeptPhotographs, find_photographs
 from natadv.data.rendered import RenderedPairs
-from natadv.errors import ConfigError
-from natadv.evaluation.rfid import rfid
+from natadv.errors import ConfigError, DataError
 from natadv.models.classifier import Classifier
-from natadv.models.features import onnx_features
 from natadv.models.generator import Generator
 from natadv.raindrops.panes import PANES, VIEW_MM
 from natadv.training.checkpoint import load_classifier
@@ -28,6 +26,7 @@ from natadv.training.quasi_gan.recipe import QuasiGanRecipe
 
 _PAIRS, _CODES = 31, 32  # streams of chance
 _SHOWN = 8
+_LEAST_PHOTOGRAPHS = 4  # that RFID can split
 _TURNS = ("clear", "blurred", "discs", "crowded", "blurred", "large", "discs", "blurred")
 """Panes that plates take in turn: most real photographs have their drops out of focus."""
 
@@ -54,8 +53,26 @@ class Materials:
 
 
 def held_back(folder: Path, recipe_seed: int, share: float) -> tuple[list[Pair], list[Pair]]:
-    """Return the real pairs that train, and those held back for RFID; no photograph is in both."""
-    return split_by_photograph(load_pairs(folder), np.random.default_rng([recipe_seed, _PAIRS]), share)
+    """Return the real pairs that train, and those held back for RFID; no photograph is in both.
+
+    Raises:
+        DataError: if the pairs cannot be read or show fewer than two photographs.
+    """
+    pairs = load_pairs(folder)
+    if len({pair.photograph for pair in pairs}) < 2:
+        raise DataError(
+            f"{folder}: pairs of one photograph; half of the photographs are held back, so give two or more"
+        )
+    return split_by_photograph(pairs, np.random.default_rng([recipe_seed, _PAIRS]), share)
+
+
+def _large_enough(pair: Pair, size_px: int) -> Sides:
+    sides = pair.read()
+    if min(sides.clean.shape[:2]) < size_px:
+        raise DataError(
+            f"{pair.rain}: smaller than the {size_px} px of a crop; leave the pair out or take a smaller --size"
+        )
+    return sides
 
 
 def gather(recipe: QuasiGanRecipe) -> Materials:
@@ -70,16 +87,27 @@ def gather(recipe: QuasiGanRecipe) -> Materials:
     rendered = RenderedPairs(
         photographs, size, seed=recipe.seed, wetness=[PANES[name] for name in _TURNS], picture_mm=VIEW_MM, outdoors=True
     )
+    if recipe.extractor and not recipe.pairs:
+        raise ConfigError("--extractor: measures RFID on real pairs; name them by --pairs")
     train, held = held_back(Path(recipe.pairs), recipe.seed, recipe.pairs_share) if recipe.pairs else ([], [])
+    real = tuple(_large_enough(pair, recipe.size_px) for pair in train)
     loaded = load_classifier(Path(recipe.classifier))
+    if loaded.input_size != size:
+        shown = f"{loaded.input_size[1]}x{loaded.input_size[0]}"
+        raise ConfigError(f"--size {recipe.size_px}: {recipe.classifier} takes {shown} px; train both at one size")
     dataset = load_dataset(recipe.data, "train", root=Path(recipe.root))
     if dataset.labels != loaded.labels:
         raise ConfigError(f"{recipe.classifier}: its labels are not those of {recipe.data}; train one on these data")
     pictures = _right(loaded.model, read_pictures(dataset, size))
+    for pair in held:
+        _large_enough(pair, recipe.size_px)
     crops = fixed_crops(held, size, each=_CROPS_EACH, seed=recipe.seed) if held else None
+    shown = len({pair.photograph for pair in held})
+    if recipe.extractor and shown < _LEAST_PHOTOGRAPHS:
+        raise ConfigError(f"--pairs {recipe.pairs}: holds {shown} photographs back; RFID needs {_LEAST_PHOTOGRAPHS}")
     feed = Feed(
         rendered=rendered,
-        real=tuple(pair.read() for pair in train),
+        real=real,
         pictures=pictures,
         batch_size=recipe.batch_size,
         real_count=round(recipe.real_share * recipe.batch_size),
@@ -119,6 +147,10 @@ def _shown(crops: Crops | None, rendered: RenderedPairs) -> Crops:
 
 
 def _measure(crops: Crops, recipe: QuasiGanRecipe) -> Callable[[Generator], float]:
+    # Training without an extractor needs no ONNX.
+    from natadv.evaluation.rfid import rfid  # noqa: PLC0415
+    from natadv.models.features import onnx_features  # noqa: PLC0415
+
     extractor = onnx_features(Path(str(recipe.extractor)))
 
     def measured(generator: Generator) -> float:

@@ -147,7 +147,9 @@ class QuasiGan:
             "adversarial": recipe.adversarial * missed,
         }
         if literal:
-            terms["reconstruction"] = recipe.reconstruction * (wet - pictures.clean).abs().mean()
+            # o' is either image in Eq. 3; a mean over values where Eq. 7 has a norm.
+            change = (wet - pictures.clean).abs().mean() + (dreamt - pictures.fresh).abs().mean()
+            terms["reconstruction"] = recipe.reconstruction * change / 2
         else:
             terms["reconstruction"] = recipe.reconstruction * balanced_l1(wet, pictures.rain, pictures.clean)
             seen, _ = self._makers.encoded(dreamt, pictures.fresh)

@@ -18,7 +18,7 @@ from lightning.fabric import Fabric
 from pydantic import ValidationError
 from torch.utils.tensorboard import SummaryWriter
 
-from natadv.durable import replace_file
+from natadv.durable import file_error, replace_file
 from natadv.errors import ConfigError, DataError
 from natadv.images import write_image
 from natadv.training.device import choose_device
@@ -62,12 +62,16 @@ def train_quasi_gan(
         raise ConfigError(f"{out}: the data changed since the run began; put them back, or train anew")
     run = _Run(fabric, recipe, out, materials)
     if last is None:
-        (out / "samples").mkdir(parents=True, exist_ok=True)
+        try:
+            (out / "samples").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise file_error(out, error) from error
         replace_file(out / "recipe.yaml", recipe.yaml())
     else:
         run.restore(last)
     with reporter() as report:
         run.train(report)
+    run.finish()
     return run.history[-1]
 
 
@@ -146,15 +150,19 @@ class _Run:
         self._keep()
         return ", ".join(f"{name} {value:.3g}" for name, value in measured.items() if name != "step")
 
-    def _keep(self) -> None:
-        about = {
+    def finish(self) -> None:
+        """Write the result, once more where a run ended between its last state and this."""
+        save_generator(self._out / GENERATOR, self._gan.generator, **self._about())
+
+    def _about(self) -> dict[str, Any]:
+        return {
             "kind": self._recipe.kind,
             "recipe": self._recipe.model_dump(mode="json"),
             "metrics": self.history[-1],
             "provenance": self._materials.provenance,
         }
+
+    def _keep(self) -> None:
         state = {"step": self._done, "history": self.history, "gan": self._gan.state()}
-        save_generator(self._out / LAST, self._gan.generator, training=state, **about)
-        if self._done == self._recipe.steps:
-            save_generator(self._out / GENERATOR, self._gan.generator, **about)
+        save_generator(self._out / LAST, self._gan.generator, training=state, **self._about())
         replace_file(self._out / METRICS, "".join(json.dumps(line) + "\n" for line in self.history).encode())
