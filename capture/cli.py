@@ -32,15 +32,22 @@ def run(
     out: Annotated[Path, typer.Option(help="The session's folder; new, or an old one with --resume.")],
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a session that was stopped.")] = False,
     purpose: Annotated[
-        str | None, typer.Option(help="`training`, or `test`: its hits are then refused as training data. [training]")
+        str | None,
+        typer.Option(
+            help="`training`, or `test`: its hits are then refused as training data.", show_default="training"
+        ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Of trajectories, drops and choice of images. [training 0, test 1]")
+        int | None,
+        typer.Option(min=0, help="Of trajectories, drops and choice of images.", show_default="training 0, test 1"),
     ] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="Record so many images, chosen by seed. [all]")] = None,
-    seconds: Annotated[float | None, typer.Option(min=0.1, help="Length of a clip. [5]")] = None,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="Record so many images, chosen by seed.", show_default="all")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="Length of a clip.", show_default="5")] = None,
     spray: Annotated[
-        float | None, typer.Option(min=0.0, help="Seconds of spraying before each clip: more, wetter. [1]")
+        float | None,
+        typer.Option(min=0.0, help="Seconds of spraying before each clip: more, wetter.", show_default="1"),
     ] = None,
 ) -> None:
     """Record one five-second clip through moving wet glass for each image, and its dry control."""

@@ -18,7 +18,7 @@ def export(
     data: Annotated[str, typer.Argument(help="signs, gtsrb, or a labelled image folder.")],
     out: Annotated[Path, typer.Option(help="New folder, with one sub-folder a label.")],
     split: Annotated[str, typer.Option(help="train or test; a fifth of an unsplit folder is test.")] = "test",
-    per_class: Annotated[int | None, typer.Option(min=1, help="Images a class. [default: all]")] = None,
+    per_class: Annotated[int | None, typer.Option(min=1, help="Images a class.", show_default="all")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="Images in all, after --per-class.")] = None,
     part: Annotated[str, typer.Option(help="i/n: the i-th of n parts that share no image.")] = "1/1",
     seed: Annotated[int, typer.Option(min=0, help="Of the choice; parts of one seed are disjoint.")] = 0,

@@ -20,34 +20,39 @@ def classifier(
     data: Annotated[str, typer.Option(help=_DATA)] = "signs",
     out: Annotated[Path, typer.Option(help="New folder for the checkpoint and the metrics.")],
     root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
-    model: Annotated[str | None, typer.Option(help="A timm name. [default: natadv_slim, or --init's]")] = None,
+    model: Annotated[str | None, typer.Option(help="A timm name.", show_default="natadv_slim, or --init's")] = None,
     pretrained: Annotated[bool, typer.Option("--pretrained", help="DOWNLOAD timm's weights.")] = False,
-    size: Annotated[int | None, typer.Option(help="Picture side, px. [default: 64, or --init's]")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the data. [default: 12]")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Pictures a step. [default: 32]")] = None,
-    lr: Annotated[float | None, typer.Option(help="Peak learning rate. [default: 0.006]")] = None,
+    size: Annotated[int | None, typer.Option(help="Picture side, px.", show_default="64, or --init's")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data.", show_default="12")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Pictures a step.", show_default="32")] = None,
+    lr: Annotated[float | None, typer.Option(help="Peak learning rate.", show_default="0.006")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     init: Annotated[Path | None, typer.Option(help="Checkpoint to start from.")] = None,
     hits: Annotated[list[Path] | None, typer.Option(help="Hits folder of a training session; repeatable.")] = None,
     raindrops: Annotated[float, typer.Option(help="Share of pictures behind wet glass, 0..1.")] = 0.0,
     wetness: Annotated[
-        list[str] | None, typer.Option(help="light, medium, heavy, fine, close or soft; repeatable. [default: each]")
+        list[str] | None,
+        typer.Option(help="light, medium, heavy, fine, close or soft; repeatable.", show_default="each"),
     ] = None,
     advrd: Annotated[float, typer.Option(help="Share of pictures that AdvRD attacks as it trains, 0..1.")] = 0.0,
     generator: Annotated[
-        list[str] | None, typer.Option(help="optics, optics:PRESET or generator.pt; repeatable. [default: optics]")
+        list[str] | None,
+        typer.Option(help="optics, optics:PRESET, gan or generator.pt; repeatable.", show_default="optics"),
     ] = None,
-    restarts: Annotated[int | None, typer.Option(help="Codes tried for each attacked picture. [default: 1]")] = None,
+    restarts: Annotated[
+        int | None, typer.Option(help="Codes tried for each attacked picture.", show_default="1")
+    ] = None,
     attack_steps: Annotated[
-        int | None, typer.Option(help="Gradient steps on each; 0 only samples. [default: 3]")
+        int | None, typer.Option(help="Gradient steps on each; 0 only samples.", show_default="3")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     devices: Annotated[int, typer.Option(help="How many of them.")] = 1,
     precision: Annotated[str, typer.Option(help="32-true, bf16-mixed or 16-mixed.")] = "32-true",
-    threads: Annotated[int | None, typer.Option(help="CPU threads. [default: torch's own choice]")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads.", show_default="torch's own choice")] = None,
 ) -> None:
-    """Train a classifier; with --init, --hits and --raindrops, harden one."""
+    """Train a classifier; with --init, --hits, --raindrops and --advrd, harden one."""
+    from natadv.errors import ConfigError
     from natadv.training.classifier import CHECKPOINT, train_classifier
     from natadv.training.device import choose_device, device_name
     from natadv.training.hits import count_hits
@@ -76,13 +81,15 @@ def classifier(
         "precision": precision,
         "threads": threads,
     }
+    if not advrd and (generator or restarts is not None or attack_steps is not None):
+        raise ConfigError("--generator, --restarts and --attack-steps say how --advrd attacks; name its share too")
     recipe = _recipe(given)
     chosen = choose_device(device, count=devices, precision=precision)
     typer.echo(f"training {recipe.model} at {recipe.size_px} px on {device_name(chosen, threads)}", err=True)
     if resume and not out.exists():
         typer.echo(f"{out}: no run there yet; a new one begins", err=True)
     if recipe.hits and not any(count_hits(Path(folder)) for folder in recipe.hits):
-        typer.echo(f"no hits in {', '.join(recipe.hits)}: nothing but --raindrops hardens now", err=True)
+        typer.echo(f"no hits in {', '.join(recipe.hits)}: nothing but --raindrops and --advrd harden now", err=True)
     try:
         metrics = train_classifier(recipe, out, resume=resume, reporter=on_terminal)
     except KeyboardInterrupt:
@@ -103,18 +110,20 @@ def advrd(
     literal: Annotated[bool, typer.Option("--literal", help="The paper's losses to the letter.")] = False,
     root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
     size: Annotated[int, typer.Option(help="Picture side, px; the classifier's.")] = 64,
-    steps: Annotated[int | None, typer.Option(help="Training steps. [default: 4000]")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Rendered pairs a step. [default: 16]")] = None,
-    lr: Annotated[float | None, typer.Option(help="Learning rate. [default: 0.0006]")] = None,
-    eta: Annotated[float | None, typer.Option(help="Classification loss to aim at, Eq. 9. [default: 2]")] = None,
-    adversarial: Annotated[float | None, typer.Option(help="Weight of fooling the classifier.")] = None,
-    width: Annotated[int | None, typer.Option(help="Channels of the coarsest layer. [default: 64]")] = None,
-    every: Annotated[int | None, typer.Option(help="Steps between samples. [default: 500]")] = None,
+    steps: Annotated[int | None, typer.Option(help="Training steps.", show_default="4000")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rendered pairs a step.", show_default="16")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate.", show_default="0.0006")] = None,
+    eta: Annotated[float | None, typer.Option(help="Classification loss to aim at, Eq. 9.", show_default="2")] = None,
+    adversarial: Annotated[
+        float | None, typer.Option(help="Weight of fooling the classifier.", show_default="0.1")
+    ] = None,
+    width: Annotated[int | None, typer.Option(help="Channels of the coarsest layer.", show_default="64")] = None,
+    every: Annotated[int | None, typer.Option(help="Steps between samples.", show_default="500")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="32-true, bf16-mixed or 16-mixed.")] = "32-true",
-    threads: Annotated[int | None, typer.Option(help="CPU threads. [default: torch's own choice]")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads.", show_default="torch's own choice")] = None,
 ) -> None:
     """Train AdvRD's generator of adversarial raindrops."""
     from natadv.training.progress import on_terminal

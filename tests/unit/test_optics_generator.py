@@ -66,13 +66,16 @@ def test_it_agrees_with_the_numpy_renderer_where_drops_stand_apart(wetness: str,
     assert np.abs(ours - theirs).mean() < tolerance * effect
 
 
-@pytest.mark.parametrize("wetness", list(PRESETS))
-def test_touching_drops_cover_what_they_cover_there_and_look_much_alike(wetness: str) -> None:
+@pytest.mark.parametrize(
+    ("wetness", "tolerance"),
+    [("light", 0.15), ("medium", 0.3), ("heavy", 0.6), ("fine", 0.3), ("close", 0.4), ("soft", 0.5)],
+)
+def test_touching_drops_cover_what_they_cover_there_and_look_much_alike(wetness: str, tolerance: float) -> None:
     generator = OpticsGenerator((192, 192), wetness)
     z = _codes(1, generator, 1)
     dry, ours, theirs = _both(generator, z)
     effect = np.abs(theirs - dry).mean()
-    assert np.abs(ours - theirs).mean() < 0.6 * effect
+    assert np.abs(ours - theirs).mean() < tolerance * effect
     _, alpha = generator._glass(torch.zeros(1, 3, 192, 192), generator.population(z))
     scene = Scene(np.zeros((192, 192, 3), np.float32))
     coverage = WetGlass(generator.layout(z[0]), generator.optics).see(scene, Pose()).coverage()
