@@ -9,6 +9,8 @@ from natadv.papers.request import Request
 
 TITLE = "Table 1. Likeness to real raindrops (RFID 1: as like as real ones are to each other)"
 
+SAME = "FID to real drops on the same pictures"
+
 
 def numbers(request: Request) -> Iterator[Number]:
     """Yield a row for each generator, and for what it has to beat: no drops, and rendered ones.
@@ -27,6 +29,7 @@ def numbers(request: Request) -> Iterator[Number]:
         control = judged.name in controls
         for column, paper in TABLE_1.items():
             yield number_of(judged, column, row=judged.name, column=column, paper=None if control else paper)
+        yield Number(judged.name, SAME, judged.same, None, None, judged.found.crops, None, judged.setting)
         for name, against in () if control else controls.items():
             # Splits share their halves between generators, so the comparison is split by split.
             pairs = zip(judged.found.ratios, against.ratios, strict=True)
