@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchattack import PGD
 
 from benchmarks.advrd_loop import advrd_loop
@@ -22,8 +22,8 @@ from natadv.attacks.advrd_black_box import advrd_black_box
 from natadv.evaluation.success import is_right
 from natadv.models.classifier import Classifier
 from natadv.models.frozen import frozen
-from natadv.models.optics_generator import OpticsGenerator
 from natadv.training.checkpoint import load_classifier
+from natadv.training.generators import GAN, Drops, open_generator
 from natadv.training.pictures import to_batch
 
 RESTARTS, STEPS = 25, 10
@@ -44,21 +44,23 @@ def measure(checkpoint: Path | None = None, *, images: int = 8, runs: int = 3) -
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         model = _classifier(checkpoint).to(device)
-        generator = OpticsGenerator(model.input_size, WETNESS).eval().to(device)
+        optics, gan = (open_generator(name, model.input_size) for name in (f"optics:{WETNESS}", GAN))
         clean, labels = _right_ones(model, max(images, BATCH), device)
         where = torch.cuda.get_device_name() if device.type == "cuda" else "one core"
         with frozen(model):
             return [
-                _loop_row(model, generator, clean[:images], labels[:images], runs, where),
-                _step_row(model, generator, clean[:BATCH], labels[:BATCH], runs, where),
+                _loop_row(model, optics, clean[:images], labels[:images], runs, where, ""),
+                _loop_row(model, gan, clean[:images], labels[:images], runs, where, "_gan"),
+                _step_row(model, optics.generator.to(device), clean[:BATCH], labels[:BATCH], runs, where),
             ]
     finally:
         torch.set_num_threads(threads)
 
 
 def _loop_row(
-    model: Classifier, generator: OpticsGenerator, clean: Tensor, labels: Tensor, runs: int, where: str
+    model: Classifier, drops: Drops, clean: Tensor, labels: Tensor, runs: int, where: str, ending: str
 ) -> dict[str, Any]:
+    generator = drops.generator.to(clean.device)
     starts = _starts(len(clean), RESTARTS, generator, clean.device)
     attack: dict[str, Any] = {"generator": generator, "starts": starts, "steps": STEPS}
     fooled: dict[str, int] = {}
@@ -73,21 +75,21 @@ def _loop_row(
     if fooled["loop"] != fooled["batched"]:
         raise RuntimeError(f"the loops fool {fooled['loop']} images, the batch {fooled['batched']}")
     return {
-        "name": "advrd_loop_over_batched",
+        "name": f"advrd_loop_over_batched{ending}",
         "ratio": loop_s / batched_s,
         "ours": len(clean) / batched_s,
         "reference": len(clean) / loop_s,
         "reference_name": "the loops of Algorithm 1, one image at a time",
         "unit": "images/s",
         "better": "higher",
-        "note": f"{model.model_name} at {clean.shape[-1]} px, {WETNESS} wetness, N={RESTARTS}, T={STEPS}, {where}; "
+        "note": f"{model.model_name} at {clean.shape[-1]} px, {drops.described}, N={RESTARTS}, T={STEPS}, {where}; "
         f"both fool {fooled['batched']} of {len(clean)}: {1e3 * batched_s / len(clean):.0f} against "
         f"{1e3 * loop_s / len(clean):.0f} ms an image",
     }
 
 
 def _step_row(
-    model: Classifier, generator: OpticsGenerator, clean: Tensor, labels: Tensor, runs: int, where: str
+    model: Classifier, generator: nn.Module, clean: Tensor, labels: Tensor, runs: int, where: str
 ) -> dict[str, Any]:
     starts = _starts(len(clean), 1, generator, clean.device)
     # What no drops of these fool, no step of 1e-9 does: every row climbs to the end.
@@ -135,7 +137,7 @@ def _in_turn(works: list[Callable[[], object]], runs: int) -> list[float]:
     return [statistics.median(seconds) for seconds in times]
 
 
-def _starts(count: int, restarts: int, generator: OpticsGenerator, device: torch.device) -> Tensor:
+def _starts(count: int, restarts: int, generator: nn.Module, device: torch.device) -> Tensor:
     rng = torch.Generator().manual_seed(0)
     return torch.randn(count, restarts, generator.latent_dim, generator=rng).to(device)
 
