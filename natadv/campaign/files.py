@@ -23,8 +23,6 @@ from natadv.durable import new_folder
 from natadv.errors import DataError
 from natadv.evaluation.rates import Rate
 from natadv.images import write_image
-from natadv.raindrops.drops import Drops
-from natadv.raindrops.layout import save_layout
 
 PROVENANCE = "provenance.jsonl"
 
@@ -62,7 +60,7 @@ def write_campaign(
     keys: Sequence[str],
     numbers: NDArray[np.int64],
     source: Mapping[str, Any],
-    layout: Callable[[NDArray[np.float32]], Drops] | None = None,
+    layout: Callable[[Path, NDArray[np.float32]], None] | None = None,
 ) -> Summary:
     """Write images and papers as they come into a new folder, which appears when all are written.
 
@@ -73,7 +71,7 @@ def write_campaign(
         keys: of the images drawn, in order.
         numbers: of the images drawn, in their dataset.
         source: data, split, seed and part of the images, and what else belongs to the papers of all; without `count`.
-        layout: the drops of a code, (d,), where codes are drops.
+        layout: writes the drops of a code, (d,), to a file, where codes are drops.
 
     Raises:
         ValueError: if the folder exists.
@@ -90,7 +88,7 @@ def write_campaign(
                     (folder / labels[one.target]).mkdir(exist_ok=True)
                     write_image(folder / line["path"], one.image)
                     if layout is not None and one.latent is not None:
-                        save_layout((folder / line["path"]).with_suffix(".json"), layout(one.latent))
+                        layout((folder / line["path"]).with_suffix(".json"), one.latent)
                 papers.write(json.dumps(line) + "\n")
                 lines.append({**line, "latent": None})
         if not lines:

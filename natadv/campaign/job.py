@@ -15,7 +15,7 @@ from natadv.campaign.settings import AdvrdSettings
 from natadv.campaign.target import draw_images, open_target
 from natadv.errors import ConfigError
 from natadv.models.optics_generator import OpticsGenerator
-from natadv.raindrops.drops import Drops
+from natadv.raindrops.layout import save_layout
 from natadv.training.generators import OPTICS, open_generator
 from natadv.training.pictures import Pictures, read_pictures, to_batch
 
@@ -98,8 +98,14 @@ def attack_dataset(
         )
 
 
-def _layout(generator: nn.Module) -> Callable[[NDArray[np.float32]], Drops] | None:
+def _layout(generator: nn.Module) -> Callable[[Path, NDArray[np.float32]], None] | None:
     if not isinstance(generator, OpticsGenerator):
         return None
     here = next(generator.buffers()).device
-    return lambda code: generator.layout(torch.from_numpy(code).to(here))
+
+    def write(path: Path, code: NDArray[np.float32]) -> None:
+        z = torch.from_numpy(code).to(here)
+        ambient = float(generator.population(z[None]).ambient[0])
+        save_layout(path, generator.layout(z), wetness=generator.wetness, ambient=round(ambient, 4))
+
+    return write

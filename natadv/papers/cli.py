@@ -76,7 +76,8 @@ def advrd(
 ) -> None:
     """Run tables and figures of "Adversarial Raindrops" and write results/advrd: ours beside the paper's.
 
-    Each number is written when it is measured; a table keeps what other runs measured in other rows and columns.
+    Each number is written when it is measured. Tables 2, 3, 4 and 7 keep what other runs measured in other rows and
+    columns; tables 1, 5 and 6 and the figures are of one run, and replace the last. What rests on more images stays.
     """
     from natadv.errors import ConfigError
 
@@ -158,7 +159,7 @@ def _sessions(given: Iterable[str]) -> dict[str, Path]:
 def _run_table(request: "Request", number: int, folder: Path, replace: bool) -> None:
     from importlib import import_module
 
-    from natadv.papers.results import write_table
+    from natadv.papers.results import check_smaller, write_table
 
     module, name = import_module(f"natadv.papers.advrd_tables.table_{number}"), f"table-{number}"
     whole = number in _WHOLE
@@ -166,6 +167,8 @@ def _run_table(request: "Request", number: int, folder: Path, replace: bool) -> 
     for found in module.numbers(request):
         measured.append(found)
         if whole:
+            if not replace:
+                check_smaller(folder / f"{name}.csv", [found])
             kept = write_table(folder, name, module.TITLE, measured, whole=True)
         else:
             kept = write_table(folder, name, module.TITLE, [found], replace=replace)
@@ -178,9 +181,11 @@ def _run_table(request: "Request", number: int, folder: Path, replace: bool) -> 
 def _run_figure(request: "Request", number: int, folder: Path, replace: bool) -> None:
     from importlib import import_module
 
-    from natadv.papers.results import write_figure
+    from natadv.papers.results import check_smaller, write_figure
 
     module, name = import_module(f"natadv.papers.advrd_tables.figure_{number}"), f"figure-{number}"
     png, numbers = module.draw_figure(request)
+    if not replace:
+        check_smaller(folder / f"{name}.csv", numbers)
     write_figure(folder, name, module.TITLE, png, numbers)
     typer.echo(folder / f"{name}.png")

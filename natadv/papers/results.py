@@ -14,7 +14,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from natadv.durable import file_error, replace_file
-from natadv.errors import DataError
+from natadv.errors import ConfigError, DataError
 from natadv.papers.markdown import as_markdown
 from natadv.papers.number import Number
 
@@ -67,6 +67,22 @@ def write_figure(folder: Path, name: str, title: str, png: bytes, numbers: Seque
         replace_file(folder / f"{name}.png", png)
         replace_file(folder / f"{name}.csv", _as_csv(numbers))
         replace_file(folder / f"{name}.md", as_markdown(title, numbers, picture=f"{name}.png").encode())
+
+
+def check_smaller(path: Path, numbers: Sequence[Number]) -> None:
+    """Refuse numbers that would replace a table or figure that rests on more images.
+
+    Raises:
+        ConfigError: if a number in one of their places rests on more images.
+        DataError: if what is there is no table of results.
+    """
+    there = {number.place: number for number in (read_numbers(path) if path.exists() else ())}
+    for number in numbers:
+        old = there.get(number.place)
+        if old is not None and old.n > number.n:
+            raise ConfigError(
+                f"{path}: rests on {old.n} images, this run on {number.n}; take other --results, or --replace it"
+            )
 
 
 def read_numbers(path: Path) -> tuple[Number, ...]:

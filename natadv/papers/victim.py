@@ -66,10 +66,10 @@ def open_victim(spec: str, device: str = "cpu") -> Victim:
         name = path.stem if path.stem != "checkpoint" else path.absolute().parent.name
         return Victim(name, _described(path), model, loaded.input_size, len(loaded.labels), loaded.labels)
     if not timm.is_model(spec.split(".", maxsplit=1)[0]):
-        raise ConfigError(f"--model {spec}: neither a file nor a model of timm's")
+        raise ConfigError(f"model {spec}: neither a file nor a model of timm's")
     config = timm.get_pretrained_cfg(spec)
     if config is None or not config.has_weights:
-        raise ConfigError(f"--model {spec}: timm has no weights for it")
+        raise ConfigError(f"model {spec}: timm has no weights for it")
     size = (int(config.input_size[1]), int(config.input_size[2]))
     labels = tuple(str(index) for index in range(1, _IMAGENET + 1))
     model = Sized(create_classifier(spec, labels, size, pretrained=True), size).to(device).eval()

@@ -1,7 +1,8 @@
 """Layouts: drops on a plate as a file, to be put on a bench again drop by drop.
 
-JSON: `plate_mm` [width, height], and `drops`, each with x_mm, y_mm, radius_mm, contact_deg and ragged, the amplitude
-and phase of its contact line's harmonics as [[real, imaginary], ...] in radii. `Drops` says what they mean.
+JSON, positions from the plate's middle: `plate_mm` [width, height], and `drops`, each with x_mm, y_mm, radius_mm,
+contact_deg and ragged, the amplitude and phase of its contact line's harmonics as [[real, imaginary], ...] in radii.
+`Drops` says what they mean.
 """
 
 import json
@@ -16,8 +17,8 @@ from natadv.raindrops.drops import HARMONICS, Drops
 _COLUMNS = ("x_mm", "y_mm", "radius_mm", "contact_deg")
 
 
-def save_layout(path: Path, drops: Drops) -> None:
-    """Write drops, without the film between them.
+def save_layout(path: Path, drops: Drops, **about: str | float) -> None:
+    """Write drops, without the film between them, and what else is to be known about them.
 
     Raises:
         ResourceError: if the disk is full.
@@ -28,7 +29,7 @@ def save_layout(path: Path, drops: Drops) -> None:
         | {"ragged": [[_short(wave.real), _short(wave.imag)] for wave in drops.ragged[i]]}
         for i in range(len(drops))
     ]
-    content = {"plate_mm": list(drops.plate_mm), "drops": rows}
+    content = {**about, "plate_mm": list(drops.plate_mm), "drops": rows}
     replace_file(path, (json.dumps(content) + "\n").encode())
 
 

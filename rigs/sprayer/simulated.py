@@ -46,6 +46,13 @@ class SimulatedSprayerSettings(Settings):
             raise ValueError(f"expected one of {', '.join(PRESETS)}")
         return name
 
+    @field_validator("layout")
+    @classmethod
+    def _is_a_layout(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            load_layout(path)  # before a session begins
+        return path
+
     @field_validator("change")
     @classmethod
     def _are_fields(cls, change: dict[str, float]) -> dict[str, float]:

@@ -70,9 +70,9 @@ def test_finished_images_cost_no_further_pass():
     )
     assert got.fooled.tolist() == [True, True, False]
     assert got.queries[0] == 2
-    # Row 0 goes to image 1's second restart after the first check, which then ends together with the first.
-    assert got.queries.tolist()[1:] == [6, 20]
-    assert got.gradients.tolist() == [0, 3, 15]
+    # Image 1's other restarts wait until its first has failed, which it does not.
+    assert got.queries.tolist()[1:] == [4, 20]
+    assert got.gradients.tolist() == [0, 2, 15]
     assert model.rows == got.queries.sum()
 
 

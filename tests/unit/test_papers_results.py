@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from natadv.errors import DataError
+from natadv.errors import ConfigError, DataError
 from natadv.evaluation.rates import Rate
 from natadv.papers.number import Number, percentage, setting
-from natadv.papers.results import read_numbers, write_figure, write_table
+from natadv.papers.results import check_smaller, read_numbers, write_figure, write_table
 
 ONE = Number("FGSM", "Inc-v3", 80.5, 70.25, 88.0, 100, 80.0, "data nips17; size 299 px")
 
@@ -107,3 +107,12 @@ def test_a_rate_brings_its_interval_and_an_empty_one_is_no_number():
 
 def test_a_setting_says_what_is_known():
     assert setting(data="signs", step_size=0.05, surrogate=None, seed=0) == "data signs; step size 0.05; seed 0"
+
+
+def test_fewer_images_do_not_replace_a_whole_table(tmp_path):
+    many, few = (Number("row", "column", 1.0, None, None, n, None, "") for n in (20, 5))
+    write_table(tmp_path, "table-1", "Title", [many], whole=True)
+    with pytest.raises(ConfigError, match=r"table-1\.csv: rests on 20 images, this run on 5"):
+        check_smaller(tmp_path / "table-1.csv", [few])
+    check_smaller(tmp_path / "table-1.csv", [many])
+    check_smaller(tmp_path / "table-9.csv", [few])
