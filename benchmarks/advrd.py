@@ -31,7 +31,7 @@ WETNESS = "medium"
 BATCH = 64
 
 
-def measure(checkpoint: Path | None = None, *, images: int = 32, runs: int = 3) -> list[dict[str, Any]]:
+def measure(checkpoint: Path | None = None, *, images: int = 12, runs: int = 2) -> list[dict[str, Any]]:
     """Return the rows of this benchmark for benchmarks/results.json.
 
     Args:
