@@ -1,9 +1,12 @@
-"""What a generator's RFID is read against: no drops at all, and our own rendered ones."""
+"""What RFID is measured of: a generator's natural drops, and what they have to beat, none at all and rendered ones."""
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from natadv.models.generator import Generator
 from natadv.raindrops.photograph import RandomGlass
 
 
@@ -27,3 +30,14 @@ class RenderedDrops:
         images = (batch * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
         wet = np.stack([self._glass(np.ascontiguousarray(image), self._rng) for image in images])
         return (torch.from_numpy(wet).permute(0, 3, 1, 2).float() / 255).to(batch.device)
+
+
+def natural(generator: Generator, seed: int) -> Callable[[Tensor], Tensor]:
+    """Return what puts the drops of random codes on clean pictures; every call goes on with the same series."""
+    chance = torch.Generator().manual_seed(seed)
+
+    def wet(clean: Tensor) -> Tensor:
+        codes = torch.randn(len(clean), generator.latent_dim, generator=chance).to(clean)
+        return generator(clean, codes).clamp(0, 1)
+
+    return wet

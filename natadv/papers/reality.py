@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from natadv.data.crops import Crops, fixed_crops
@@ -12,9 +11,8 @@ from natadv.data.pairs import load_pairs
 from natadv.errors import ConfigError, DataError
 from natadv.evaluation.fid import frechet_distance
 from natadv.evaluation.rfid import Rfid, extract, rfid_of_features
-from natadv.evaluation.rfid_controls import RenderedDrops, drop_free
+from natadv.evaluation.rfid_controls import RenderedDrops, drop_free, natural
 from natadv.models.features import onnx_features
-from natadv.models.generator import Generator
 from natadv.papers.number import Number, setting
 from natadv.papers.request import Request, required
 from natadv.raindrops.photograph import RandomGlass, behind_panes
@@ -117,17 +115,6 @@ def number_of(judged: Judged, measure: str, *, row: str, column: str, paper: flo
     return Number(
         row, column, float(np.mean(values)), float(low), float(high), judged.found.crops, paper, judged.setting
     )
-
-
-def natural(generator: Generator, seed: int) -> Callable[[Tensor], Tensor]:
-    """Return what puts the drops of random codes on clean pictures; every call goes on with the same series."""
-    chance = torch.Generator().manual_seed(seed)
-
-    def wet(clean: Tensor) -> Tensor:
-        codes = torch.randn(len(clean), generator.latent_dim, generator=chance).to(clean)
-        return generator(clean, codes).clamp(0, 1)
-
-    return wet
 
 
 def unseen_crops(request: Request) -> Crops:

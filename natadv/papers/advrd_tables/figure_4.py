@@ -10,10 +10,10 @@ from torch import Tensor
 
 from natadv.data.crops import Crops
 from natadv.evaluation.perturbation import perturbation
-from natadv.evaluation.rfid_controls import RenderedDrops
+from natadv.evaluation.rfid_controls import RenderedDrops, natural
 from natadv.papers.number import Number, setting
 from natadv.papers.panels import image_panel
-from natadv.papers.reality import natural, said_of, unseen_crops
+from natadv.papers.reality import said_of, unseen_crops
 from natadv.papers.request import Request, required
 from natadv.raindrops.photograph import behind_panes
 from natadv.training.generators import open_generator

@@ -149,19 +149,13 @@ def _shown(crops: Crops | None, rendered: RenderedPairs) -> Crops:
 def _measure(crops: Crops, recipe: QuasiGanRecipe) -> Callable[[Generator], float]:
     # Training without an extractor needs no ONNX.
     from natadv.evaluation.rfid import rfid  # noqa: PLC0415
+    from natadv.evaluation.rfid_controls import natural  # noqa: PLC0415
     from natadv.models.features import onnx_features  # noqa: PLC0415
 
     extractor = onnx_features(Path(str(recipe.extractor)))
 
     def measured(generator: Generator) -> float:
-        chance = torch.Generator().manual_seed(recipe.seed + _CODES)
-        device = next(generator.parameters()).device  # type: ignore[attr-defined]
-        extractor.to(device)
-
-        def wet(clean: torch.Tensor) -> torch.Tensor:
-            codes = torch.randn((len(clean), generator.latent_dim), generator=chance).to(device)
-            return generator(clean, codes).clamp(0, 1)
-
-        return rfid(crops, wet, extractor).mean
+        extractor.to(next(generator.parameters()).device)  # type: ignore[attr-defined]
+        return rfid(crops, natural(generator, recipe.seed + _CODES), extractor).mean
 
     return measured
