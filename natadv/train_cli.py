@@ -118,6 +118,7 @@ def advrd(
         float | None, typer.Option(help="Weight of fooling the classifier.", show_default="0.1")
     ] = None,
     width: Annotated[int | None, typer.Option(help="Channels of the coarsest layer.", show_default="64")] = None,
+    init: Annotated[Path | None, typer.Option(help="last.pt of a run to fine-tune, as to another eta.")] = None,
     every: Annotated[int | None, typer.Option(help="Steps between samples.", show_default="500")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
@@ -144,6 +145,7 @@ def advrd(
         "eta": eta,
         "adversarial": adversarial,
         "width": width,
+        "init": str(init) if init else None,
         "every": every,
         "seed": seed,
         "device": device,

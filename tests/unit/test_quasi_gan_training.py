@@ -5,8 +5,10 @@ from contextlib import contextmanager
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import helper, numpy_helper
 
 from natadv.errors import ConfigError, DataError
 from natadv.images import write_image
@@ -119,3 +121,80 @@ def test_a_torn_generator_is_refused(place, tmp_path):
         load_generator(tmp_path / "torn.pt")
     with pytest.raises(DataError, match="not a raindrop generator"):
         load_generator(place / "classifier/checkpoint.pt")
+
+
+@pytest.fixture(scope="module")
+def with_pairs(place):
+    """Six photographs with and without drops, and a network that measures how real drops are."""
+    rng = np.random.default_rng(1)
+    for side in ("data", "gt"):
+        (place / "pairs/train" / side).mkdir(parents=True)
+    for index in range(10):
+        clean = cv2.resize(rng.integers(0, 255, (7, 7, 3), dtype=np.uint8), (80, 70), interpolation=cv2.INTER_CUBIC)
+        rain = clean.copy()
+        for x, y in rng.integers(8, 60, (6, 2)):
+            rain[y - 6 : y + 6, x - 6 : x + 6] = rain[y - 6 : y + 6, x - 6 : x + 6][::-1]
+        write_image(place / f"pairs/train/gt/{index}_clean.png", clean)
+        write_image(place / f"pairs/train/data/{index}_rain.png", rain)
+    weights = {"w": rng.normal(size=(6, 3, 5, 5)), "v": rng.normal(size=(6, 4)), "u": rng.normal(size=4)}
+    nodes = [
+        helper.make_node("Conv", ["image", "w"], ["a"], strides=[2, 2]),
+        helper.make_node("Relu", ["a"], ["b"]),
+        helper.make_node("GlobalAveragePool", ["b"], ["c"]),
+        helper.make_node("Flatten", ["c"], ["d"]),
+        helper.make_node("Gemm", ["d", "v", "u"], ["logits"]),
+    ]
+    taken, given = (
+        [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)]
+        for name, shape in (("image", ["n", 3, 64, 64]), ("logits", ["n", 4]))
+    )
+    stored = [numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()]
+    graph = helper.make_graph(nodes, "tiny", taken, given, stored)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.save(model, place / "tiny.onnx")
+    return {"pairs": str(place / "pairs"), "extractor": str(place / "tiny.onnx")}
+
+
+def test_real_pairs_train_and_those_held_back_measure(place, with_pairs, tmp_path):
+    metrics = train_quasi_gan(recipe(place, **with_pairs), tmp_path / "run")
+    assert metrics["rfid"] > 0
+    kept = load_generator(tmp_path / "run/generator.pt").provenance
+    train, held = set(kept["real_pairs"]), set(kept["held_back_pairs"])
+    assert train
+    assert held
+    assert train | held == {f"train/{index}" for index in range(10)}
+    assert not train & held
+
+
+def test_a_run_is_fine_tuned_to_another_eta(place, with_pairs, tmp_path):
+    train_quasi_gan(recipe(place, **with_pairs), tmp_path / "first")
+    last = tmp_path / "first/last.pt"
+    still = recipe(place, **with_pairs, eta=4.0, init=str(last), steps=1, every=1, learning_rate=1e-9)
+    train_quasi_gan(still, tmp_path / "still")
+    before, after = load_generator(last), load_generator(tmp_path / "still/generator.pt")
+    assert after.provenance["init_sha256"] == before.digest
+    assert after.recipe["eta"] == 4.0
+    for name, weight in before.generator.named_parameters():
+        assert torch.allclose(weight, after.generator.get_parameter(name), atol=1e-6), name
+    # The other two networks come along: the losses of its first step are those of a trained run, not of fresh weights.
+    fresh = train_quasi_gan(recipe(place, **with_pairs, eta=4.0, steps=1, every=1, warmup=0.0), tmp_path / "fresh")
+    assert fresh["regression"] != pytest.approx(after.metrics["regression"])
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "message"),
+    [
+        ("generator.pt", {}, r"generator\.pt: holds the generator alone; name the last\.pt beside it"),
+        ("last.pt", {"width": 32}, r"--width 32: .*last\.pt holds a run with 16"),
+        ("last.pt", {"make": QuasiGanRecipe.literal}, "--literal: .* holds a run with natadv"),
+        ("last.pt", {"seed": 1}, "was trained on train/.*, held back now; keep its --seed and --pairs"),
+    ],
+)
+def test_a_run_that_does_not_fit_is_not_fine_tuned(place, with_pairs, tmp_path_factory, file, changes, message):
+    run = place / "begun"
+    if not run.exists():
+        train_quasi_gan(recipe(place, **with_pairs, steps=1, every=1), run)
+    with pytest.raises(ConfigError, match=message):
+        train_quasi_gan(
+            recipe(place, **(with_pairs | {"init": str(run / file)} | changes)), tmp_path_factory.mktemp("new") / "run"
+        )

@@ -21,6 +21,7 @@ from natadv.models.generator import Generator
 from natadv.raindrops.panes import PANES, VIEW_MM
 from natadv.training.checkpoint import load_classifier
 from natadv.training.pictures import Pictures, read_pictures, to_batch
+from natadv.training.quasi_gan.checkpoint import LoadedGenerator, load_generator
 from natadv.training.quasi_gan.feed import Feed
 from natadv.training.quasi_gan.recipe import QuasiGanRecipe
 
@@ -40,6 +41,7 @@ class Materials:
     Attributes:
         feed: what each step sees.
         classifier: the transfer classifier C.
+        initial: the run to fine-tune; None to begin anew.
         shown: pairs for the sample grids; real ones, held back from training, where there are any.
         rfid: measures a generator on the real pairs held back; None without pairs or extractor.
         provenance: names, counts and digests, as plain values.
@@ -47,6 +49,7 @@ class Materials:
 
     feed: Feed
     classifier: Classifier
+    initial: LoadedGenerator | None
     shown: Crops
     rfid: Callable[[Generator], float] | None
     provenance: dict[str, Any]
@@ -83,6 +86,7 @@ def gather(recipe: QuasiGanRecipe) -> Materials:
         DataError: if data or the checkpoint are missing or torn.
     """
     size = (recipe.size_px, recipe.size_px)
+    initial = _initial(recipe)
     photographs = KeptPhotographs(find_photographs(Path(recipe.photographs)))
     rendered = RenderedPairs(
         photographs, size, seed=recipe.seed, wetness=[PANES[name] for name in _TURNS], picture_mm=VIEW_MM, outdoors=True
@@ -90,6 +94,8 @@ def gather(recipe: QuasiGanRecipe) -> Materials:
     if recipe.extractor and not recipe.pairs:
         raise ConfigError("--extractor: measures RFID on real pairs; name them by --pairs")
     train, held = held_back(Path(recipe.pairs), recipe.seed, recipe.pairs_share) if recipe.pairs else ([], [])
+    if initial and (seen := {pair.key for pair in held} & set(initial.provenance["real_pairs"])):
+        raise ConfigError(f"--init {recipe.init}: was trained on {min(seen)}, held back now; keep its --seed and --pairs")
     real = tuple(_large_enough(pair, recipe.size_px) for pair in train)
     loaded = load_classifier(Path(recipe.classifier))
     if loaded.input_size != size:
@@ -116,6 +122,7 @@ def gather(recipe: QuasiGanRecipe) -> Materials:
     return Materials(
         feed=feed,
         classifier=loaded.model,
+        initial=initial,
         shown=_shown(crops, rendered),
         rfid=_measure(crops, recipe) if crops is not None and recipe.extractor else None,
         provenance={
@@ -123,9 +130,26 @@ def gather(recipe: QuasiGanRecipe) -> Materials:
             "real_pairs": [pair.key for pair in train],
             "held_back_pairs": [pair.key for pair in held],
             "classifier_sha256": loaded.digest,
+            "init_sha256": initial.digest if initial else None,
             "pictures": len(pictures),
         },
     )
+
+
+def _initial(recipe: QuasiGanRecipe) -> LoadedGenerator | None:
+    """Return the run to fine-tune, if it fits."""
+    if recipe.init is None:
+        return None
+    loaded = load_generator(Path(recipe.init))
+    if loaded.training is None:
+        raise ConfigError(f"--init {recipe.init}: holds the generator alone; name the last.pt beside it")
+    for option, asked, found in (
+        ("--literal" if recipe.kind == "literal" else "no --literal", recipe.kind, loaded.kind),
+        (f"--width {recipe.width}", recipe.width, loaded.generator.width),
+    ):
+        if asked != found:
+            raise ConfigError(f"{option}: {recipe.init} holds a run with {found}; fine-tune it as what it is")
+    return loaded
 
 
 @torch.inference_mode()

@@ -34,10 +34,12 @@ class QuasiGanRecipe(BaseModel):
         adversarial: weight of |CE - eta| (alpha 3).
         gan: weight of the generator's loss against the discriminator.
         opacity: weight of being opaque where the drops of a rendered pair changed the picture.
-        warmup: share of the steps over which discriminator and classifier get their say, from nothing.
+        warmup: share of the steps over which discriminator and classifier get their say, from nothing; a run that
+            fine-tunes has had it.
         regression: weight of recovering the code from the generated image.
         coverage: weight of covering, from prior codes, as much as from encoded ones.
         real_share: of the discriminator's raindrop images that are photographs, where there are pairs.
+        init: last.pt of a run to fine-tune, as towards another eta; None to begin anew.
         every: steps between samples, measures and the state to resume from.
         seed: of everything random.
         device: where to compute; `auto` takes CUDA where it is.
@@ -71,6 +73,7 @@ class QuasiGanRecipe(BaseModel):
     regression: float = Field(0.5, ge=0)
     coverage: float = Field(10.0, ge=0)
     real_share: float = Field(0.5, ge=0, le=1)
+    init: str | None = None
     every: int = Field(500, ge=1)
     seed: int = Field(0, ge=0)
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -69,11 +69,15 @@ class QuasiGan:
             "judge": self._judge.state_dict(),
         }
 
-    def restore(self, weights: dict[str, Tensor], state: dict[str, object]) -> None:
-        """Take up what `state` returned."""
+    def begin_from(self, weights: dict[str, Tensor], state: dict[str, object]) -> None:
+        """Take up the three networks of another run, whose generator's weights and `state` are given."""
         self.generator.load_state_dict(weights)
         self._encoder.load_state_dict(state["encoder"])  # type: ignore[arg-type]
         self._discriminator.load_state_dict(state["discriminator"])  # type: ignore[arg-type]
+
+    def restore(self, weights: dict[str, Tensor], state: dict[str, object]) -> None:
+        """Take up what `state` returned, optimizers and all."""
+        self.begin_from(weights, state)
         self._maker.load_state_dict(state["maker"])  # type: ignore[arg-type]
         self._judge.load_state_dict(state["judge"])  # type: ignore[arg-type]
 

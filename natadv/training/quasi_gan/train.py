@@ -102,6 +102,8 @@ class _Run:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
             self._gan = QuasiGan(fabric, recipe, materials.classifier)
+        if (initial := materials.initial) is not None:
+            self._gan.begin_from(initial.generator.state_dict(), (initial.training or {})["gan"])
         self._done = 0
         self.history: list[dict[str, Any]] = []
 
@@ -116,7 +118,7 @@ class _Run:
         with SummaryWriter(str(self._out / "tensorboard"), purge_step=self._done) as board:
             for batch in self._materials.feed.batches(self._done, recipe.steps):
                 chance = torch.Generator().manual_seed(recipe.seed * 1_000_003 + _NOISE + self._done * 7919)
-                ramp = recipe.warmup * recipe.steps
+                ramp = 0 if recipe.init else recipe.warmup * recipe.steps
                 losses = self._gan.step(batch, chance, say=min(1.0, self._done / ramp) if ramp else 1.0)
                 self._done += 1
                 if not all(map(math.isfinite, losses.values())):
