@@ -1,7 +1,7 @@
 """The session folder on disk: the one place that knows its layout.
 
     session.json      SessionSettings: all that is needed to repeat the session, written once before anything else
-    images/NNNN.png   the clean images, as shown
+    images/NNNN.png   the clean images, as shown; NNNN.drops.json beside one whose clip has drops of a layout
     clips/NNNN-dry    the control of item NNNN: a Clip through dry glass
     clips/NNNN-wet    its clip: the same through wet glass
     manifest.jsonl    one ClipRecord a line, appended and synced after a clip has its final name; a VoidRecord takes it
@@ -15,7 +15,7 @@ Everything else asks the Archive.
 import fcntl
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +23,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from natadv.durable import PART_SUFFIX, append_line, file_error, new_folder, sync
+from natadv.durable import PART_SUFFIX, append_line, file_error, new_folder, replace_file, sync
 from natadv.errors import ClipError, DataError
 from natadv.images import Image, read_image, write_image
+from natadv.raindrops.drops import Drops
+from natadv.raindrops.layout import SUFFIX, load_layout
 from rigs.clip import Clip, read_clip
 from rigs.geometry import Point, ScreenGeometry
 
@@ -41,12 +43,21 @@ class _Record(BaseModel):
 
 
 class Item(_Record):
-    """One clean image of a session; `source` is its path below the images folder, `sha256` that file's digest."""
+    """One clean image of a session.
+
+    Attributes:
+        number: its place in the session.
+        source: its path below the images folder.
+        label: its class.
+        sha256: of that file.
+        drops_sha256: of the layout beside it, whose drops its clip has; None where the plate is sprayed.
+    """
 
     number: int
     source: str
     label: str
     sha256: str
+    drops_sha256: str | None = None
 
     def clip_name(self, kind: Kind) -> str:
         """Return the folder of its clip below the session's folder."""
@@ -56,6 +67,11 @@ class Item(_Record):
     def image_name(self) -> str:
         """The file of its clean image below the session's folder."""
         return f"images/{self.number:04d}.png"
+
+    @property
+    def layout_name(self) -> str:
+        """The file of its drops below the session's folder, where it has a layout."""
+        return f"images/{self.number:04d}{SUFFIX}"
 
 
 class SessionSettings(_Record):
@@ -211,6 +227,14 @@ class Archive:
         """
         return read_image(self.folder / item.image_name)
 
+    def layout(self, item: Item) -> Drops | None:
+        """Return the drops that an item's clip is to have; None where the plate is sprayed.
+
+        Raises:
+            DataError: if their file is damaged.
+        """
+        return load_layout(self.folder / item.layout_name) if item.drops_sha256 else None
+
     def add(self, item: Item, kind: Kind, clip: Clip, lost: int) -> None:
         """Note a clip as completed; call it once its folder has its final name."""
         record = ClipRecord(
@@ -282,8 +306,16 @@ class Archive:
         return self.folder / "scans" / digest[:12]
 
 
-def create_archive(folder: Path, settings: SessionSettings, images: Sequence[Image]) -> Archive:
+def create_archive(
+    folder: Path, settings: SessionSettings, images: Sequence[Image], layouts: Mapping[int, bytes] | None = None
+) -> Archive:
     """Make a new session folder with its settings and clean images; it appears whole or not at all.
+
+    Args:
+        folder: new.
+        settings: with the items.
+        images: one an item.
+        layouts: files of drops, by the numbers of the items that have one.
 
     Raises:
         DataError: if the folder exists, or cannot be written.
@@ -297,6 +329,8 @@ def create_archive(folder: Path, settings: SessionSettings, images: Sequence[Ima
         for item, image in zip(settings.items, images, strict=True):
             write_image(part / item.image_name, image)
             sync(part / item.image_name)
+            if layouts and item.number in layouts:
+                replace_file(part / item.layout_name, layouts[item.number])
         text = json.dumps(settings.model_dump(mode="json"), indent=1)
         (part / SETTINGS).write_text(text + "\n", encoding="utf-8")
     return Archive(folder, settings)

@@ -1,7 +1,9 @@
 """A session: plan it, record it, and go on with it where it stopped.
 
 For each clean image: show it, wait for the screen to settle, record the control through dry glass, wet the plate,
-and record the clip while the stage carries the plate along a random path. A clip is encoded and written while the
+and record the clip while the stage carries the plate along a random path. Where a layout lies beside the image, as
+`natadv attack advrd --bench` writes it, the plate gets its drops instead of a spray, and the path begins at home, where
+they were found. A clip is encoded and written while the
 next one is being recorded; its line in the manifest follows its folder's final name, so that whatever is killed,
 a clip is either complete and known, complete and found again, or was never there.
 """
@@ -15,7 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -24,12 +26,15 @@ from capture.recorder import Recording, record_frames, record_seconds
 from natadv.data.folder import SOURCE, is_test_split
 from natadv.errors import ConfigError, DataError, DeviceError, ResourceError
 from natadv.images import Image, labelled_files, read_image
+from natadv.raindrops.drops import Drops
+from natadv.raindrops.layout import SUFFIX, load_layout
 from natadv.raindrops.pose import Pose
 from rigs.clip import Clip, write_clip
 from rigs.frame import Frame
 from rigs.geometry import ScreenGeometry
 from rigs.motion import random_path
 from rigs.rig import Rig, RigSettings
+from rigs.sprayer.base import Placer
 
 # Lossless video has been seen to take 0.45 to 0.6 of the raw bytes, noise being what no codec can foretell.
 _STORED_SHARE = 0.6
@@ -124,7 +129,7 @@ def start_session(folder: Path, rig: RigSettings, plan: Plan) -> Archive:
     if folder.exists():
         raise DataError(f"{folder}: exists already; add --resume to go on with it, or name another folder")
     _refuse_test_images(plan)
-    items, images = _choose(plan)
+    items, images, layouts = _choose(plan)
     crop, geometry = _crop(rig.geometry(), rig.frame_size, plan.margin)
     settings = SessionSettings(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -143,7 +148,7 @@ def start_session(folder: Path, rig: RigSettings, plan: Plan) -> Archive:
         rig=rig.model_dump(mode="json"),
     )
     check_disk(folder, settings, len(items))
-    return create_archive(folder, settings, images)
+    return create_archive(folder, settings, images, layouts)
 
 
 def record_session(archive: Archive, rig: Rig, *, progress: Progress | None = None) -> None:
@@ -157,6 +162,7 @@ def record_session(archive: Archive, rig: Rig, *, progress: Progress | None = No
         progress: called after each clip that is noted as complete.
 
     Raises:
+        ConfigError: if images have layouts and the rig's sprayer cannot place drops.
         DeviceError: if the rig fails; what is complete by then is kept.
         ResourceError: if the disk fills up; likewise.
     """
@@ -165,6 +171,12 @@ def record_session(archive: Archive, rig: Rig, *, progress: Progress | None = No
     for item, kind in missing:
         todo.setdefault(item.number, []).append(kind)
     items = {item.number: item for item in archive.settings.items}
+    placed = sum(item.drops_sha256 is not None for item in items.values())
+    if placed and not isinstance(rig.sprayer, Placer):
+        raise ConfigError(
+            f"{archive.folder}: {placed} images have layouts beside them, whose drops this rig's sprayer cannot place; "
+            "begin a session with a folder without *.drops.json"
+        )
     with _writer(archive, progress) as write, _safe(rig):
         for done, (number, kinds) in enumerate(todo.items()):
             check_disk(archive.folder, archive.settings, len(todo) - done)
@@ -198,7 +210,8 @@ def _refuse_test_images(plan: Plan) -> None:
         )
 
 
-def _choose(plan: Plan) -> tuple[list[Item], list[Image]]:
+def _choose(plan: Plan) -> tuple[list[Item], list[Image], dict[int, bytes]]:
+    """Return the images of a session, and the files of their layouts, by number, where they have one."""
     if (plan.images / "train").is_dir() and (plan.images / "test").is_dir():
         raise ConfigError(
             f"{plan.images}: holds train/ and test/, not labels; choose images of one with `natadv data export`"
@@ -209,18 +222,23 @@ def _choose(plan: Plan) -> tuple[list[Item], list[Image]]:
     if plan.count is not None and plan.count < len(files):
         chosen = np.random.default_rng(plan.seed).choice(len(files), plan.count, replace=False)
         files = [files[number] for number in sorted(chosen)]
-    items, images = [], []
+    items, images, layouts = [], [], {}
     for number, file in enumerate(files):
         images.append(read_image(file.path))
+        beside = file.path.with_suffix(SUFFIX)
+        if beside.exists():
+            load_layout(beside)  # before anything is recorded
+            layouts[number] = beside.read_bytes()
         items.append(
             Item(
                 number=number,
                 source=str(file.path.relative_to(plan.images)),
                 label=file.label,
                 sha256=hashlib.sha256(file.path.read_bytes()).hexdigest(),
+                drops_sha256=hashlib.sha256(layouts[number]).hexdigest() if number in layouts else None,
             )
         )
-    return items, images
+    return items, images, layouts
 
 
 def _crop(
@@ -244,6 +262,9 @@ def _record_item(archive: Archive, rig: Rig, item: Item, kinds: list[Kind]) -> I
     travel = rig.travel
     chance = np.random.default_rng((settings.seed, item.number))
     path = random_path(chance, travel.radius_mm, travel.angle_deg, settings.clip_s)
+    layout = archive.layout(item)
+    if layout is not None:
+        path = [Pose(), *path[1:]]
     rig.sprayer.dry()
     rig.screen.show(archive.image(item))
     _go(rig, path[0])
@@ -253,10 +274,19 @@ def _record_item(archive: Archive, rig: Rig, item: Item, kinds: list[Kind]) -> I
     if "dry" in kinds:
         yield "dry", control
     if "wet" in kinds:
-        rig.sprayer.spray(settings.spray_s)
+        _wet(rig, layout, settings.spray_s)
         rig.stage.follow(path[1:])
         yield "wet", record_seconds(rig.camera, settings.clip_s)
         rig.stage.stop()
+
+
+def _wet(rig: Rig, layout: Drops | None, duration_s: float) -> None:
+    """Put a layout's drops on the plate, or spray it."""
+    if layout is None:
+        rig.sprayer.spray(duration_s)
+    else:
+        # The session made sure of it before anything was recorded.
+        cast(Placer, rig.sprayer).place(layout, duration_s)
 
 
 def _go(rig: Rig, pose: Pose) -> None:

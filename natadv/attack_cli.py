@@ -26,7 +26,12 @@ def advrd(
     count: Annotated[int | None, typer.Option(min=1, help="So many images, drawn by seed.", show_default="all")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the images drawn and of the drops.")] = 0,
     root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
-    generator: Annotated[str, typer.Option(help="optics, optics:PRESET, gan, or a generator.pt.")] = "optics",
+    generator: Annotated[
+        str, typer.Option(help="optics, optics:PRESET, either with @LIGHT of a room, gan, or a generator.pt.")
+    ] = "optics",
+    bench: Annotated[
+        Path | None, typer.Option(help="New folder: clean images and the drops that fooled, for `capture run`.")
+    ] = None,
     box: Annotated[str, typer.Option(help="white follows gradients, black tries natural drops.")] = "white",
     restarts: Annotated[int | None, typer.Option(help="N: natural codes of an image.", show_default="25")] = None,
     steps: Annotated[int | None, typer.Option(help="T: checks of a restart.", show_default="10")] = None,
@@ -83,6 +88,7 @@ def advrd(
                 seed=seed,
                 root=root,
                 generator=generator,
+                bench=bench,
                 device=device,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )

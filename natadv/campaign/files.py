@@ -82,7 +82,7 @@ def write_campaign(
     with new_folder(out) as folder:
         with (folder / PROVENANCE).open("w", encoding="utf-8") as papers:
             for one in attacked:
-                name = f"{numbers[one.number]:05d}.png"
+                name = f"{file_name(numbers[one.number])}.png"
                 line = _line(one, name, keys[one.number], labels)
                 if one.fooled:
                     (folder / labels[one.target]).mkdir(exist_ok=True)
@@ -103,6 +103,11 @@ def write_campaign(
         coverage=_mean(fooled, "coverage"),
         queries=_mean(lines, "queries"),
     )
+
+
+def file_name(number: int) -> str:
+    """Return the name, without a suffix, of the files of an image of this number in its dataset."""
+    return f"{number:05d}"
 
 
 def _line(one: Attacked, name: str, key: str, labels: Sequence[str]) -> dict[str, Any]:

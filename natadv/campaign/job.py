@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from natadv.attacks.starts import natural_codes
 from natadv.campaign.attacked import attack_right_ones
-from natadv.campaign.files import Summary, write_campaign
+from natadv.campaign.bench import kept_for_bench, layout_writer
+from natadv.campaign.files import Summary, file_name, write_campaign
 from natadv.campaign.settings import AdvrdSettings
 from natadv.campaign.target import draw_images, open_target
 from natadv.errors import ConfigError
 from natadv.models.optics_generator import OpticsGenerator
-from natadv.raindrops.layout import save_layout
-from natadv.training.generators import OPTICS, open_generator
+from natadv.training.generators import OPTICS, is_trained, open_generator
 from natadv.training.pictures import Pictures, read_pictures, to_batch
 
 _BLOCK, _CODES_BYTES = 256, 2**28
@@ -34,6 +34,7 @@ def attack_dataset(
     seed: int = 0,
     root: Path = Path("data"),
     generator: str = OPTICS,
+    bench: Path | None = None,
     device: str = "auto",
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Summary:
@@ -49,6 +50,8 @@ def attack_dataset(
         seed: of the images drawn and of the drops; an image meets the same drops whatever model is attacked.
         root: where named datasets lie unpacked.
         generator: as `natadv.training.generators` reads it.
+        bench: new folder for the clean images of what fooled and their drops, see `natadv.campaign.bench`; None for
+            none. Optics only.
         device: "auto", "cpu" or "cuda".
         progress: called with the images done and in all.
 
@@ -59,8 +62,11 @@ def attack_dataset(
         DeviceError: if the device is not there.
         ResourceError: if the disk is full.
     """
-    if out.exists():
-        raise ConfigError(f"{out}: exists already; take another folder")
+    for folder in (out, bench):
+        if folder is not None and folder.exists():
+            raise ConfigError(f"{folder}: exists already; take another folder")
+    if bench is not None and is_trained(generator):
+        raise ConfigError(f"--bench: {generator} makes pictures of drops, not drops to place; take --generator optics")
     with open_target(model, gradients=settings.box == "white", device=device) as target:
         height, width = target.input_size
         if settings.translation > min(height, width):
@@ -87,25 +93,24 @@ def attack_dataset(
             progress=lambda done: progress(done, len(pictures)),
         )
         source = {"data": data, "split": split, "seed": seed, "part": [1, 1], "model_sha256": target.digest}
+        source["attack"] = {"generator": opened.described} | settings.papers()
+        save = layout_writer(opened.generator) if isinstance(opened.generator, OpticsGenerator) else None
+        if bench is not None and save is not None:
+            attacked = kept_for_bench(
+                attacked,
+                bench,
+                clean=pictures.images,
+                names=[file_name(number) for number in drawn.numbers],
+                labels=target.labels,
+                source=source,
+                save=save,
+            )
         return write_campaign(
             attacked,
             out,
             labels=target.labels,
             keys=drawn.dataset.keys,
             numbers=drawn.numbers,
-            source={**source, "attack": {"generator": opened.described} | settings.papers()},
-            layout=_layout(opened.generator),
+            source=source,
+            layout=save,
         )
-
-
-def _layout(generator: nn.Module) -> Callable[[Path, NDArray[np.float32]], None] | None:
-    if not isinstance(generator, OpticsGenerator):
-        return None
-    here = next(generator.buffers()).device
-
-    def write(path: Path, code: NDArray[np.float32]) -> None:
-        z = torch.from_numpy(code).to(here)
-        ambient = float(generator.population(z[None]).ambient[0])
-        save_layout(path, generator.layout(z), wetness=generator.wetness, ambient=round(ambient, 4))
-
-    return write

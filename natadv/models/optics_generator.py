@@ -6,8 +6,10 @@ sit, how large, how steep and how ragged they are, and how bright the room is. W
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -34,25 +36,32 @@ class OpticsGenerator(nn.Module):
         wetness: name of the preset that says what drops a plate has and where it stands.
         drops: how many drops are on the part of the plate that the camera sees.
         plate_mm: width and height of that part.
+        ambient: linear light around the picture, of its white; None where the code says it.
     """
 
-    def __init__(self, size: tuple[int, int], wetness: str = "medium", *, amount: float = 1.0) -> None:
+    def __init__(
+        self, size: tuple[int, int], wetness: str = "medium", *, amount: float = 1.0, ambient: float | None = None
+    ) -> None:
         """Set up the bench.
 
         Args:
             size: height and width of the pictures, px.
             wetness: a preset of `natadv.raindrops.presets`.
             amount: length of the spray, in the preset's own; scales the number of drops.
+            ambient: light of a room that stays as it is, as a rig's `bench: ambient`, of the picture's white; None for
+                rooms from dark to bright, one a code.
 
         Raises:
-            ValueError: if the size or the amount is not positive, or there is no such preset.
+            ValueError: if the size or the amount is not positive, the light is negative, or there is no such preset.
         """
         super().__init__()
         if min(size) < 1 or not (math.isfinite(amount) and amount > 0):
             raise ValueError(f"expected a size and an amount above 0, got {size} and {amount}")
+        if ambient is not None and not 0 <= ambient < math.inf:
+            raise ValueError(f"expected an ambient light of 0 or more, got {ambient}")
         if wetness not in PRESETS:
             raise ValueError(f"expected one of {', '.join(PRESETS)}, got {wetness!r}")
-        self.size, self.wetness = (int(size[0]), int(size[1])), wetness
+        self.size, self.wetness, self.ambient = (int(size[0]), int(size[1])), wetness, ambient
         kind = PRESETS[wetness]
         self._spray = kind.drops
         self._zoom = max(1, math.ceil(_RENDERED_PX / max(size)))
@@ -73,7 +82,10 @@ class OpticsGenerator(nn.Module):
 
     def population(self, z: Tensor) -> Population:
         """Return the drops that codes, (n, d), describe."""
-        return population_of(z, self._spray, self.plate_mm)
+        drops = population_of(z, self._spray, self.plate_mm)
+        if self.ambient is None:
+            return drops
+        return replace(drops, ambient=torch.full_like(drops.ambient, self.ambient))
 
     def layout(self, z: Tensor) -> Drops:
         """Return the drops of one code, (d,), for `natadv.raindrops` or a rig."""

@@ -14,6 +14,9 @@ from natadv.durable import replace_file
 from natadv.errors import DataError
 from natadv.raindrops.drops import HARMONICS, Drops
 
+SUFFIX = ".drops.json"
+"""Of the layout that lies beside an image and is to be put before it: `17.png`, `17.drops.json`."""
+
 _COLUMNS = ("x_mm", "y_mm", "radius_mm", "contact_deg")
 
 

@@ -1,6 +1,7 @@
-"""Generators by name: `optics`, `optics:PRESET`, `gan`, or the file of a trained one."""
+"""Generators by name: `optics`, `optics:PRESET`, either with `@LIGHT`, `gan`, or the file of a trained one."""
 
 import hashlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,14 +38,29 @@ def check_generator(name: str) -> None:
     """Refuse a name that `open_generator` could not open, without opening it.
 
     Raises:
-        ConfigError: if there is no such preset or file.
+        ConfigError: if there is no such preset or file, or the light is none.
     """
-    kind, colon, wetness = name.partition(":")
-    if kind == OPTICS:
-        if colon and wetness not in PRESETS:
-            raise ConfigError(f"generator {name}: no preset {wetness!r}; there are {', '.join(PRESETS)}")
+    if not is_trained(name):
+        _bench_of(name)
     elif not generator_file(name).is_file():
         raise ConfigError(f"generator {name}: not a file, nor {OPTICS}, {OPTICS}:PRESET or {GAN}")
+
+
+def _bench_of(name: str) -> tuple[str, float | None]:
+    """Return the preset and the room's light that a name of optics says; None for rooms of any light."""
+    kind, at, light = name.partition("@")
+    _, colon, wetness = kind.partition(":")
+    if colon and wetness not in PRESETS:
+        raise ConfigError(f"generator {name}: no preset {wetness!r}; there are {', '.join(PRESETS)}")
+    if not at:
+        return wetness or _WETNESS, None
+    try:
+        ambient = float(light)
+    except ValueError:
+        ambient = math.nan
+    if not 0 <= ambient < math.inf:
+        raise ConfigError(f"generator {name}: expected a room's light after @, as 0.02 of the picture's white")
+    return wetness or _WETNESS, ambient
 
 
 def open_generator(name: str, size: tuple[int, int]) -> Drops:
@@ -52,7 +68,8 @@ def open_generator(name: str, size: tuple[int, int]) -> Drops:
 
     Args:
         name: `optics` (medium wet), `optics:` with a preset of `natadv.raindrops.presets`, `gan` for the quasi-GAN
-            that comes with natadv, or a file of `natadv train advrd`.
+            that comes with natadv, or a file of `natadv train advrd`. Optics takes rooms from dark to bright, or one
+            whose light follows an @: `optics:heavy@0.02`.
         size: height and width of the pictures, px.
 
     Raises:
@@ -63,14 +80,15 @@ def open_generator(name: str, size: tuple[int, int]) -> Drops:
     if is_trained(name):
         loaded = load_generator(generator_file(name))
         return Drops(loaded.generator.requires_grad_(False), generator_name(name), described(name))
-    wetness = name.partition(":")[2] or _WETNESS
-    return Drops(OpticsGenerator(size, wetness).eval(), generator_name(name), described(name))
+    wetness, ambient = _bench_of(name)
+    optics = OpticsGenerator(size, wetness, ambient=ambient)
+    return Drops(optics.eval(), generator_name(name), described(name))
 
 
 def generator_name(name: str) -> str:
     """Return what a table calls it: `optics`, `optics heavy`, `gan`, or the name of a file, or of its folder."""
     if not is_trained(name):
-        return name.replace(":", " ")
+        return name.replace(":", " ").replace("@", " light ")
     path = generator_file(name).absolute()
     return path.parent.name if path.stem == "generator" else path.stem
 
@@ -78,14 +96,15 @@ def generator_name(name: str) -> str:
 def described(name: str) -> str:
     """Return the name and what the drops depend on: the preset, or the start of the file's sha256."""
     if not is_trained(name):
-        return f"{OPTICS} {name.partition(':')[2] or _WETNESS}"
+        wetness, ambient = _bench_of(name)
+        return f"{OPTICS} {wetness}" + ("" if ambient is None else f" light {ambient:g}")
     digest = hashlib.sha256(generator_file(name).read_bytes()).hexdigest()
     return f"{generator_name(name)} sha256 {digest[:12]}"
 
 
 def is_trained(name: str) -> bool:
     """Tell whether a name stands for a trained generator, not for optics."""
-    return name.partition(":")[0] != OPTICS
+    return name.partition("@")[0].partition(":")[0] != OPTICS
 
 
 def generator_file(name: str) -> Path:

@@ -1,6 +1,8 @@
 """What every sprayer does."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+
+from natadv.raindrops.drops import Drops
 
 
 class Sprayer(Protocol):
@@ -16,4 +18,13 @@ class Sprayer(Protocol):
 
     def close(self) -> None:
         """Shut the valve and let the device go. Never raises, may be called twice."""
+        ...
+
+
+@runtime_checkable
+class Placer(Sprayer, Protocol):
+    """A sprayer that can put each drop where it is told; one with a nozzle cannot."""
+
+    def place(self, drops: Drops, duration_s: float) -> None:
+        """Wet the plate with these drops and no others, in `duration_s` seconds."""
         ...

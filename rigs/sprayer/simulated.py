@@ -2,14 +2,12 @@
 
 from dataclasses import fields, replace
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, field_validator
 
 from natadv.errors import DeviceError
-from natadv.raindrops.drops import DropParameters
-from natadv.raindrops.layout import load_layout
+from natadv.raindrops.drops import DropParameters, Drops
 from natadv.raindrops.presets import PRESETS
 from rigs.bench import Bench
 from rigs.settings import Settings
@@ -22,8 +20,6 @@ class SimulatedSprayerSettings(Settings):
         drops: name of a preset of natadv/raindrops/presets.py: its drops, not its bench.
         change: fields of natadv.raindrops.drops.DropParameters that are to be other than the preset's.
         amount: drops after one second of spraying, as a share of the preset's.
-        layout: file of a drop layout, as `natadv attack advrd --generator optics` writes it; the plate gets it instead
-            of a spray.
         dry_s: how long it takes to dry the plate.
     """
 
@@ -31,7 +27,6 @@ class SimulatedSprayerSettings(Settings):
     drops: str = "medium"
     change: dict[str, float] = Field(default_factory=dict)
     amount: NonNegativeFloat = 1.0
-    layout: Path | None = None
     dry_s: NonNegativeFloat = 5.0
 
     @property
@@ -46,13 +41,6 @@ class SimulatedSprayerSettings(Settings):
             raise ValueError(f"expected one of {', '.join(PRESETS)}")
         return name
 
-    @field_validator("layout")
-    @classmethod
-    def _is_a_layout(cls, path: Path | None) -> Path | None:
-        if path is not None:
-            load_layout(path)  # before a session begins
-        return path
-
     @field_validator("change")
     @classmethod
     def _are_fields(cls, change: dict[str, float]) -> dict[str, float]:
@@ -66,7 +54,7 @@ class SimulatedSprayerSettings(Settings):
 
 
 class SimulatedSprayer:
-    """A `Sprayer` in the bench's world."""
+    """A `Placer` in the bench's world."""
 
     def __init__(self, settings: SimulatedSprayerSettings, world: Bench) -> None:
         self._settings = settings
@@ -78,14 +66,22 @@ class SimulatedSprayer:
 
         Raises:
             DeviceError: if the sprayer is closed.
-            DataError: if there is a layout whose file cannot be read.
         """
+        self._check_open()
+        self._world.wet(self._settings.parameters, self._settings.amount * duration_s, duration_s)
+
+    def place(self, drops: Drops, duration_s: float) -> None:
+        """Wet the plate with these drops and no others.
+
+        Raises:
+            DeviceError: if the sprayer is closed.
+        """
+        self._check_open()
+        self._world.place(drops, duration_s)
+
+    def _check_open(self) -> None:
         if not self._open:
             raise DeviceError("simulated sprayer: closed")
-        if self._settings.layout is not None:
-            self._world.place(load_layout(self._settings.layout), duration_s)
-            return
-        self._world.wet(self._settings.parameters, self._settings.amount * duration_s, duration_s)
 
     def dry(self) -> None:
         """Take all water off the plate."""

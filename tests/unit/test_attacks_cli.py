@@ -19,6 +19,8 @@ from natadv.data.load import load_dataset
 from natadv.errors import ConfigError, DataError
 from natadv.images import labelled_files, read_image, write_image
 from natadv.models.classifier import create_classifier
+from natadv.models.optics_generator import OpticsGenerator
+from natadv.raindrops.layout import load_layout
 from natadv.training.checkpoint import load_classifier, save_checkpoint
 from natadv.training.quasi_gan.checkpoint import create_generator, save_generator
 from tests.tiny_bundle import LABELS, write_tiny_bundle
@@ -112,6 +114,30 @@ def test_what_is_written_fools_and_says_where_it_comes_from(place, tmp_path):
     }
 
 
+def test_a_bench_gets_the_clean_images_and_the_drops_that_fooled(place, tmp_path):
+    arguments = (place / "checkpoint.pt", "--data", place / "data", "--box", "black", *QUICK)
+    bench = tmp_path / "bench"
+    run(*arguments, "--generator", "optics:close@0.02", "--out", tmp_path / "a", "--bench", bench)
+    fooled = [line for line in papers(tmp_path / "a") if line["fooled"]]
+    assert fooled
+    assert {file.path.relative_to(bench).as_posix() for file in labelled_files(bench)} == {f["path"] for f in fooled}
+    model = load_classifier(place / "checkpoint.pt").model
+    optics = OpticsGenerator(SIZE, "close", ambient=0.02)
+    for line in fooled:
+        clean, layout = read_image(bench / line["path"]), (bench / line["path"]).with_suffix(".drops.json")
+        assert np.array_equal(clean, read_image(place / "data" / "test" / line["key"]))
+        assert json.loads(layout.read_text())["ambient"] == 0.02
+        # The drops of the layout, put before the clean image, are what fooled.
+        code = torch.tensor(line["latent"])
+        assert np.array_equal(load_layout(layout).radius_mm, optics.layout(code).radius_mm)
+        batch = torch.from_numpy(clean).permute(2, 0, 1)[None].float() / 255
+        with torch.no_grad():
+            assert model.labels[model(optics(batch, code[None])).argmax()] == line["predicted"]
+    assert json.loads((bench / "source.json").read_text())["count"] == len(fooled)
+    with pytest.raises(DataError, match="images of a test split"):
+        load_dataset(bench, "train")
+
+
 def test_what_was_made_of_test_images_trains_nothing(place, tmp_path):
     arguments = (place / "checkpoint.pt", "--data", place / "data", "--box", "black", *QUICK)
     run(*arguments, "--out", tmp_path / "a")
@@ -186,6 +212,9 @@ def test_a_quasi_gan_is_a_generator_too(place, tmp_path):
         (("--translation", 17), "wider than the model's 16x16 px input"),
         (("--box", "black", "--steps", 3), "^steps: a black box gives no gradient"),
         (("--generator", "optics:damp"), "no preset 'damp'"),
+        (("--generator", "optics@dark"), "generator optics@dark: expected a room's light after @"),
+        (("--generator", "optics:close@-1"), "expected a room's light after @"),
+        (("--generator", "gan", "--bench", "bench"), "--bench: gan makes pictures of drops, not drops to place"),
         (("--count", 15), "there are only 14 images"),
         (("--split", "valid"), "expected train or test"),
         (("--device", "tpu"), "expected auto, cpu or cuda"),

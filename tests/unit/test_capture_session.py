@@ -3,12 +3,17 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from capture import session
 from capture.archive import LOCK, MANIFEST, Recovery, create_archive, open_archive
 from capture.session import Plan, check_plan, plan_of, record_session, start_session
 from natadv.errors import ClipError, ConfigError, DataError, DeviceError, ResourceError
+from natadv.images import labelled_files
+from natadv.raindrops.drops import Drops
+from natadv.raindrops.layout import SUFFIX, save_layout
+from natadv.raindrops.presets import PRESETS
 from rigs.rig import load_rig
 from tests.rig_files import image_folder, small_rig
 
@@ -58,6 +63,53 @@ def test_stored_frames_hold_the_picture_where_the_geometry_says(tmp_path, rig_se
     shown = archive.image(item)[4::8, 4::8].astype(float)
     # Other than the light's exact level, what the camera saw is what was shown.
     assert _correlation(seen, shown) > 0.97
+
+
+def _lay(images, drops):
+    """Put a layout beside the second image of a folder; return both files."""
+    image = labelled_files(images)[1].path
+    save_layout(image.with_suffix(SUFFIX), drops)
+    return image, image.with_suffix(SUFFIX)
+
+
+def test_a_layout_beside_an_image_is_put_on_the_plate_at_home(tmp_path, rig_settings, plan):
+    drops = Drops.empty((80.0, 80.0)).sprayed(np.random.default_rng(0), PRESETS["close"].drops)
+    _, layout = _lay(plan.images, drops)
+    archive = start_session(tmp_path / "session", rig_settings, plan)
+    layout.unlink()  # the session has its own
+    _record(archive, rig_settings)
+    again = open_archive(tmp_path / "session")
+    placed = [item.number for item in again.settings.items if item.drops_sha256]
+    assert placed == [1]
+    assert np.array_equal(again.layout(again.settings.items[1]).x_mm, drops.x_mm)
+    assert again.layout(again.settings.items[0]) is None
+    for item in again.settings.items:
+        table = again.clip(item, "wet").table()
+        at_home = [(table[name][0].as_py()) for name in ("x_mm", "y_mm", "angle_deg")] == [0, 0, 0]
+        assert at_home == (item.number in placed)
+        assert (set(table["drop_count"].to_pylist()) == {len(drops)}) == (item.number in placed)
+
+
+class _Nozzle:
+    """A sprayer that cannot tell drops where to go."""
+
+    def __init__(self, sprayer):
+        self.spray, self.dry, self.close = sprayer.spray, sprayer.dry, sprayer.close
+
+
+def test_a_torn_layout_or_a_sprayer_that_cannot_place_is_refused(tmp_path, rig_settings, plan):
+    _, layout = _lay(plan.images, Drops.empty())
+    archive = start_session(tmp_path / "session", rig_settings, plan)
+    with (
+        rig_settings.open() as rig,
+        pytest.raises(ConfigError, match="1 images have layouts beside them, whose drops this rig's sprayer cannot"),
+    ):
+        record_session(archive, replace(rig, sprayer=_Nozzle(rig.sprayer)))
+    assert not archive.records()
+    layout.write_text("{")
+    with pytest.raises(DataError, match="not a drop layout"):
+        start_session(tmp_path / "another", rig_settings, plan)
+    assert not (tmp_path / "another").exists()
 
 
 def _correlation(a, b):

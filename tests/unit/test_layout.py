@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from natadv.errors import DataError
+from natadv.errors import DataError, DeviceError
 from natadv.models.optics_generator import OpticsGenerator
 from natadv.raindrops.drops import Drops
 from natadv.raindrops.glass import WetGlass
@@ -13,6 +13,7 @@ from natadv.raindrops.pose import Pose
 from natadv.raindrops.scene import Scene
 from rigs.bench import Bench, BenchSettings
 from rigs.clock import VirtualClock
+from rigs.sprayer.base import Placer
 from rigs.sprayer.simulated import SimulatedSprayer, SimulatedSprayerSettings
 
 
@@ -57,16 +58,21 @@ def test_a_radius_below_zero_is_no_drop(tmp_path):
         load_layout(tmp_path / "a.json")
 
 
-def test_a_found_layout_can_be_put_on_the_bench(tmp_path):
+def test_a_found_layout_can_be_put_on_the_bench():
     generator = OpticsGenerator((64, 64), "close")
     code = torch.randn(generator.latent_dim, generator=torch.Generator().manual_seed(0))
-    save_layout(tmp_path / "found.json", generator.layout(code))
     world = Bench(BenchSettings(), VirtualClock())
-    settings = SimulatedSprayerSettings(kind="simulated", layout=tmp_path / "found.json")
-    SimulatedSprayer(settings, world).spray(0.5)
+    sprayer = SimulatedSprayer(SimulatedSprayerSettings(kind="simulated"), world)
+    assert isinstance(sprayer, Placer)
+    sprayer.spray(1.0)
+    sprayer.place(generator.layout(code), 0.5)
     assert len(world.drops) == generator.drops
+    assert world.clock.now_s() == 1.5
     dry = np.full((128, 128, 3), 0.5, np.float32)
     view = WetGlass(world.drops, generator.optics).see(Scene(dry), Pose())
     assert view.coverage() > 0.05
     world.dry(1.0)
     assert len(world.drops) == 0
+    sprayer.close()
+    with pytest.raises(DeviceError, match="closed"):
+        sprayer.place(generator.layout(code), 0.5)

@@ -10,7 +10,9 @@ from natadv.models.classifier import create_classifier
 LABELS = ("a", "b", "c")
 
 
-@pytest.mark.parametrize("name", ["natadv_slim", "natadv_slim_wide", "test_resnet.r160_in1k", "test_vit", "test_efficientnet"])
+@pytest.mark.parametrize(
+    "name", ["natadv_slim", "natadv_slim_wide", "test_resnet.r160_in1k", "test_vit", "test_efficientnet"]
+)
 def test_any_timm_name_gives_logits(name):
     model = create_classifier(name, LABELS, (64, 64)).eval()
     assert model(torch.rand(2, 3, 64, 64)).shape == (2, 3)

@@ -185,3 +185,16 @@ def test_it_refuses_other_shapes() -> None:
         generator(torch.zeros(2, 3, 32, 32), _codes(1, generator))
     with pytest.raises(ValueError, match="expected codes"):
         population_of(torch.zeros(1, 4), DropParameters(), (10.0, 10.0))
+
+
+def test_a_room_that_stays_as_it_is_takes_its_light_from_no_code() -> None:
+    rooms, dark = OpticsGenerator((48, 48), "close"), OpticsGenerator((48, 48), "close", ambient=0.02)
+    z = _codes(4, rooms)
+    assert len(set(rooms.population(z).ambient.tolist())) == 4
+    assert dark.population(z).ambient.tolist() == pytest.approx([0.02] * 4)
+    assert torch.equal(dark.population(z).x_mm, rooms.population(z).x_mm)
+    z[:, 0] = -40.0  # of the rooms, the darkest: 0.02
+    images = _scene(48).expand(4, -1, -1, -1)
+    assert torch.allclose(rooms(images, z), dark(images, z), atol=1e-6)
+    with pytest.raises(ValueError, match="expected an ambient light of 0 or more"):
+        OpticsGenerator((48, 48), ambient=-1.0)

@@ -95,7 +95,9 @@ def gather(recipe: QuasiGanRecipe) -> Materials:
         raise ConfigError("--extractor: measures RFID on real pairs; name them by --pairs")
     train, held = held_back(Path(recipe.pairs), recipe.seed, recipe.pairs_share) if recipe.pairs else ([], [])
     if initial and (seen := {pair.key for pair in held} & set(initial.provenance["real_pairs"])):
-        raise ConfigError(f"--init {recipe.init}: was trained on {min(seen)}, held back now; keep its --seed and --pairs")
+        raise ConfigError(
+            f"--init {recipe.init}: was trained on {min(seen)}, held back now; keep its --seed and --pairs"
+        )
     real = tuple(_large_enough(pair, recipe.size_px) for pair in train)
     loaded = load_classifier(Path(recipe.classifier))
     if loaded.input_size != size:
