@@ -23,7 +23,7 @@ from natadv.evaluation.success import is_right
 from natadv.models.classifier import Classifier
 from natadv.models.frozen import frozen
 from natadv.training.checkpoint import load_classifier
-from natadv.training.generators import GAN, Drops, open_generator
+from natadv.training.generators import GAN, OpenedGenerator, open_generator
 from natadv.training.pictures import to_batch
 
 RESTARTS, STEPS = 25, 10
@@ -58,7 +58,7 @@ def measure(checkpoint: Path | None = None, *, images: int = 12, runs: int = 2) 
 
 
 def _loop_row(
-    model: Classifier, drops: Drops, clean: Tensor, labels: Tensor, runs: int, where: str, ending: str
+    model: Classifier, drops: OpenedGenerator, clean: Tensor, labels: Tensor, runs: int, where: str, ending: str
 ) -> dict[str, Any]:
     generator = drops.generator.to(clean.device)
     starts = _starts(len(clean), RESTARTS, generator, clean.device)

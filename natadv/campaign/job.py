@@ -13,7 +13,10 @@ from natadv.campaign.attacked import attack_right_ones
 from natadv.campaign.bench import kept_for_bench, layout_writer
 from natadv.campaign.files import Summary, file_name, write_campaign
 from natadv.campaign.settings import AdvrdSettings
-from natadv.campaign.target import draw_images, open_target
+from natadv.campaign.target import open_target
+from natadv.data.draw import draw
+from natadv.data.load import load_dataset
+from natadv.data.match import targets_by_label
 from natadv.errors import ConfigError
 from natadv.models.optics_generator import OpticsGenerator
 from natadv.training.generators import OPTICS, is_trained, open_generator
@@ -73,8 +76,9 @@ def attack_dataset(
             raise ConfigError(f"--translation {settings.translation}: wider than the model's {width}x{height} px input")
         opened = open_generator(generator, target.input_size)
         drops = opened.generator.to(target.device)
-        drawn = draw_images(data, split, count=count, seed=seed, labels=target.labels, root=root)
-        pictures = Pictures(read_pictures(drawn.dataset, target.input_size).images, drawn.targets)
+        drawn = draw(load_dataset(data, split, root=root), count=count, seed=seed)
+        targets = targets_by_label(drawn.dataset, target.labels)
+        pictures = Pictures(read_pictures(drawn.dataset, target.input_size).images, targets)
 
         block = max(1, min(_BLOCK, _CODES_BYTES // (4 * settings.restarts * drops.latent_dim)))
 

@@ -1,4 +1,4 @@
-"""What a campaign needs: a classifier, as trained or as deployed, and images of its classes."""
+"""What a campaign attacks: a classifier, as trained or as deployed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,13 +8,10 @@ from typing import Literal, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from natadv.attacks.success import Model
-from natadv.data.dataset import Dataset
-from natadv.data.load import load_dataset
-from natadv.errors import ConfigError, DataError
+from natadv.errors import ConfigError
 from natadv.training.checkpoint import load_classifier
 from natadv.training.device import choose_device
 
@@ -36,21 +33,6 @@ class Target:
     input_size: tuple[int, int]
     digest: str
     device: torch.device
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """Images drawn from a dataset to be attacked.
-
-    Attributes:
-        dataset: the drawn images alone, in the order of their numbers.
-        numbers: of each image in the whole dataset, (n,).
-        targets: its true class among the model's, (n,).
-    """
-
-    dataset: Dataset
-    numbers: NDArray[np.int64]
-    targets: NDArray[np.int64]
 
 
 @contextmanager
@@ -82,32 +64,3 @@ def open_target(path: Path, *, gradients: bool, device: str) -> Iterator[Target]
             return torch.from_numpy(classifier.probabilities(np.ascontiguousarray(frames.numpy())))
 
         yield Target(ask, classifier.labels, classifier.input_size, classifier.digest, torch.device("cpu"))
-
-
-def draw_images(
-    data: str, split: str, *, count: int | None, seed: int, labels: tuple[str, ...], root: Path = Path("data")
-) -> Drawn:
-    """Draw images of a dataset, each as likely as any other; classes are matched by label.
-
-    Args:
-        data: a dataset's name or a folder.
-        split: "train" or "test".
-        count: so many; None takes all.
-        seed: of the draw.
-        labels: the model's, one per class.
-        root: where named datasets lie unpacked.
-
-    Raises:
-        ConfigError: if there are fewer images, or there is no such dataset or split.
-        DataError: if the data have a label that the model lacks, or are missing or torn.
-    """
-    dataset = load_dataset(data, split, root=root)
-    unknown = sorted(set(dataset.labels) - set(labels))
-    if unknown:
-        raise DataError(f"{data}: label {unknown[0]!r} is not one of the model's {len(labels)} labels")
-    if count is not None and count > len(dataset):
-        raise ConfigError(f"--count {count}: there are only {len(dataset)} images in {split} of {data}")
-    numbers = np.sort(np.random.default_rng(seed).permutation(len(dataset))[:count])
-    index = np.array([labels.index(label) for label in dataset.labels], np.int64)
-    chosen = dataset.subset(numbers)
-    return Drawn(chosen, numbers, index[chosen.targets])

@@ -17,11 +17,9 @@ from pathlib import Path
 from typing import cast
 
 from natadv.data.pair import KINDS, Kind, Pair
-from natadv.data.photographs import PhotographFiles
 from natadv.errors import DataError
 
 INDEX = "pairs.csv"
-UNPAIRED = "unpaired.csv"
 
 
 def read_index(folder: Path) -> list[Pair]:
@@ -40,16 +38,6 @@ def read_index(folder: Path) -> list[Pair]:
         clean, rain = (_there(folder / row[column], line) for column in ("clean_or_restored", "rain"))
         pairs[key] = Pair(key, row.get("photograph") or key, clean, rain, cast(Kind, row["kind"]))
     return list(pairs.values())
-
-
-def read_unpaired(folder: Path) -> PhotographFiles:
-    """Return the wet pictures without a clean side that a folder's `unpaired.csv` lists.
-
-    Raises:
-        DataError: if the index is missing, damaged or lists nothing, or a file is missing.
-    """
-    rows = _rows(folder / UNPAIRED, ("file",))
-    return PhotographFiles(tuple(_there(folder / "unpaired_rain" / row["file"], line) for line, row in rows))
 
 
 def _rows(index: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:

@@ -1,12 +1,10 @@
 """Photographs without labels: what drops are put on."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from natadv.data.gtsrb import read_ppm
-from natadv.data.pair import Pair
 from natadv.errors import DataError
 from natadv.images import SUFFIXES, Image, read_image
 
@@ -50,11 +48,6 @@ def find_photographs(folder: Path) -> PhotographFiles:
     if not paths:
         raise DataError(f"{folder}: no images here" if folder.is_dir() else f"{folder}: no such folder")
     return PhotographFiles(tuple(paths))
-
-
-def clean_sides(pairs: Iterable[Pair]) -> PhotographFiles:
-    """Return the clean sides of pairs, each file once."""
-    return PhotographFiles(tuple(dict.fromkeys(pair.clean for pair in pairs)))
 
 
 class KeptPhotographs:

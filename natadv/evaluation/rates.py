@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_Z_95 = 1.959963984540054
+Z_95 = 1.959963984540054
+"""Half the width of a 95 % interval, in standard errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def clustered_interval(hits: Sequence[int], totals: Sequence[int]) -> tuple[floa
 def _wilson(p: float, n: float) -> tuple[float, float]:
     if not n:
         return 0.0, 1.0
-    z2 = _Z_95**2
+    z2 = Z_95**2
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
-    half = _Z_95 * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+    half = Z_95 * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
     return max(0.0, centre - half), min(1.0, centre + half)

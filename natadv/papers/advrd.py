@@ -9,9 +9,6 @@ from collections.abc import Mapping
 TABLE_1: Mapping[str, float] = {"FID(Pf1, Pr2)": 34.03, "FID(Pr1, Pr2)": 33.28, "rfid": 1.023}
 """Likeness to real raindrops; mean of ten random halves of RDR."""
 
-TABLE_1_SPREAD: Mapping[str, float] = {"FID(Pf1, Pr2)": 0.55, "FID(Pr1, Pr2)": 0.50, "rfid": 0.012}
-"""What stands behind the ± there."""
-
 TABLE_2: Mapping[str, Mapping[str, float]] = {
     attack: dict(
         zip(

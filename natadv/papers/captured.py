@@ -9,8 +9,8 @@ from capture.archive import Archive
 from capture.hits import PROVENANCE
 from capture.scan import HITS
 from natadv.data.dataset import Dataset
+from natadv.data.draw import Drawn
 from natadv.errors import DataError
-from natadv.papers.trial import Drawn
 
 
 def fooled_images(archive: Archive, scan: Path, labels: tuple[str, ...] | None) -> tuple[Drawn, dict[int, Path]]:

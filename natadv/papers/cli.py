@@ -94,7 +94,7 @@ def advrd(
 
     import torch
 
-    from natadv.papers.drops import Drops
+    from natadv.papers.drops import DropAttack
     from natadv.papers.request import Request
     from natadv.training.device import choose_device
 
@@ -113,7 +113,7 @@ def advrd(
         sessions=_sessions(session or ()),
         scans=tuple(scan or ()),
         size_px=size,
-        drops=Drops(generators[0], restarts, steps, step_size, seed, batch_size),
+        drops=DropAttack(generators[0], restarts, steps, step_size, seed, batch_size),
         generators=generators,
         box="white" if box == "white" else "black",
         seed=seed,

@@ -28,7 +28,7 @@ _DRAWS = 16
 
 
 @dataclass(frozen=True)
-class Drops:
+class DropAttack:
     """Which raindrops attack, and how.
 
     Attributes:

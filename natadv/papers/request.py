@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from natadv.data.dataset import Dataset
+from natadv.data.draw import Drawn, draw
 from natadv.errors import ConfigError
-from natadv.papers.drops import Box, Drops
+from natadv.papers.drops import Box, DropAttack
 from natadv.papers.number import setting
-from natadv.papers.trial import Drawn, Trial, draw, try_model
+from natadv.papers.trial import Trial, try_model
 from natadv.papers.victim import Victim, open_victim
 
 Given = TypeVar("Given")
@@ -48,7 +49,7 @@ class Request:
     sessions: Mapping[str, Path]
     scans: tuple[str, ...]
     size_px: int | None
-    drops: Drops
+    drops: DropAttack
     generators: tuple[str, ...]
     box: Box
     seed: int

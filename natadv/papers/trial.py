@@ -7,25 +7,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from natadv.data.dataset import Dataset
-from natadv.errors import ConfigError, DataError
+from natadv.data.draw import Drawn
+from natadv.errors import DataError
 from natadv.evaluation.rates import Rate
 from natadv.evaluation.success import is_right
 from natadv.papers.victim import Victim, targets_of
 from natadv.training.pictures import to_batch
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """Images drawn from a dataset.
-
-    Attributes:
-        dataset: the drawn ones alone.
-        numbers: their places in the whole dataset, (n,), in order.
-    """
-
-    dataset: Dataset
-    numbers: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -52,18 +39,6 @@ class Trial:
     def size(self) -> tuple[int, int]:
         """(height, width) of the images in pixels."""
         return self.images.shape[-2], self.images.shape[-1]
-
-
-def draw(dataset: Dataset, *, count: int | None, seed: int) -> Drawn:
-    """Draw `count` images, each as likely as any other; all where it is None.
-
-    Raises:
-        ConfigError: if there are not so many.
-    """
-    if count is not None and count > len(dataset):
-        raise ConfigError(f"--count {count}: {dataset.name} has {len(dataset)} images")
-    numbers = np.sort(np.random.default_rng(seed).permutation(len(dataset))[:count])
-    return Drawn(dataset.subset(numbers), numbers)
 
 
 def try_model(

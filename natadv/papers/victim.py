@@ -1,7 +1,6 @@
 """Models that a table attacks, from whatever file or name they come: pictures of any size in, logits out."""
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from natadv.data.dataset import Dataset
+from natadv.data.match import targets_by_label
 from natadv.errors import ConfigError, DataError
 from natadv.models.classifier import create_classifier
 from natadv.models.onnx_classifier import load_onnx_classifier
@@ -101,11 +101,7 @@ def targets_of(victim: Victim, dataset: Dataset) -> NDArray[np.int64]:
         DataError: if they do not match.
     """
     if victim.labels is not None:
-        places: Mapping[str, int] = {label: place for place, label in enumerate(victim.labels)}
-        unknown = next((label for label in dataset.labels if label not in places), None)
-        if unknown is not None:
-            raise DataError(f"{dataset.name}: label {unknown!r} is not one of {victim.name}'s {victim.classes} labels")
-        return np.array([places[dataset.labels[target]] for target in dataset.targets], np.int64)
+        return targets_by_label(dataset, victim.labels, model=victim.name)
     if victim.classes == len(dataset.labels):
         return dataset.targets
     if (victim.classes, len(dataset.labels)) == (_IMAGENET, _IMAGENET + 1):

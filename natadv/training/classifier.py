@@ -17,15 +17,14 @@ from typing import Any
 import cv2
 import torch
 from lightning.fabric import Fabric
-from pydantic import ValidationError
 
 from natadv.durable import file_error, replace_file
-from natadv.errors import ConfigError, DataError
+from natadv.errors import ConfigError
 from natadv.training.checkpoint import load_classifier, save_checkpoint
 from natadv.training.device import choose_device, device_name
 from natadv.training.materials import MATERIALS, gather
 from natadv.training.progress import Report, silent
-from natadv.training.recipe import Recipe, recipe_yaml
+from natadv.training.recipe import Recipe
 from natadv.training.run import LAST, Run
 
 CHECKPOINT = "checkpoint.pt"
@@ -61,16 +60,7 @@ def _interrupted(recipe: Recipe, out: Path, resume: bool) -> Path | None:
         return None
     if not resume:
         raise ConfigError(f"{out}: holds a run already; continue it with --resume or take another folder")
-    try:
-        before = Recipe.model_validate(load_classifier(last).recipe)
-    except ValidationError as error:
-        raise DataError(f"{last}: written by another version of natadv; train anew") from error
-    if changed := before.differences(recipe):
-        name = changed[0]
-        raise ConfigError(
-            f"{out}: was begun with {name} {getattr(before, name)!r}, not {getattr(recipe, name)!r}; "
-            "resume with the same settings"
-        )
+    recipe.check_continues(load_classifier(last).recipe, last)
     return last
 
 
@@ -115,7 +105,7 @@ def _prepared(fabric: Fabric, recipe: Recipe, out: Path, interrupted: Path | Non
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise file_error(out, error) from error
-        replace_file(out / "recipe.yaml", recipe_yaml(recipe))
+        replace_file(out / "recipe.yaml", recipe.yaml())
     return run, materials.provenance
 
 

@@ -20,7 +20,7 @@ SHIPPED = Path(__file__).parents[1] / "models" / "quasi_gan" / "gan.pt"
 
 
 @dataclass(frozen=True)
-class Drops:
+class OpenedGenerator:
     """A generator, opened.
 
     Attributes:
@@ -63,7 +63,7 @@ def _bench_of(name: str) -> tuple[str, float | None]:
     return wetness or _WETNESS, ambient
 
 
-def open_generator(name: str, size: tuple[int, int]) -> Drops:
+def open_generator(name: str, size: tuple[int, int]) -> OpenedGenerator:
     """Return what a name stands for.
 
     Args:
@@ -79,10 +79,10 @@ def open_generator(name: str, size: tuple[int, int]) -> Drops:
     check_generator(name)
     if is_trained(name):
         loaded = load_generator(generator_file(name))
-        return Drops(loaded.generator.requires_grad_(False), generator_name(name), described(name))
+        return OpenedGenerator(loaded.generator.requires_grad_(False), generator_name(name), described(name))
     wetness, ambient = _bench_of(name)
     optics = OpticsGenerator(size, wetness, ambient=ambient)
-    return Drops(optics.eval(), generator_name(name), described(name))
+    return OpenedGenerator(optics.eval(), generator_name(name), described(name))
 
 
 def generator_name(name: str) -> str:

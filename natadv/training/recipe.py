@@ -2,17 +2,14 @@
 
 from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from natadv.models.classifier import DEFAULT_MODEL
 from natadv.raindrops.presets import PRESETS
-
-# What may differ between a run and its continuation: where it runs, not what it computes.
-MACHINE = frozenset({"device", "devices", "threads"})
+from natadv.training.resumable import ResumableRecipe
 
 
-class Recipe(BaseModel):
+class Recipe(ResumableRecipe):
     """All settings of one run.
 
     Attributes:
@@ -44,8 +41,6 @@ class Recipe(BaseModel):
         precision: Fabric's name of the arithmetic.
         threads: CPU threads of torch; None leaves it to torch.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: str
     root: str = "data"
@@ -82,16 +77,3 @@ class Recipe(BaseModel):
             if name not in PRESETS:
                 raise ValueError(f"no preset {name!r}; there are {', '.join(PRESETS)}")
         return names
-
-    def differences(self, other: "Recipe") -> list[str]:
-        """Name the settings, the machine's aside, in which two recipes differ."""
-        return [
-            name
-            for name in type(self).model_fields
-            if name not in MACHINE and getattr(self, name) != getattr(other, name)
-        ]
-
-
-def recipe_yaml(recipe: Recipe) -> bytes:
-    """Return a recipe as YAML."""
-    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True).encode()

@@ -8,8 +8,7 @@ from natadv.data.crops import Window, cut, draw_window, fixed_crops, random_crop
 from natadv.data.pair import Pair, Sides
 from natadv.data.pair_split import split_by_photograph
 from natadv.data.pairs import load_pairs
-from natadv.data.pairs_csv import read_unpaired
-from natadv.data.photographs import clean_sides, find_photographs
+from natadv.data.photographs import find_photographs
 from natadv.data.rendered import RenderedPairs
 from natadv.data.same_photograph import same_photographs
 from natadv.data.signs import load_signs
@@ -113,8 +112,6 @@ def test_missing_files_and_columns_are_refused(tmp_path):
     (tmp_path / "pairs.csv").write_text("kind,rain\ntrue,t/a.png\n")
     with pytest.raises(DataError, match="no column 'clean_or_restored'"):
         load_pairs(tmp_path)
-    with pytest.raises(DataError, match="cannot be read"):
-        read_unpaired(tmp_path)
 
 
 def test_sides_of_different_sizes_or_no_images_are_refused(tmp_path):
@@ -234,7 +231,6 @@ def test_rendered_pairs_renew_their_plates_and_are_aligned(tmp_path):
 def test_real_pairs_are_35_photographs_of_which_6_are_true(shared):
     folder = shared / "data" / "raindrop"
     pairs = load_pairs(folder)
-    assert len(pairs) == len({pair.photograph for pair in pairs}) == len(clean_sides(pairs)) == 35
+    assert len(pairs) == len({pair.photograph for pair in pairs}) == 35
     assert sum(pair.true for pair in pairs) == 6
     assert random_crop(pairs[0].read(), (128, 128), np.random.default_rng(0)).rain.shape == (128, 128, 3)
-    assert len(read_unpaired(folder)) == 15

@@ -16,7 +16,7 @@ from natadv.errors import ConfigError
 from natadv.images import write_image
 from natadv.papers.advrd import TABLE_1, TABLE_2
 from natadv.papers.cli import app
-from natadv.papers.drops import Drops
+from natadv.papers.drops import DropAttack
 from natadv.papers.results import read_numbers
 from natadv.papers.sessions import scans_of
 from natadv.training.quasi_gan.checkpoint import create_generator, save_generator
@@ -55,7 +55,7 @@ class Tint:
 
 @pytest.fixture
 def tint(monkeypatch):
-    monkeypatch.setattr(Drops, "on", lambda self, size, device: Tint())
+    monkeypatch.setattr(DropAttack, "on", lambda self, size, device: Tint())
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from natadv.data.crops import Crops
 from natadv.evaluation.perturbation import perturbation
+from natadv.evaluation.rates import Z_95
 from natadv.evaluation.rfid_controls import RenderedDrops, natural
 from natadv.papers.number import Number, setting
 from natadv.papers.panels import image_panel
@@ -24,7 +25,6 @@ TITLE = "Figure 4. Real raindrops and generated ones"
 CLEAN, REAL, RENDERED = "clean", "real", "rendered"
 
 _COLUMNS = 7
-_Z_95 = 1.96
 
 
 @torch.no_grad()
@@ -70,5 +70,5 @@ def _said(request: Request, crops: Crops, described: str) -> str:
 
 
 def _number(row: str, column: str, values: Tensor, said: str) -> Number:
-    mean, half = float(values.mean()), _Z_95 * float(values.std()) / len(values) ** 0.5
+    mean, half = float(values.mean()), Z_95 * float(values.std()) / len(values) ** 0.5
     return Number(row, column, mean, mean - half, mean + half, len(values), None, said)

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from capture.archive import open_archive
+from natadv.data.draw import Drawn
 from natadv.errors import ConfigError, DataError
 from natadv.evaluation.cam import grad_cam
+from natadv.evaluation.rates import Z_95
 from natadv.evaluation.success import is_right
 from natadv.images import read_image, resize
 from natadv.papers.captured import fooled_images
@@ -23,7 +25,7 @@ from natadv.papers.number import Number
 from natadv.papers.panels import Seen, attention_panel
 from natadv.papers.request import Request
 from natadv.papers.sessions import scans_of
-from natadv.papers.trial import Drawn, Trial
+from natadv.papers.trial import Trial
 from natadv.papers.victim import label_of
 from natadv.training.pictures import to_batch
 
@@ -33,7 +35,6 @@ CLEAN, ADVRD, CAPTURED, CONTROL = "clean", "AdvRD", "captured", "as many drops, 
 LIKENESS = "likeness of the map to the clean one (r)"
 
 _ROWS = 5
-_Z_95 = 1.96
 
 
 def draw_figure(request: Request) -> tuple[bytes, list[Number]]:
@@ -140,6 +141,6 @@ def _likenesses(looks: Mapping[str, _Looks], said: str) -> Iterator[Number]:
         told = (clean.std(1) > 0) & (maps.std(1) > 0)
         r = np.array([np.corrcoef(*pair)[0, 1] for pair in zip(clean[told], maps[told], strict=True)])
         if len(r) > 1:
-            half = _Z_95 * r.std(ddof=1) / len(r) ** 0.5
+            half = Z_95 * r.std(ddof=1) / len(r) ** 0.5
             low, high = max(-1.0, r.mean() - half), min(1.0, r.mean() + half)
             yield Number(LIKENESS, name, float(r.mean()), low, high, len(r), None, said)

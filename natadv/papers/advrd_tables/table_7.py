@@ -11,7 +11,7 @@ from statistics import stdev
 import torch
 
 from natadv.errors import ConfigError
-from natadv.evaluation.rates import Rate
+from natadv.evaluation.rates import Z_95, Rate
 from natadv.papers.advrd import TABLE_7
 from natadv.papers.number import Number, percentage
 from natadv.papers.request import Request
@@ -21,7 +21,6 @@ from natadv.training.device import device_name
 TITLE = "Table 7. Black-box success and seconds to attack all images, by the number of codes N"
 
 SUCCESS, SECONDS = "ASR (%)", "Running time (s)"
-_Z_95 = 1.96
 _BLOCK = 16
 _PAPERS_IMAGES = 1000
 
@@ -62,7 +61,7 @@ def _seconds(column: str, seconds: list[float], n: int, said: str, paper: float 
     total = sum(seconds)
     if len(seconds) < 2:
         return Number(SECONDS, column, total, None, None, n, paper, said)
-    half = _Z_95 * stdev(seconds) * len(seconds) ** 0.5
+    half = Z_95 * stdev(seconds) * len(seconds) ** 0.5
     return Number(SECONDS, column, total, max(0.0, total - half), total + half, n, paper, said)
 
 

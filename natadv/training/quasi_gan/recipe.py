@@ -2,14 +2,12 @@
 
 from typing import Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-MACHINE = frozenset({"device", "threads"})
-"""What may differ between a run and its continuation: where it runs, not what it computes."""
+from natadv.training.resumable import ResumableRecipe
 
 
-class QuasiGanRecipe(BaseModel):
+class QuasiGanRecipe(ResumableRecipe):
     """All settings of one run.
 
     Attributes:
@@ -46,8 +44,6 @@ class QuasiGanRecipe(BaseModel):
         precision: Fabric's name of the arithmetic.
         threads: CPU threads of torch; None leaves it to torch.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["literal", "natadv"] = "natadv"
     photographs: str
@@ -86,12 +82,3 @@ class QuasiGanRecipe(BaseModel):
         paper = {"kl": 100.0, "reconstruction": 100.0, "adversarial": 0.8}
         paper |= {"regression": 0.0, "coverage": 0.0, "opacity": 0.0, "warmup": 0.0}
         return cls(**{"kind": "literal", **paper, **settings})
-
-    def differences(self, other: "QuasiGanRecipe") -> list[str]:
-        """Name the settings, the machine's aside, in which two recipes differ."""
-        fields = type(self).model_fields
-        return [name for name in fields if name not in MACHINE and getattr(self, name) != getattr(other, name)]
-
-    def yaml(self) -> bytes:
-        """Return the recipe as YAML."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True).encode()

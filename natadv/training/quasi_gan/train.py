@@ -15,11 +15,10 @@ import cv2
 import numpy as np
 import torch
 from lightning.fabric import Fabric
-from pydantic import ValidationError
 from torch.utils.tensorboard import SummaryWriter
 
 from natadv.durable import file_error, replace_file
-from natadv.errors import ConfigError, DataError
+from natadv.errors import ConfigError
 from natadv.images import write_image
 from natadv.training.device import choose_device
 from natadv.training.progress import Report, Step, silent
@@ -82,15 +81,7 @@ def _interrupted(recipe: QuasiGanRecipe, out: Path, resume: bool) -> LoadedGener
     if not resume:
         raise ConfigError(f"{out}: holds a run already; continue it with --resume or take another folder")
     loaded = load_generator(last)
-    try:
-        before = QuasiGanRecipe.model_validate(loaded.recipe)
-    except ValidationError as error:
-        raise DataError(f"{last}: written by another version of natadv; train anew") from error
-    if changed := before.differences(recipe):
-        raise ConfigError(
-            f"{out}: was begun with {changed[0]} {getattr(before, changed[0])!r}, "
-            f"not {getattr(recipe, changed[0])!r}; resume with the same settings"
-        )
+    recipe.check_continues(loaded.recipe, last)
     return loaded
 
 
