@@ -27,7 +27,7 @@ from natadv.training.progress import Report, silent
 from natadv.training.recipe import Recipe
 from natadv.training.run import LAST, Run
 
-CHECKPOINT = "checkpoint.pt"
+CHECKPOINT, SUMMARY = "checkpoint.pt", "metrics.json"
 Reporter = Callable[[], AbstractContextManager[Report]]
 
 
@@ -89,7 +89,7 @@ def _train(fabric: Fabric, recipe: Recipe, out: Path, interrupted: Path | None, 
             "seconds": round(time.monotonic() - started, 2),
             "cpu_seconds": round(time.process_time() - cpu_started, 2),
         }
-        replace_file(out / "metrics.json", (json.dumps(metrics, indent=1) + "\n").encode())
+        replace_file(out / SUMMARY, (json.dumps(metrics, indent=1) + "\n").encode())
     return metrics
 
 

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
 from natadv.data.load import load_dataset
-from natadv.errors import DataError
+from natadv.data.match import targets_by_label
 from natadv.evaluation.rates import Rate
 from natadv.training.checkpoint import load_classifier
 from natadv.training.device import choose_device
@@ -38,10 +37,7 @@ def evaluate_checkpoint(
     """
     loaded = load_classifier(checkpoint)
     dataset = load_dataset(data, split, root=root)
-    unknown = sorted(set(dataset.labels) - set(loaded.labels))
-    if unknown:
-        raise DataError(f"{data}: label {unknown[0]!r} is not one of {checkpoint}'s {len(loaded.labels)} labels")
-    pictures = read_pictures(dataset, loaded.input_size)
-    index = np.array([loaded.labels.index(label) for label in dataset.labels], np.int64)
+    targets = targets_by_label(dataset, loaded.labels, model=str(checkpoint))
+    pictures = Pictures(read_pictures(dataset, loaded.input_size).images, targets)
     where = torch.device(choose_device(device))
-    return accuracy(loaded.model.to(where), Pictures(pictures.images, index[pictures.targets]), where)
+    return accuracy(loaded.model.to(where), pictures, where)

@@ -1,0 +1,75 @@
+"""Blends of a hardened and a standard classifier: between the two, with batch norms of their own."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from natadv.errors import ConfigError
+from natadv.images import write_image
+from natadv.training.blend import blend_classifiers
+from natadv.training.checkpoint import load_classifier
+from natadv.training.classifier import train_classifier
+from natadv.training.recipe import Recipe
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Two labels of squares, a classifier of them, and one trained on from it."""
+    folder = tmp_path_factory.mktemp("blend")
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 40), ("test", 10)):
+        for label, colour in (("red", (200, 40, 40)), ("blue", (40, 40, 200))):
+            (folder / "data" / split / label).mkdir(parents=True)
+            for index in range(count):
+                image = rng.integers(0, 120, (16, 16, 3), dtype=np.uint8)
+                image[4:12, 4:12] = colour
+                write_image(folder / "data" / split / label / f"{index}.png", image)
+    settings = {"data": str(folder / "data"), "size_px": 16, "batch_size": 8, "threads": 1, "device": "cpu"}
+    train_classifier(Recipe(**settings, epochs=3), folder / "standard")
+    init = str(folder / "standard/checkpoint.pt")
+    train_classifier(Recipe(**settings, epochs=2, init=init, learning_rate=0.003, seed=1), folder / "hardened")
+    return folder
+
+
+def blended(place, out, share, **changes):
+    files = {"hardened": place / "hardened/checkpoint.pt", "standard": place / "standard/checkpoint.pt"} | changes
+    metrics = blend_classifiers(
+        files["hardened"], files["standard"], out, share=share, data=str(place / "data"), device="cpu"
+    )
+    return metrics, load_classifier(out / "checkpoint.pt")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_weights_are_means_and_batch_norms_are_measured(place, tmp_path, share):
+    metrics, found = blended(place, tmp_path / "out", share)
+    hardened, standard = (load_classifier(place / name / "checkpoint.pt") for name in ("hardened", "standard"))
+    for name, weight in found.model.named_parameters():
+        ends = hardened.model.get_parameter(name), standard.model.get_parameter(name)
+        torch.testing.assert_close(weight, (1 - share) * ends[0] + share * ends[1])
+    if share == 0.3:
+        measured = [m for m in found.model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+        kept = [m for m in hardened.model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+        assert not any(torch.equal(a.running_mean, b.running_mean) for a, b in zip(measured, kept, strict=True))
+    assert not found.model.training
+    assert metrics["accuracy"] > 0.9
+    assert json.loads((tmp_path / "out/metrics.json").read_text())["accuracy"] == metrics["accuracy"]
+    told = found.provenance["blend"]
+    assert told == {"hardened_sha256": hardened.digest, "standard_sha256": standard.digest, "share": share}
+
+
+def test_a_seed_repeats(place, tmp_path):
+    (_, first), (_, second) = (blended(place, tmp_path / name, 0.5) for name in "ab")
+    for name, value in first.model.state_dict().items():
+        assert torch.equal(value, second.model.state_dict()[name]), name
+
+
+def test_what_has_no_mean_is_refused(place, tmp_path):
+    with pytest.raises(ConfigError, match=r"was not trained from .* \(--init\); weights of two runs have no mean"):
+        blended(place, tmp_path / "out", 0.5, standard=place / "hardened/checkpoint.pt")
+    with pytest.raises(ConfigError, match=r"--share 1\.5: expected 0 to 1"):
+        blended(place, tmp_path / "out", 1.5)
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ConfigError, match="exists already"):
+        blended(place, tmp_path, 0.5)
