@@ -170,7 +170,7 @@ def blend(
     *,
     data: Annotated[str, typer.Option(help="What both were trained on: " + _DATA)],
     out: Annotated[Path, typer.Option(help="New folder for the checkpoint and the metrics.")],
-    share: Annotated[float, typer.Option(help="Of the standard model in the weights, 0..1.")] = 0.3,
+    share: Annotated[float, typer.Option(help="Of the standard model in the weights, 0..1.")] = 0.4,
     root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
     seed: Annotated[int, typer.Option(min=0, help="Of the pictures that batch norms are measured on.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
