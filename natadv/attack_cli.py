@@ -46,6 +46,9 @@ def advrd(
     translation: Annotated[
         int | None, typer.Option(help="TIM: width of the kernel, px, odd.", show_default="1")
     ] = None,
+    margin: Annotated[
+        float | None, typer.Option(help="Lead of a wrong class: more fools more surely.", show_default="0.0001")
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Pictures at once.", show_default="64")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's own choice")] = None,
@@ -64,6 +67,7 @@ def advrd(
         "momentum": momentum,
         "diversity": diversity,
         "translation": translation,
+        "margin": margin,
         "batch_size": batch_size,
     }
     try:

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from natadv.attacks.advrd import advrd
 from natadv.attacks.advrd_black_box import advrd_black_box
+from natadv.attacks.success import MARGIN
 from natadv.attacks.variants import resize_and_pad, smooth
 from natadv.campaign.attacked import CodeAttack
 from natadv.models.generator import Generator
@@ -36,6 +37,8 @@ class AdvrdSettings(BaseModel):
         momentum: decay of the summed gradients (MIM).
         diversity: share of pictures that are resized and padded where the gradient is taken (DIM).
         translation: width of the kernel that smooths the gradient at the image, px, odd (TIM); 1 does nothing.
+        margin: by how much a wrong class must lead, in the unit of the model's scores; the more, the surer it fools
+            again through another lens, as on a bench.
         batch_size: pictures at once.
     """
 
@@ -49,6 +52,7 @@ class AdvrdSettings(BaseModel):
     momentum: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     diversity: Share = 0.0
     translation: Annotated[int, Field(ge=1), AfterValidator(_odd)] = 1
+    margin: Annotated[float, Field(ge=MARGIN, allow_inf_nan=False)] = MARGIN
     batch_size: Annotated[int, Field(ge=1)] = 64
 
     @model_validator(mode="after")
@@ -64,7 +68,7 @@ class AdvrdSettings(BaseModel):
     def bind(self, generator: Generator, *, seed: int) -> CodeAttack:
         """Return the attack through a generator; `seed` is that of diversity's chance."""
         if self.box == "black":
-            return partial(advrd_black_box, generator=generator, batch_size=self.batch_size)
+            return partial(advrd_black_box, generator=generator, batch_size=self.batch_size, margin=self.margin)
         rng = torch.Generator().manual_seed(seed)
         return partial(
             advrd,
@@ -76,4 +80,5 @@ class AdvrdSettings(BaseModel):
             diversity=partial(resize_and_pad, probability=self.diversity, rng=rng) if self.diversity else None,
             translation=partial(smooth, width_px=self.translation) if self.translation > 1 else None,
             batch_size=self.batch_size,
+            margin=self.margin,
         )

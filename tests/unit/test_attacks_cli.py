@@ -160,7 +160,32 @@ def test_a_seed_repeats_and_more_drops_fool_no_fewer(place, tmp_path):
         assert many["queries"] == few["queries"] or not few["fooled"]
         assert few["gradients"] == 0
     source = json.loads((tmp_path / "a/source.json").read_text())["attack"]
-    assert source == {"generator": "optics medium", "box": "black", "restarts": 2}
+    assert source == {"generator": "optics medium", "box": "black", "restarts": 2, "margin": 1e-4}
+
+
+@pytest.mark.parametrize("box", ["white", "black"])
+def test_a_margin_is_kept_on_the_written_images(place, tmp_path, box):
+    arguments = (place / "checkpoint.pt", "--data", place / "data", "--box", box, *QUICK)
+    model = load_classifier(place / "checkpoint.pt").model
+
+    def leads(folder):
+        found = {}
+        for line in papers(folder):
+            if line["fooled"]:
+                batch = torch.from_numpy(read_image(folder / line["path"])).permute(2, 0, 1)[None].float() / 255
+                with torch.no_grad():
+                    scores = model(batch)[0]
+                found[line["key"]] = float(scores.max() - scores[model.labels.index(line["label"])])
+        return found
+
+    run(*arguments, "--out", tmp_path / "any")
+    first = leads(tmp_path / "any")
+    margin = 0.9 * max(first.values())
+    run(*arguments, "--out", tmp_path / "sure", "--margin", margin)
+    sure = leads(tmp_path / "sure")
+    assert max(first, key=first.__getitem__) in sure
+    assert min(sure.values()) > 0.99 * margin > min(first.values())
+    assert sure.keys() <= first.keys()
 
 
 def test_count_draws_some_and_they_meet_the_same_drops(place, tmp_path):
