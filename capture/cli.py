@@ -52,7 +52,7 @@ def run(
 ) -> None:
     """Record one five-second clip through moving wet glass for each image, and its dry control."""
     from capture.archive import open_archive
-    from capture.session import check_plan, plan_of, start_session
+    from capture.plan import check_plan, plan_of, start_session
     from rigs.rig import load_rig
 
     settings = load_rig(rig)

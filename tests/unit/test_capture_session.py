@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from capture import session
 from capture.archive import LOCK, MANIFEST, Recovery, create_archive, open_archive
-from capture.session import Plan, check_plan, plan_of, record_session, start_session
+from capture.plan import Plan, check_plan, plan_of, start_session
+from capture.session import record_session
 from natadv.errors import ClipError, ConfigError, DataError, DeviceError, ResourceError
 from natadv.images import labelled_files
 from natadv.raindrops.drops import Drops
@@ -362,7 +362,7 @@ def test_an_unreadable_image_is_named_before_anything_is_made(tmp_path, rig_sett
 
 def test_too_little_disk_is_said_before_the_start(tmp_path, rig_settings, plan, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr(session.shutil, "disk_usage", lambda _path: usage)
+    monkeypatch.setattr(planning.shutil, "disk_usage", lambda _path: usage)
     with pytest.raises(ResourceError, match="GB free"):
         start_session(tmp_path / "session", rig_settings, plan)
     assert not (tmp_path / "session").exists()
