@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from capture import plan as planning
 from capture.archive import LOCK, MANIFEST, Recovery, create_archive, open_archive
 from capture.plan import Plan, check_plan, plan_of, start_session
 from capture.session import record_session
