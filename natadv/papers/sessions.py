@@ -63,7 +63,7 @@ def setting_of(archive: Archive, summary: ScanSummary) -> str:
     settings = archive.settings
     return setting(
         data=f"session {summary.session} ({summary.session_purpose})",
-        rig=settings.rig_file,
+        rig=settings.rig["name"],
         clip=f"{settings.clip_s:g} s at {settings.fps:g} fps",
         spray=f"{settings.spray_s:g} s",
         model=f"{summary.model.name} sha256 {summary.model.sha256[:12]}",
