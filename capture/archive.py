@@ -13,6 +13,7 @@ Everything else asks the Archive.
 """
 
 import fcntl
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,8 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from natadv.durable import PART_SUFFIX, append_line, file_error, new_folder, replace_file, sync
 from natadv.errors import ClipError, DataError
 from natadv.images import Image, read_image, write_image
-from natadv.raindrops.drops import Drops
-from natadv.raindrops.layout import SUFFIX, load_layout
+from natadv.raindrops.layout import SUFFIX, Layout, load_layout
 from rigs.clip import Clip, read_clip
 from rigs.geometry import Point, ScreenGeometry
 
@@ -227,13 +227,24 @@ class Archive:
         """
         return read_image(self.folder / item.image_name)
 
-    def layout(self, item: Item) -> Drops | None:
+    def layout(self, item: Item) -> Layout | None:
         """Return the drops that an item's clip is to have; None where the plate is sprayed.
 
         Raises:
-            DataError: if their file is damaged.
+            DataError: if their file is missing or was changed.
         """
-        return load_layout(self.folder / item.layout_name) if item.drops_sha256 else None
+        if item.drops_sha256 is None:
+            return None
+        path = self.folder / item.layout_name
+        layout = load_layout(path)
+        if hashlib.sha256(path.read_bytes()).hexdigest() != item.drops_sha256:
+            raise DataError(f"{path}: changed since the session began; begin a new one")
+        return layout
+
+    @property
+    def placed(self) -> int:
+        """How many images have the drops of a layout, found to fool some model, instead of a spray."""
+        return sum(item.drops_sha256 is not None for item in self.settings.items)
 
     def add(self, item: Item, kind: Kind, clip: Clip, lost: int) -> None:
         """Note a clip as completed; call it once its folder has its final name."""

@@ -1,6 +1,7 @@
 """Plan a session: what a person asks for, checked against rig, images and disk before anything is recorded."""
 
 import hashlib
+import math
 import shutil
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from rigs.rig import RigSettings
 # Lossless video has been seen to take 0.45 to 0.6 of the raw bytes, noise being what no codec can foretell.
 _STORED_SHARE = 0.6
 _SPARE_BYTES = 64 << 20
+_ALIKE = 0.02  # share by which a bench may differ from that of a layout
 _TEST_SEED = 1
 
 
@@ -99,14 +101,14 @@ def start_session(folder: Path, rig: RigSettings, plan: Plan) -> Archive:
     """Read the images, check the disk, and make the session's folder; nothing is recorded yet.
 
     Raises:
-        ConfigError: if test images are to be recorded for training.
+        ConfigError: if test images are to be recorded for training, or a layout does not go with the rig.
         DataError: if the images cannot be read, or the folder exists.
         ResourceError: if the disk has too little space.
     """
     if folder.exists():
         raise DataError(f"{folder}: exists already; add --resume to go on with it, or name another folder")
     _refuse_test_images(plan)
-    items, images, layouts = _choose(plan)
+    items, images, layouts = _choose(plan, rig)
     crop, geometry = _crop(rig.geometry(), rig.frame_size, plan.margin)
     settings = SessionSettings(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -154,7 +156,7 @@ def _refuse_test_images(plan: Plan) -> None:
         )
 
 
-def _choose(plan: Plan) -> tuple[list[Item], list[Image], dict[int, bytes]]:
+def _choose(plan: Plan, rig: RigSettings) -> tuple[list[Item], list[Image], dict[int, bytes]]:
     """Return the images of a session, and the files of their layouts, by number, where they have one."""
     if (plan.images / "train").is_dir() and (plan.images / "test").is_dir():
         raise ConfigError(
@@ -171,7 +173,7 @@ def _choose(plan: Plan) -> tuple[list[Item], list[Image], dict[int, bytes]]:
         images.append(read_image(file.path))
         beside = file.path.with_suffix(SUFFIX)
         if beside.exists():
-            load_layout(beside)  # before anything is recorded
+            _check_layout(beside, rig)
             layouts[number] = beside.read_bytes()
         items.append(
             Item(
@@ -183,6 +185,23 @@ def _choose(plan: Plan) -> tuple[list[Item], list[Image], dict[int, bytes]]:
             )
         )
     return items, images, layouts
+
+
+def _check_layout(path: Path, rig: RigSettings) -> None:
+    """Refuse drops that this rig cannot place, or that were found on another bench, where they do something else."""
+    layout = load_layout(path)
+    if not rig.sprayer.places:
+        raise ConfigError(f"{path}: this rig's sprayer cannot place drops; record from a folder without *{SUFFIX}")
+    for name, found, has in (
+        ("bench: glass_mm", layout.glass_mm, rig.bench.glass_mm),
+        ("camera: aperture_mm", layout.aperture_mm, rig.camera.aperture_mm),
+        ("screen: picture_mm", layout.picture_mm, rig.screen.picture_mm),
+        ("screen: ground", layout.ambient, rig.screen.ground),
+    ):
+        if not math.isclose(found, has, rel_tol=_ALIKE, abs_tol=1e-3):
+            raise ConfigError(
+                f"{path}: found with {name} {found:g}, {rig.file} has {has:g}; change the rig, or attack for this one"
+            )
 
 
 def _crop(

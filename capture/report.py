@@ -91,6 +91,7 @@ def write_report(archive: Archive, *, scans: Sequence[str] = (), out: Path | Non
     page = _template().render(
         archive=archive,
         settings=archive.settings,
+        placed=archive.placed,
         columns=columns,
         totals=[
             Row("Images", tuple(scan.summary.images for scan in found)),

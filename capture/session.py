@@ -12,15 +12,14 @@ name, so that whatever is killed, a clip is either complete and known, complete 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import cast
 
 import numpy as np
 
 from capture.archive import Archive, Item, Kind
 from capture.plan import check_disk
 from capture.recorder import Recording, record_frames, record_seconds
-from natadv.errors import ConfigError, DeviceError
-from natadv.raindrops.drops import Drops
+from natadv.errors import DeviceError
+from natadv.raindrops.layout import Layout
 from natadv.raindrops.pose import Pose
 from rigs.clip import Clip, write_clip
 from rigs.frame import Frame
@@ -45,7 +44,6 @@ def record_session(archive: Archive, rig: Rig, *, progress: Progress | None = No
         progress: called after each clip that is noted as complete.
 
     Raises:
-        ConfigError: if images have layouts and the rig's sprayer cannot place drops.
         DeviceError: if the rig fails; what is complete by then is kept.
         ResourceError: if the disk fills up; likewise.
     """
@@ -54,12 +52,6 @@ def record_session(archive: Archive, rig: Rig, *, progress: Progress | None = No
     for item, kind in missing:
         todo.setdefault(item.number, []).append(kind)
     items = {item.number: item for item in archive.settings.items}
-    placed = sum(item.drops_sha256 is not None for item in items.values())
-    if placed and not isinstance(rig.sprayer, Placer):
-        raise ConfigError(
-            f"{archive.folder}: {placed} images have layouts beside them, whose drops this rig's sprayer cannot place; "
-            "begin a session with a folder without *.drops.json"
-        )
     with _writer(archive, progress) as write, _safe(rig):
         for done, (number, kinds) in enumerate(todo.items()):
             check_disk(archive.folder, archive.settings, len(todo) - done)
@@ -92,13 +84,14 @@ def _record_item(archive: Archive, rig: Rig, item: Item, kinds: list[Kind]) -> I
         rig.stage.stop()
 
 
-def _wet(rig: Rig, layout: Drops | None, duration_s: float) -> None:
+def _wet(rig: Rig, layout: Layout | None, duration_s: float) -> None:
     """Put a layout's drops on the plate, or spray it."""
     if layout is None:
         rig.sprayer.spray(duration_s)
+    elif isinstance(rig.sprayer, Placer):
+        rig.sprayer.place(layout.drops, duration_s)
     else:
-        # The session made sure of it before anything was recorded.
-        cast(Placer, rig.sprayer).place(layout, duration_s)
+        raise DeviceError("sprayer: cannot place the drops of a layout; record from a folder without layouts")
 
 
 def _go(rig: Rig, pose: Pose) -> None:

@@ -27,7 +27,7 @@ def advrd(
     seed: Annotated[int, typer.Option(min=0, help="Of the images drawn and of the drops.")] = 0,
     root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
     generator: Annotated[
-        str, typer.Option(help="optics, optics:PRESET, either with @LIGHT of a room, gan, or a generator.pt.")
+        str, typer.Option(help="optics, optics:PRESET, either with @LIGHT, gan, or a generator.pt.")
     ] = "optics",
     bench: Annotated[
         Path | None, typer.Option(help="New folder: clean images and the drops that fooled, for `capture run`.")
@@ -47,7 +47,8 @@ def advrd(
         int | None, typer.Option(help="TIM: width of the kernel, px, odd.", show_default="1")
     ] = None,
     margin: Annotated[
-        float | None, typer.Option(help="Lead of a wrong class: more fools more surely.", show_default="0.0001")
+        float | None,
+        typer.Option(help="Lead of a wrong class, in logits (of a bundle, 0..1).", show_default="0.0001"),
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Pictures at once.", show_default="64")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",

@@ -37,7 +37,7 @@ def classifier(
     advrd: Annotated[float, typer.Option(help="Share of pictures that AdvRD attacks as it trains, 0..1.")] = 0.0,
     generator: Annotated[
         list[str] | None,
-        typer.Option(help="optics, optics:PRESET, gan or generator.pt; repeatable.", show_default="optics"),
+        typer.Option(help="optics, optics:PRESET[@LIGHT], gan or generator.pt; repeatable.", show_default="optics"),
     ] = None,
     restarts: Annotated[
         int | None, typer.Option(help="Codes tried for each attacked picture.", show_default="1")

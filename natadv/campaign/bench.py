@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from natadv.campaign.attacked import Attacked
 from natadv.data.folder import SOURCE
-from natadv.durable import new_folder
 from natadv.images import Image, write_image
 from natadv.models.optics_generator import OpticsGenerator
 from natadv.raindrops.layout import SUFFIX, save_layout
@@ -25,20 +24,18 @@ Save = Callable[[Path, NDArray[np.float32]], None]
 
 
 def layout_writer(generator: OpticsGenerator) -> Save:
-    """Return what writes the drops of a code, (d,), to a file, with the bench that they were found on."""
+    """Return what writes the drops of a code, (d,), to a file."""
     here = next(generator.buffers()).device
 
     def write(path: Path, code: NDArray[np.float32]) -> None:
-        z = torch.from_numpy(code).to(here)
-        ambient = float(generator.population(z[None]).ambient[0])
-        save_layout(path, generator.layout(z), wetness=generator.wetness, ambient=round(ambient, 4))
+        save_layout(path, generator.layout(torch.from_numpy(code).to(here)))
 
     return write
 
 
 def kept_for_bench(
     attacked: Iterable[Attacked],
-    out: Path,
+    folder: Path,
     *,
     clean: NDArray[np.uint8] | Sequence[Image],
     names: Sequence[str],
@@ -46,30 +43,24 @@ def kept_for_bench(
     source: Mapping[str, Any],
     save: Save,
 ) -> Iterator[Attacked]:
-    """Pass a campaign on, and write what fooled to a new folder, which appears after the last.
+    """Pass a campaign on, and write what fooled.
 
     Args:
         attacked: the campaign.
-        out: new folder.
+        folder: to write to, empty.
         clean: the images by number, uint8 RGB (h, w, 3).
         names: of their files, without a suffix.
         labels: one per class.
         source: as `natadv.campaign.files.write_campaign` takes it.
         save: writes a layout.
-
-    Raises:
-        ValueError: if the folder exists.
-        DataError: if the file system refuses.
-        ResourceError: if the disk is full.
     """
-    with new_folder(out) as folder:
-        count = 0
-        for one in attacked:
-            if one.fooled and one.latent is not None:
-                place = folder / labels[one.target]
-                place.mkdir(exist_ok=True)
-                write_image(place / f"{names[one.number]}.png", clean[one.number])
-                save(place / f"{names[one.number]}{SUFFIX}", one.latent)
-                count += 1
-            yield one
-        (folder / SOURCE).write_text(json.dumps({**source, "count": count}) + "\n", encoding="utf-8")
+    count = 0
+    for one in attacked:
+        if one.fooled and one.latent is not None:
+            place = folder / labels[one.target]
+            place.mkdir(exist_ok=True)
+            write_image(place / f"{names[one.number]}.png", clean[one.number])
+            save(place / f"{names[one.number]}{SUFFIX}", one.latent)
+            count += 1
+        yield one
+    (folder / SOURCE).write_text(json.dumps({**source, "count": count}) + "\n", encoding="utf-8")

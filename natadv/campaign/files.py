@@ -1,7 +1,8 @@
 """A campaign on disk: what fooled as an ordinary labelled image folder, and a line of papers for every image attacked.
 
 OUT/LABEL/NNNNN.png   images that fooled, 8 bits, numbered as in their dataset
-OUT/LABEL/NNNNN.json  the drops that fooled, where the generator is optics: a layout for `natadv.raindrops` or a rig
+OUT/LABEL/NNNNN.json  the drops that fooled, where the generator is optics: a layout; not called *.drops.json, or a
+                      session would put the drops before the image once more
 OUT/provenance.jsonl  one line an attacked image, fooled or not
 OUT/source.json       where the images come from, as `natadv data export` writes it; a test split trains nothing
 """

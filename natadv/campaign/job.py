@@ -1,6 +1,7 @@
 """One run of `natadv attack`, from files to files."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,10 @@ from natadv.campaign.target import open_target
 from natadv.data.draw import draw
 from natadv.data.load import load_dataset
 from natadv.data.match import targets_by_label
+from natadv.durable import new_folder
 from natadv.errors import ConfigError
 from natadv.models.optics_generator import OpticsGenerator
-from natadv.training.generators import OPTICS, is_trained, open_generator
+from natadv.training.generators import OPTICS, bench_of, is_trained, open_generator
 from natadv.training.pictures import Pictures, read_pictures, to_batch
 
 _BLOCK, _CODES_BYTES = 256, 2**28
@@ -65,12 +67,13 @@ def attack_dataset(
         DeviceError: if the device is not there.
         ResourceError: if the disk is full.
     """
-    for folder in (out, bench):
-        if folder is not None and folder.exists():
-            raise ConfigError(f"{folder}: exists already; take another folder")
-    if bench is not None and is_trained(generator):
-        raise ConfigError(f"--bench: {generator} makes pictures of drops, not drops to place; take --generator optics")
-    with open_target(model, gradients=settings.box == "white", device=device) as target:
+    if out.exists():
+        raise ConfigError(f"{out}: exists already; take another folder")
+    if bench is not None:
+        _check_bench(bench, out, generator)
+    with ExitStack() as folders, open_target(model, gradients=settings.box == "white", device=device) as target:
+        if settings.margin >= 1 and model.is_dir():
+            raise ConfigError(f"--margin {settings.margin:g}: a bundle answers with probabilities; none leads by 1")
         height, width = target.input_size
         if settings.translation > min(height, width):
             raise ConfigError(f"--translation {settings.translation}: wider than the model's {width}x{height} px input")
@@ -102,7 +105,7 @@ def attack_dataset(
         if bench is not None and save is not None:
             attacked = kept_for_bench(
                 attacked,
-                bench,
+                folders.enter_context(new_folder(bench)),  # takes its name once `out` has
                 clean=pictures.images,
                 names=[file_name(number) for number in drawn.numbers],
                 labels=target.labels,
@@ -117,4 +120,20 @@ def attack_dataset(
             numbers=drawn.numbers,
             source=source,
             layout=save,
+        )
+
+
+def _check_bench(bench: Path, out: Path, generator: str) -> None:
+    """Refuse what would be found out when the attack is done."""
+    if bench.exists():
+        raise ConfigError(f"{bench}: exists already; take another folder")
+    here, there = bench.resolve(), out.resolve()
+    if here == there or here in there.parents or there in here.parents:
+        raise ConfigError(f"--bench {bench}: lies in --out, or holds it; take a folder of its own")
+    if is_trained(generator):
+        raise ConfigError(f"--bench: {generator} makes pictures of drops, not drops to place; take --generator optics")
+    if bench_of(generator)[1] is None:
+        raise ConfigError(
+            f"--bench: {generator} chooses the light around the picture; a bench's is given: name it, "
+            "as optics:medium@0.18 for the simulated rig"
         )

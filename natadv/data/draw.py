@@ -29,6 +29,6 @@ def draw(dataset: Dataset, *, count: int | None, seed: int) -> Drawn:
         ConfigError: if there are not so many.
     """
     if count is not None and count > len(dataset):
-        raise ConfigError(f"--count {count}: {dataset.name} has {len(dataset)} images there")
+        raise ConfigError(f"--count {count}: there are only {len(dataset)} images in {dataset.split} of {dataset.name}")
     numbers = np.sort(np.random.default_rng(seed).permutation(len(dataset))[:count])
     return Drawn(dataset.subset(numbers), numbers)

@@ -17,6 +17,7 @@ from natadv.models.optics.glass import Glass
 from natadv.models.optics.population import Population, latent_length, population_of
 from natadv.raindrops.drops import Drops
 from natadv.raindrops.layer import lookup_reduction
+from natadv.raindrops.layout import Layout
 from natadv.raindrops.light import GAMMA
 from natadv.raindrops.optics import Optics
 from natadv.raindrops.presets import PRESETS
@@ -48,8 +49,8 @@ class OpticsGenerator(nn.Module):
             size: height and width of the pictures, px.
             wetness: a preset of `natadv.raindrops.presets`.
             amount: length of the spray, in the preset's own; scales the number of drops.
-            ambient: light of a room that stays as it is, as a rig's `bench: ambient`, of the picture's white; None for
-                rooms from dark to bright, one a code.
+            ambient: light around the picture, of its white, where it stays as it is, as a rig's `screen: ground`;
+                None for surroundings from dark to bright, one a code.
 
         Raises:
             ValueError: if the size or the amount is not positive, the light is negative, or there is no such preset.
@@ -87,9 +88,16 @@ class OpticsGenerator(nn.Module):
             return drops
         return replace(drops, ambient=torch.full_like(drops.ambient, self.ambient))
 
-    def layout(self, z: Tensor) -> Drops:
-        """Return the drops of one code, (d,), for `natadv.raindrops` or a rig."""
-        return self.population(z[None]).drops(0, self.plate_mm)
+    def layout(self, z: Tensor) -> Layout:
+        """Return the drops of one code, (d,), and their bench, for `natadv.raindrops` or a rig."""
+        population = self.population(z[None])
+        return Layout(
+            population.drops(0, self.plate_mm),
+            glass_mm=self.optics.glass_mm,
+            aperture_mm=self.optics.aperture_mm,
+            picture_mm=PICTURE_MM,
+            ambient=round(float(population.ambient[0]), 4),
+        )
 
     def forward(self, images: Tensor, z: Tensor) -> Tensor:
         """Return images, (n, 3, h, w), RGB in [0, 1], behind the drops of codes, (n, d).

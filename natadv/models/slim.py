@@ -2,8 +2,8 @@
 
 Basic residual blocks (He et al. 2016, Fig. 5 left) with the average-pooled shortcut of ResNet-D
 (He et al. 2019, Fig. 2c), three stages, some 310 thousand parameters: about 1.5 ms an image for one training
-step at 64 px on one CPU core, where a ResNet-18 takes over 40. The wide one has five times the parameters at twice
-the time: adversarial training needs room for two worlds, the dry and the wet.
+step at 64 px on one CPU core, where a ResNet-18 takes over 40. The wide one has five times the parameters at two
+to three times the time: adversarial training needs room for two worlds, the dry and the wet.
 """
 
 import timm

@@ -49,7 +49,7 @@ def advrd(
     generator: Annotated[
         list[str] | None,
         typer.Option(
-            help="optics, optics:PRESET, gan or a generator.pt; repeatable for 1, 6, figures 4, 7.",
+            help="optics, optics:PRESET[@LIGHT], gan or a generator.pt; repeatable for 1, 6, figures 4, 7.",
             show_default="optics",
         ),
     ] = None,

@@ -2,7 +2,8 @@
 
 What a model learnt first and what it learnt from there lie in one basin, where every point between is a model too, and
 often better on clean pictures than either end (WiSE-FT: Wortsman et al. 2022, Eq. 1). The statistics of its batch norms
-are then neither's, and are measured anew (torch.optim.swa_utils.update_bn).
+are then neither's, and are measured anew (torch.optim.swa_utils.update_bn) on training pictures without drops; so a
+share of 0 is not quite the hardened model.
 """
 
 import json
@@ -53,7 +54,7 @@ def blend_classifiers(
         device: "auto", "cpu" or "cuda".
 
     Raises:
-        ConfigError: if the folder exists, the share is none, or one was not trained from the other.
+        ConfigError: if the folder exists, the share is none, one was not trained from the other, or not on these data.
         DataError: if a file is missing or torn, or the data have labels that the models lack.
         DeviceError: if the device is not there.
         ResourceError: if the disk is full.
@@ -67,9 +68,11 @@ def blend_classifiers(
         raise ConfigError(f"{hardened}: was not trained from {standard} (--init); weights of two runs have no mean")
     where = torch.device(choose_device(device))
     train, test = (_pictures(data, split, root, last) for split in ("train", "test"))
+    _check_same_data(data, last, len(train), len(test))
     model = last.model
     model.load_state_dict(_between(last.model.state_dict(), first.model.state_dict(), share))
-    update_bn(_views(train, seed, where), model.to(where))
+    strength = float(last.recipe.get("augmentation", 1.0))
+    update_bn(_views(train, seed, where, strength), model.to(where))
     model.eval()
     rate = accuracy(model, test, where)
     low, high = rate.interval
@@ -78,7 +81,6 @@ def blend_classifiers(
         "accuracy_interval": [low, high],
         "correct": rate.hits,
         "images": rate.total,
-        "accuracy_before": last.metrics.get("accuracy"),
     }
     blended = {"hardened_sha256": last.digest, "standard_sha256": first.digest, "share": share}
     with new_folder(out) as folder:
@@ -99,6 +101,16 @@ def _pictures(data: str, split: str, root: Path, model: LoadedClassifier) -> Pic
     return Pictures(read_pictures(dataset, model.input_size).images, targets)
 
 
+def _check_same_data(data: str, model: LoadedClassifier, train: int, test: int) -> None:
+    """Refuse other data than the hardened model's, whose papers the blend keeps."""
+    trained = model.provenance.get("train_images"), model.provenance.get("test_images")
+    if trained != (train, test):
+        raise ConfigError(
+            f"--data {data}: {train} training and {test} test images; the models were trained on {trained[0]} and "
+            f"{trained[1]}; name those data"
+        )
+
+
 def _between(hardened: dict[str, Tensor], standard: dict[str, Tensor], share: float) -> dict[str, Tensor]:
     """Return the weighted mean of two models' states; counters are the first's."""
     return {
@@ -107,9 +119,9 @@ def _between(hardened: dict[str, Tensor], standard: dict[str, Tensor], share: fl
     }
 
 
-def _views(pictures: Pictures, seed: int, device: torch.device) -> Iterator[Tensor]:
+def _views(pictures: Pictures, seed: int, device: torch.device, strength: float) -> Iterator[Tensor]:
     """Yield the training pictures once, as training shows clean ones; a last batch that is not full is left out."""
     order = np.random.default_rng(seed).permutation(len(pictures))
     chance = torch.Generator().manual_seed(seed)
     for start in range(0, max(1, len(order) - _BATCH + 1), _BATCH):
-        yield augment(to_batch(pictures.images[order[start : start + _BATCH]], device), chance)
+        yield augment(to_batch(pictures.images[order[start : start + _BATCH]], device), chance, strength=strength)

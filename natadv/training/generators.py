@@ -41,13 +41,17 @@ def check_generator(name: str) -> None:
         ConfigError: if there is no such preset or file, or the light is none.
     """
     if not is_trained(name):
-        _bench_of(name)
+        bench_of(name)
     elif not generator_file(name).is_file():
-        raise ConfigError(f"generator {name}: not a file, nor {OPTICS}, {OPTICS}:PRESET or {GAN}")
+        raise ConfigError(f"generator {name}: not a file, nor {OPTICS}, {OPTICS}:PRESET[@LIGHT] or {GAN}")
 
 
-def _bench_of(name: str) -> tuple[str, float | None]:
-    """Return the preset and the room's light that a name of optics says; None for rooms of any light."""
+def bench_of(name: str) -> tuple[str, float | None]:
+    """Return the preset, and the light around the picture, that a name of optics says; None for any light.
+
+    Raises:
+        ConfigError: if there is no such preset, or the light is none.
+    """
     kind, at, light = name.partition("@")
     _, colon, wetness = kind.partition(":")
     if colon and wetness not in PRESETS:
@@ -59,7 +63,7 @@ def _bench_of(name: str) -> tuple[str, float | None]:
     except ValueError:
         ambient = math.nan
     if not 0 <= ambient < math.inf:
-        raise ConfigError(f"generator {name}: expected a room's light after @, as 0.02 of the picture's white")
+        raise ConfigError(f"generator {name}: expected the light around the picture after @, as 0.18 of its white")
     return wetness or _WETNESS, ambient
 
 
@@ -68,8 +72,8 @@ def open_generator(name: str, size: tuple[int, int]) -> OpenedGenerator:
 
     Args:
         name: `optics` (medium wet), `optics:` with a preset of `natadv.raindrops.presets`, `gan` for the quasi-GAN
-            that comes with natadv, or a file of `natadv train advrd`. Optics takes rooms from dark to bright, or one
-            whose light follows an @: `optics:heavy@0.02`.
+            that comes with natadv, or a file of `natadv train advrd`. Optics takes surroundings from dark to bright,
+            or those whose light follows an @: `optics:heavy@0.18`.
         size: height and width of the pictures, px.
 
     Raises:
@@ -80,7 +84,7 @@ def open_generator(name: str, size: tuple[int, int]) -> OpenedGenerator:
     if is_trained(name):
         loaded = load_generator(generator_file(name))
         return OpenedGenerator(loaded.generator.requires_grad_(False), generator_name(name), described(name))
-    wetness, ambient = _bench_of(name)
+    wetness, ambient = bench_of(name)
     optics = OpticsGenerator(size, wetness, ambient=ambient)
     return OpenedGenerator(optics.eval(), generator_name(name), described(name))
 
@@ -88,7 +92,7 @@ def open_generator(name: str, size: tuple[int, int]) -> OpenedGenerator:
 def generator_name(name: str) -> str:
     """Return what a table calls it: `optics`, `optics heavy`, `gan`, or the name of a file, or of its folder."""
     if not is_trained(name):
-        return name.replace(":", " ").replace("@", " light ")
+        return name.replace(":", " ").replace("@", " ambient ")
     path = generator_file(name).absolute()
     return path.parent.name if path.stem == "generator" else path.stem
 
@@ -96,8 +100,8 @@ def generator_name(name: str) -> str:
 def described(name: str) -> str:
     """Return the name and what the drops depend on: the preset, or the start of the file's sha256."""
     if not is_trained(name):
-        wetness, ambient = _bench_of(name)
-        return f"{OPTICS} {wetness}" + ("" if ambient is None else f" light {ambient:g}")
+        wetness, ambient = bench_of(name)
+        return f"{OPTICS} {wetness}" + ("" if ambient is None else f" ambient {ambient:g}")
     digest = hashlib.sha256(generator_file(name).read_bytes()).hexdigest()
     return f"{generator_name(name)} sha256 {digest[:12]}"
 

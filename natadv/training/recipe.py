@@ -31,7 +31,7 @@ class Recipe(ResumableRecipe):
         raindrops: probability that a training picture is seen through wet glass.
         wetness: presets of `natadv.raindrops.presets` that the glass takes in turn; one named twice counts twice.
         advrd: share of each epoch's pictures that AdvRD attacks while it trains, 0..1; the paper's is 0.5.
-        generators: what it attacks them with, one drawn a batch: `optics`, `optics:PRESET`, or a generator's file.
+        generators: what it attacks them with, one drawn a batch: as `natadv.training.generators` reads.
         restarts: codes tried for each of them.
         attack_steps: gradient steps on each code; 0 is the black box, which only samples.
         attack_step_size: length of such a step, in standard deviations of the prior.

@@ -2,7 +2,7 @@
 
 from dataclasses import fields, replace
 from difflib import get_close_matches
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, field_validator
 
@@ -22,6 +22,9 @@ class SimulatedSprayerSettings(Settings):
         amount: drops after one second of spraying, as a share of the preset's.
         dry_s: how long it takes to dry the plate.
     """
+
+    places: ClassVar[bool] = True
+    """Whether it is a `Placer`."""
 
     kind: Literal["simulated"]
     drops: str = "medium"

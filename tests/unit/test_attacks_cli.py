@@ -117,19 +117,19 @@ def test_what_is_written_fools_and_says_where_it_comes_from(place, tmp_path):
 def test_a_bench_gets_the_clean_images_and_the_drops_that_fooled(place, tmp_path):
     arguments = (place / "checkpoint.pt", "--data", place / "data", "--box", "black", *QUICK)
     bench = tmp_path / "bench"
-    run(*arguments, "--generator", "optics:close@0.02", "--out", tmp_path / "a", "--bench", bench)
+    run(*arguments, "--generator", "optics:close@0.18", "--out", tmp_path / "a", "--bench", bench)
     fooled = [line for line in papers(tmp_path / "a") if line["fooled"]]
     assert fooled
     assert {file.path.relative_to(bench).as_posix() for file in labelled_files(bench)} == {f["path"] for f in fooled}
     model = load_classifier(place / "checkpoint.pt").model
-    optics = OpticsGenerator(SIZE, "close", ambient=0.02)
+    optics = OpticsGenerator(SIZE, "close", ambient=0.18)
     for line in fooled:
         clean, layout = read_image(bench / line["path"]), (bench / line["path"]).with_suffix(".drops.json")
         assert np.array_equal(clean, read_image(place / "data" / "test" / line["key"]))
-        assert json.loads(layout.read_text())["ambient"] == 0.02
+        assert load_layout(layout).ambient == 0.18
         # The drops of the layout, put before the clean image, are what fooled.
         code = torch.tensor(line["latent"])
-        assert np.array_equal(load_layout(layout).radius_mm, optics.layout(code).radius_mm)
+        assert np.array_equal(load_layout(layout).drops.radius_mm, optics.layout(code).drops.radius_mm)
         batch = torch.from_numpy(clean).permute(2, 0, 1)[None].float() / 255
         with torch.no_grad():
             assert model.labels[model(optics(batch, code[None])).argmax()] == line["predicted"]
@@ -237,9 +237,10 @@ def test_a_quasi_gan_is_a_generator_too(place, tmp_path):
         (("--translation", 17), "wider than the model's 16x16 px input"),
         (("--box", "black", "--steps", 3), "^steps: a black box gives no gradient"),
         (("--generator", "optics:damp"), "no preset 'damp'"),
-        (("--generator", "optics@dark"), "generator optics@dark: expected a room's light after @"),
-        (("--generator", "optics:close@-1"), "expected a room's light after @"),
+        (("--generator", "optics@dark"), "generator optics@dark: expected the light around the picture after @"),
+        (("--generator", "optics:close@-1"), "expected the light around the picture after @"),
         (("--generator", "gan", "--bench", "bench"), "--bench: gan makes pictures of drops, not drops to place"),
+        (("--bench", "bench"), "--bench: optics chooses the light around the picture; a bench's is given: name it"),
         (("--count", 15), "there are only 14 images"),
         (("--split", "valid"), "expected train or test"),
         (("--device", "tpu"), "expected auto, cpu or cuda"),
@@ -250,6 +251,22 @@ def test_a_wrong_option_is_one_line_and_leaves_nothing(place, tmp_path, options,
         run(place / "checkpoint.pt", "--data", place / "data", "--out", tmp_path / "a", *options)
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("bench", ["a", "a/bench", "."])
+def test_a_bench_in_or_around_the_campaign_is_refused(place, tmp_path, bench):
+    arguments = (place / "checkpoint.pt", "--data", place / "data", "--generator", "optics:close@0.18", *QUICK)
+    with pytest.raises(ConfigError, match=r"--bench .*: lies in --out, or holds it|exists already"):
+        run(*arguments, "--out", tmp_path / "a", "--bench", tmp_path / bench)
+    with pytest.raises(ConfigError, match=r"--bench .*: lies in --out, or holds it"):
+        run(*arguments, "--out", tmp_path / "new/a", "--bench", tmp_path / "new")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_bundle_never_leads_by_1(tmp_path, place):
+    write_tiny_bundle(tmp_path / "bundle")
+    with pytest.raises(ConfigError, match="--margin 1: a bundle answers with probabilities"):
+        run(tmp_path / "bundle", "--data", place / "data", "--box", "black", "--margin", 1, "--out", tmp_path / "a")
 
 
 def test_an_existing_folder_is_left_alone(place, tmp_path):
@@ -270,8 +287,12 @@ def test_labels_that_the_model_lacks_and_images_it_gets_wrong(place, tmp_path):
         right = loaded.labels[loaded.model(torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255).argmax()]
     wrong = "left" if right == "right" else "right"
     with pytest.raises(DataError, match="gets none of 1 images right; nothing to attack"):
-        run(place / "checkpoint.pt", "--data", tmp_path / wrong, "--out", tmp_path / "a")
+        run(
+            *(place / "checkpoint.pt", "--data", tmp_path / wrong, "--out", tmp_path / "a"),
+            *("--generator", "optics:close@0.18", "--bench", tmp_path / "b"),
+        )
     assert not (tmp_path / "a").exists()
+    assert not (tmp_path / "b").exists()
     assert not (tmp_path / "a.part").exists()
 
 

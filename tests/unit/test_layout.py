@@ -8,7 +8,7 @@ from natadv.errors import DataError, DeviceError
 from natadv.models.optics_generator import OpticsGenerator
 from natadv.raindrops.drops import Drops
 from natadv.raindrops.glass import WetGlass
-from natadv.raindrops.layout import load_layout, save_layout
+from natadv.raindrops.layout import Layout, load_layout, save_layout
 from natadv.raindrops.pose import Pose
 from natadv.raindrops.scene import Scene
 from rigs.bench import Bench, BenchSettings
@@ -16,16 +16,19 @@ from rigs.clock import VirtualClock
 from rigs.sprayer.base import Placer
 from rigs.sprayer.simulated import SimulatedSprayer, SimulatedSprayerSettings
 
+BENCH = {"glass_mm": 200.0, "aperture_mm": 2.0, "picture_mm": 240.0, "ambient": 0.18}
+
 
 def test_drops_come_back_as_they_were(tmp_path):
     drops = Drops.empty((80.0, 60.0)).sprayed(np.random.default_rng(0))
-    save_layout(tmp_path / "a.json", drops)
+    save_layout(tmp_path / "a.json", Layout(drops, **BENCH))
     again = load_layout(tmp_path / "a.json")
-    assert again.plate_mm == (80.0, 60.0)
+    assert {name: getattr(again, name) for name in BENCH} == BENCH
+    assert again.drops.plate_mm == (80.0, 60.0)
     for name in ("x_mm", "y_mm", "radius_mm", "contact_deg", "ragged"):
-        np.testing.assert_array_equal(getattr(again, name), getattr(drops, name))
-    save_layout(tmp_path / "none.json", Drops.empty())
-    assert len(load_layout(tmp_path / "none.json")) == 0
+        np.testing.assert_array_equal(getattr(again.drops, name), getattr(drops, name))
+    save_layout(tmp_path / "none.json", Layout(Drops.empty(), **BENCH))
+    assert len(load_layout(tmp_path / "none.json").drops) == 0
 
 
 @pytest.mark.parametrize(
@@ -36,6 +39,7 @@ def test_drops_come_back_as_they_were(tmp_path):
         '{"plate_mm": [1, 2]}',
         '{"plate_mm": [1], "drops": []}',
         '{"plate_mm": [9, 9], "drops": [{"x_mm": 1}]}',
+        '{"plate_mm": [9, 9], "drops": [], "bench": {"glass_mm": 200}}',
     ],
 )
 def test_another_file_is_refused_in_one_line(tmp_path, text):
@@ -50,7 +54,7 @@ def test_another_file_is_refused_in_one_line(tmp_path, text):
 
 def test_a_radius_below_zero_is_no_drop(tmp_path):
     drops = Drops.empty((80.0, 60.0)).sprayed(np.random.default_rng(0))
-    save_layout(tmp_path / "a.json", drops)
+    save_layout(tmp_path / "a.json", Layout(drops, **BENCH))
     content = json.loads((tmp_path / "a.json").read_text())
     content["drops"][0]["radius_mm"] = -1
     (tmp_path / "a.json").write_text(json.dumps(content))
@@ -65,7 +69,7 @@ def test_a_found_layout_can_be_put_on_the_bench():
     sprayer = SimulatedSprayer(SimulatedSprayerSettings(kind="simulated"), world)
     assert isinstance(sprayer, Placer)
     sprayer.spray(1.0)
-    sprayer.place(generator.layout(code), 0.5)
+    sprayer.place(generator.layout(code).drops, 0.5)
     assert len(world.drops) == generator.drops
     assert world.clock.now_s() == 1.5
     dry = np.full((128, 128, 3), 0.5, np.float32)
@@ -75,4 +79,4 @@ def test_a_found_layout_can_be_put_on_the_bench():
     assert len(world.drops) == 0
     sprayer.close()
     with pytest.raises(DeviceError, match="closed"):
-        sprayer.place(generator.layout(code), 0.5)
+        sprayer.place(generator.layout(code).drops, 0.5)

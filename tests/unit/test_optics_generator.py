@@ -47,7 +47,7 @@ def _both(generator: OpticsGenerator, z: torch.Tensor) -> tuple[np.ndarray, np.n
     height, width = generator.optics.height_px, generator.optics.width_px
     linear = functional.interpolate(_scene(height) ** GAMMA, (height, width))
     scene = Scene(np.ascontiguousarray(linear[0].permute(1, 2, 0).numpy()), ambient=float(population.ambient[0]))
-    glass = WetGlass(generator.layout(z[0]), generator.optics)
+    glass = WetGlass(generator.layout(z[0]).drops, generator.optics)
     theirs = glass.see(scene, Pose()).linear
     generator._glass.reduction = glass._reduction  # of these drops; the generator's is that of a typical spray
     ours, _ = generator._glass(linear, population)
@@ -78,7 +78,7 @@ def test_touching_drops_cover_what_they_cover_there_and_look_much_alike(wetness:
     assert np.abs(ours - theirs).mean() < tolerance * effect
     _, alpha = generator._glass(torch.zeros(1, 3, 192, 192), generator.population(z))
     scene = Scene(np.zeros((192, 192, 3), np.float32))
-    coverage = WetGlass(generator.layout(z[0]), generator.optics).see(scene, Pose()).coverage()
+    coverage = WetGlass(generator.layout(z[0]).drops, generator.optics).see(scene, Pose()).coverage()
     assert float(alpha.mean()) == pytest.approx(coverage, rel=0.05)
 
 

@@ -18,7 +18,7 @@ def numbers(request: Request) -> Iterator[Number]:
     """Yield a column for each of `request.sessions`, by the scan asked for, or its oldest.
 
     Raises:
-        ConfigError: without sessions, or with more than one scan asked for.
+        ConfigError: without sessions, with more than one scan asked for, or for a session with placed drops.
         DataError: if a session is not scanned.
     """
     sessions = required(request.sessions, "--session")
@@ -26,6 +26,8 @@ def numbers(request: Request) -> Iterator[Number]:
         raise ConfigError("table 4 takes one --scan: that of the model that is not hardened")
     for name, folder in sessions.items():
         _, summary = scans_of(folder, request.scans)[0]
-        column = papers_data(name) or name
-        said = setting_of(open_archive(folder), summary)
+        column, archive = papers_data(name) or name, open_archive(folder)
+        if archive.placed:
+            raise ConfigError(f"{folder}: has drops that were chosen to fool; record a session with a spray")
+        said = setting_of(archive, summary)
         yield percentage("ASR", column, rate_of(summary), paper=TABLE_4.get(column), setting=said)

@@ -76,6 +76,8 @@ def _physical(request: Request, folder: Path, specs: tuple[str, str]) -> Iterato
     archive = open_archive(folder)
     if archive.settings.purpose != "test":
         raise ConfigError(f"{folder}: a {archive.settings.purpose} session may have trained a model; record a test")
+    if archive.placed:
+        raise ConfigError(f"{folder}: has drops that were chosen to fool one model; record a session with a spray")
     if len(request.scans) not in (0, len(ROWS)):
         raise ConfigError(
             f"table 5 takes two --scan, the standard model's and the hardened one's, not {len(request.scans)}"

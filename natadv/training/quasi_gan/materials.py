@@ -94,7 +94,8 @@ def gather(recipe: QuasiGanRecipe) -> Materials:
     if recipe.extractor and not recipe.pairs:
         raise ConfigError("--extractor: measures RFID on real pairs; name them by --pairs")
     train, held = held_back(Path(recipe.pairs), recipe.seed, recipe.pairs_share) if recipe.pairs else ([], [])
-    if initial and (seen := {pair.key for pair in held} & set(initial.provenance["real_pairs"])):
+    trained = {pair.key for pair in train} | set(initial.provenance.get("real_pairs", ()) if initial else ())
+    if seen := trained & {pair.key for pair in held}:
         raise ConfigError(
             f"--init {recipe.init}: was trained on {min(seen)}, held back now; keep its --seed and --pairs"
         )
@@ -129,7 +130,7 @@ def gather(recipe: QuasiGanRecipe) -> Materials:
         rfid=_measure(crops, recipe) if crops is not None and recipe.extractor else None,
         provenance={
             "photographs": len(photographs),
-            "real_pairs": [pair.key for pair in train],
+            "real_pairs": sorted(trained),
             "held_back_pairs": [pair.key for pair in held],
             "classifier_sha256": loaded.digest,
             "init_sha256": initial.digest if initial else None,

@@ -57,8 +57,10 @@ def train_quasi_gan(
         cv2.setNumThreads(recipe.threads)
     fabric = Fabric(accelerator=device, devices=1, precision=recipe.precision)
     materials = gather(recipe)
-    if last is not None and last.provenance != materials.provenance:
-        raise ConfigError(f"{out}: the data changed since the run began; put them back, or train anew")
+    if last is not None:
+        for name, now in materials.provenance.items():
+            if last.provenance.get(name) != now:
+                raise ConfigError(f"{out}: {name} changed since the run began; put it back, or train anew")
     run = _Run(fabric, recipe, out, materials)
     if last is None:
         try:
