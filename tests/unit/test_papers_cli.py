@@ -214,7 +214,10 @@ def test_figure_6_shows_data_and_what_a_session_captured(place, session, tmp_pat
         (("--table", 3, "--model", "ONE", "--data", "DATA", "--surrogate", "ONE"), "is the model attacked itself"),
         (("--table", 2, "--model", "ONE", "--data", "DATA", "--step-size", "nan"), "--step-size nan"),
         (("--table", 2, "--model", "no_such_net", "--data", "DATA"), "neither a file nor a model of timm's"),
-        (("--table", 2, "--model", "ONE", "--data", "DATA", "--count", 13), "--count 13: there are only 12 images in test of data"),
+        (
+            ("--table", 2, "--model", "ONE", "--data", "DATA", "--count", 13),
+            "--count 13: there are only 12 images in test of data",
+        ),
         (("--table", 2, "--model", "ONE", "--data", "DATA", "--generator", "optics:damp"), "no preset 'damp'"),
         (("--table", 2, "--model", "ONE", "--data", "DATA", "--box", "grey"), "--box grey"),
         (("--table", 2, "--model", "ONE", "--data", "DATA", "--labels", "ONE"), "names its classes itself"),
