@@ -94,6 +94,7 @@ def scan(
 ) -> None:
     """Find the frames of a session that fool a model; the control must be right for the drops to be to blame."""
     from capture.archive import open_archive
+    from capture.outcome import first_frame_share
     from capture.scan import HITS, known_scan, scan_session
     from edge.classifier import Classifier
 
@@ -117,6 +118,10 @@ def scan(
         )
     share = Rate(summary.images.hits, summary.images.total)
     hits = archive.scan_folder(summary.model.sha256) / HITS
+    if archive.placed:
+        placed = {item.number for item in archive.settings.items if item.drops_sha256}
+        found = first_frame_share(one for one in summary.items if one.item in placed)
+        typer.echo(f"drops as they were found, in the first frame: {Rate(found.hits, found.total)} fool")
     if missing := len(archive.settings.items) - len(archive.complete_items()):
         typer.echo(f"{missing} of {len(archive.settings.items)} images are still to be recorded", err=True)
     kept = f"pictures in {hits}" if summary.wet_frames.hits else "so nothing to train on; spray longer, or more images"

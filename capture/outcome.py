@@ -149,6 +149,12 @@ def image_share(items: Iterable[ItemOutcome]) -> Share:
     return share_of(sum(item.hits > 0 for item in counted), len(counted))
 
 
+def first_frame_share(items: Iterable[ItemOutcome]) -> Share:
+    """Return how many clips begin with a hit: placed drops are then where they were found, and later elsewhere."""
+    counted = [item for item in items if item.control_right]
+    return share_of(sum(item.first is not None and item.first.frame == 0 for item in counted), len(counted))
+
+
 def frame_share(items: Iterable[ItemOutcome]) -> Share:
     """Return the share of hits among the frames of the images that count."""
     counted = [item for item in items if item.control_right]

@@ -19,7 +19,7 @@ import yaml
 from capture.archive import Archive, Item
 from capture.charts import COLOURS, coverage_chart
 from capture.hits import DEFINITION
-from capture.outcome import Moment, ScanSummary, Share
+from capture.outcome import Moment, ScanSummary, Share, first_frame_share
 from capture.scan import read_predictions, read_summary, scan_folders
 from capture.strips import Scan, strips
 from natadv.durable import replace_file
@@ -96,6 +96,7 @@ def write_report(archive: Archive, *, scans: Sequence[str] = (), out: Path | Non
         totals=[
             Row("Images", tuple(scan.summary.images for scan in found)),
             Row("Frames of their clips", tuple(scan.summary.wet_frames for scan in found)),
+            *_placed_row(archive, found),
         ],
         classes=_class_rows(found),
         pairing=_pairing(found),
@@ -116,6 +117,15 @@ def write_report(archive: Archive, *, scans: Sequence[str] = (), out: Path | Non
     _write_rows(out.with_suffix(".csv"), _item_rows(found))
     _write_rows(out.with_name(f"{out.stem}-coverage.csv"), _coverage_rows(found))
     return out
+
+
+def _placed_row(archive: Archive, found: Sequence[Scan]) -> list[Row]:
+    """Return a row for drops that were placed, where they were: in the first frame, before the plate moves."""
+    placed = {item.number for item in archive.settings.items if item.drops_sha256}
+    if not placed:
+        return []
+    shares = (first_frame_share(one for one in scan.summary.items if one.item in placed) for scan in found)
+    return [Row("First frames, drops as they were found", tuple(shares))]
 
 
 def _chosen(archive: Archive, wanted: Sequence[str]) -> list[Path]:

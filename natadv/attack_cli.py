@@ -101,6 +101,10 @@ def advrd(
         typer.echo("stopped; nothing was written", err=True)
         raise typer.Exit(130) from None
     typer.echo(f"{summary}; {summary.success.hits} images in {out}")
+    if bench and summary.success.hits:
+        typer.echo(f"their clean images and drops are in {bench}; next: natadv capture run RIG {bench}")
+    elif bench:
+        typer.echo(f"nothing fooled, so {bench} has nothing to record")
 
 
 def _settings(given: dict[str, Any]) -> "AdvrdSettings":

@@ -152,6 +152,8 @@ def advrd(
         "precision": precision,
         "threads": threads,
     }
+    if init and not pairs:
+        typer.echo("without --pairs, no real photographs train or measure this run, whatever --init had", err=True)
     make = QuasiGanRecipe.literal if literal else QuasiGanRecipe
     recipe = _checked(make, {name: value for name, value in given.items() if value is not None})
     try:

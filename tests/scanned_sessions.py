@@ -1,5 +1,6 @@
 """Small sessions of plain colours, whose hits are known before a scan finds them."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -39,13 +40,21 @@ def record(
     complete: int | None = None,
     coverages: bool = True,
     labels: dict[str, str] = LABELS,
+    placed: Collection[int] = (),
 ) -> Archive:
     """Make a session of images given as (true colour, colours of the control, colours of the clip).
 
-    The coverage grows over each clip from 0 to just under 0.25. Only the first `complete` images get their clips.
+    The coverage grows over each clip from 0 to just under 0.25. Only the first `complete` images get their clips;
+    those `placed` are said to have the drops of a layout.
     """
     items = [
-        Item(number=number, source=f"{labels[letter]}/{number}.png", label=labels[letter], sha256=f"{number:064d}")
+        Item(
+            number=number,
+            source=f"{labels[letter]}/{number}.png",
+            label=labels[letter],
+            sha256=f"{number:064d}",
+            drops_sha256="0" * 64 if number in placed else None,
+        )
         for number, (letter, _, _) in enumerate(plan)
     ]
     settings = SessionSettings(

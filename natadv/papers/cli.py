@@ -76,8 +76,9 @@ def advrd(
 ) -> None:
     """Run tables and figures of "Adversarial Raindrops" and write results/advrd: ours beside the paper's.
 
-    Each number is written when it is measured. Tables 2, 3, 4 and 7 keep what other runs measured in other rows and
-    columns; tables 1, 5 and 6 and the figures are of one run, and replace the last. What rests on more images stays.
+    Tables 2, 3, 4 and 7 are written number by number, and keep what other runs measured in other rows and columns;
+    tables 1, 5 and 6 and the figures are of one run, and replace the last when it is done. What rests on more images
+    stays.
     """
     from natadv.errors import ConfigError
 
@@ -126,7 +127,12 @@ def advrd(
     )
     for kind, number, _ in wanted:
         run = _run_table if kind == "table" else _run_figure
-        run(request, number, results / "advrd", replace)
+        try:
+            run(request, number, results / "advrd", replace)
+        except KeyboardInterrupt:
+            left = "is as it was" if kind == "figure" or number in _WHOLE else "has the numbers said above"
+            typer.echo(f"stopped; {kind} {number} {left}", err=True)
+            raise typer.Exit(130) from None
 
 
 def _data(data: str, root: Path, labels: Path | None) -> "Dataset":
@@ -166,15 +172,16 @@ def _run_table(request: "Request", number: int, folder: Path, replace: bool) -> 
     measured: list[Number] = []
     for found in module.numbers(request):
         measured.append(found)
-        if whole:
-            if not replace:
-                check_smaller(folder / f"{name}.csv", [found])
-            kept = write_table(folder, name, module.TITLE, measured, whole=True)
-        else:
+        kept: tuple[Number, ...] = ()
+        if not whole:
             kept = write_table(folder, name, module.TITLE, [found], replace=replace)
+        elif not replace:
+            check_smaller(folder / f"{name}.csv", [found])
         note = f"; kept {kept[0].ours:.4g} of {kept[0].n} images, see --replace" if kept else ""
         paper = "" if found.paper is None else f" (paper {found.paper:g})"
         typer.echo(f"{found.row}, {found.column}: {found.ours:.4g}, n {found.n}{paper}{note}", err=True)
+    if whole:
+        write_table(folder, name, module.TITLE, measured, whole=True)
     typer.echo(folder / f"{name}.md")
 
 

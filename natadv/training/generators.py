@@ -62,8 +62,8 @@ def bench_of(name: str) -> tuple[str, float | None]:
         ambient = float(light)
     except ValueError:
         ambient = math.nan
-    if not 0 <= ambient < math.inf:
-        raise ConfigError(f"generator {name}: expected the light around the picture after @, as 0.18 of its white")
+    if not 0 <= ambient <= 1:
+        raise ConfigError(f"generator {name}: expected the light around the picture after @, from 0 to 1")
     return wetness or _WETNESS, ambient
 
 

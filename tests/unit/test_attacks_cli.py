@@ -239,6 +239,7 @@ def test_a_quasi_gan_is_a_generator_too(place, tmp_path):
         (("--generator", "optics:damp"), "no preset 'damp'"),
         (("--generator", "optics@dark"), "generator optics@dark: expected the light around the picture after @"),
         (("--generator", "optics:close@-1"), "expected the light around the picture after @"),
+        (("--generator", "optics:close@18"), "after @, from 0 to 1"),
         (("--generator", "gan", "--bench", "bench"), "--bench: gan makes pictures of drops, not drops to place"),
         (("--bench", "bench"), "--bench: optics chooses the light around the picture; a bench's is given: name it"),
         (("--count", 15), "there are only 14 images"),

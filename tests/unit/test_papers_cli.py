@@ -15,6 +15,7 @@ from natadv.data.pairs import load_pairs
 from natadv.errors import ConfigError
 from natadv.images import write_image
 from natadv.papers.advrd import TABLE_1, TABLE_2
+from natadv.papers.advrd_tables import table_5
 from natadv.papers.cli import app
 from natadv.papers.drops import DropAttack
 from natadv.papers.results import read_numbers
@@ -177,6 +178,38 @@ def test_table_5_has_both_rows_and_the_session(place, session, tmp_path):
     assert "; box white; N 3; T 2; " in numbers["hardened", "digital"].setting
     assert f"sha256 {second[:12]}" in numbers["standard", "physical"].setting
     assert f"sha256 {first[:12]}" in numbers["hardened", "physical"].setting
+
+
+def test_a_whole_table_is_replaced_when_it_is_done_or_not_at_all(place, tmp_path, monkeypatch):
+    models = ("--model", place / "one.onnx", "--hardened", place / "two.onnx")
+    arguments = ("--table", 5, "--data", place / "data", *models, "--results", tmp_path, *QUICK)
+    run(*arguments)
+    before = (tmp_path / "advrd/table-5.csv").read_bytes()
+    # Accuracy rests on all images whatever is attacked, so it is the second number that says what is wrong.
+    with pytest.raises(ConfigError, match=r"rests on 11 images, this run on [1-5]; take other --results, or --replace"):
+        run(*arguments, "--count", 5)
+    assert (tmp_path / "advrd/table-5.csv").read_bytes() == before
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(table_5, "_black", stop)
+    stopped = CliRunner().invoke(app, ["advrd", *map(str, arguments)])
+    assert stopped.exit_code == 130
+    assert "stopped; table 5 is as it was" in stopped.output
+    assert (tmp_path / "advrd/table-5.csv").read_bytes() == before
+
+
+def test_a_session_of_placed_drops_is_no_success_rate(place, tmp_path):
+    archive = record(tmp_path / "placed", [("r", "rrr", "grrr")], purpose="test", placed=(0,))
+    with Classifier(write_tiny_bundle(tmp_path / "bundle"), device="cpu", threads=1) as classifier:
+        scan_session(archive, classifier)
+    with pytest.raises(ConfigError, match="has drops that were chosen to fool"):
+        run("--table", 4, "--session", archive.folder, "--results", tmp_path)
+    models = ("--model", place / "one.onnx", "--hardened", place / "two.onnx", "--session", archive.folder)
+    with pytest.raises(ConfigError, match="has drops that were chosen to fool one model"):
+        run("--table", 5, "--data", place / "data", *models, "--results", tmp_path, *QUICK)
+    assert not (tmp_path / "advrd").exists()
 
 
 @pytest.mark.usefixtures("tint")

@@ -49,6 +49,19 @@ def test_scanning_twice_says_that_the_figures_are_old(monkeypatch, capsys, sessi
     assert "--force" in again.err
 
 
+def test_placed_drops_are_judged_where_they_were_found(monkeypatch, capsys, tmp_path, bundle):
+    plan = [("r", "rr", "grrr"), ("g", "gg", "gggr"), ("b", "bb", "bbbb"), ("r", "rg", "gggg")]
+    session = record(tmp_path / "session", plan, placed=(0, 1, 3))
+    assert _natadv(monkeypatch, "capture", "scan", session.folder, bundle, "--device", "cpu") == 0
+    out = capsys.readouterr().out
+    assert "drops as they were found, in the first frame: 50.0 % (1/2, " in out
+    assert "attack success rate 66.7 % (2/3, " in out
+    assert _natadv(monkeypatch, "capture", "report", session.folder) == 0
+    page = (session.folder / "report.html").read_text(encoding="utf-8")
+    assert "First frames, drops as they were found" in page
+    assert "before 3 of 4 images" in page
+
+
 def _refused(monkeypatch, capsys, *words):
     """Return the one line on standard error of a command that fails."""
     assert _natadv(monkeypatch, *words) == 1
