@@ -17,12 +17,11 @@ from natadv.campaign.settings import AdvrdSettings
 from natadv.campaign.target import open_target
 from natadv.data.draw import draw
 from natadv.data.load import load_dataset
-from natadv.data.match import targets_by_label
 from natadv.durable import new_folder
 from natadv.errors import ConfigError
 from natadv.models.optics_generator import OpticsGenerator
 from natadv.training.generators import OPTICS, bench_of, is_trained, open_generator
-from natadv.training.pictures import Pictures, read_pictures, to_batch
+from natadv.training.pictures import pictures_for, to_batch
 
 _BLOCK, _CODES_BYTES = 256, 2**28
 """Images attacked at a time, and what their codes may take: those of a whole dataset need not fit in memory."""
@@ -80,8 +79,7 @@ def attack_dataset(
         opened = open_generator(generator, target.input_size)
         drops = opened.generator.to(target.device)
         drawn = draw(load_dataset(data, split, root=root), count=count, seed=seed)
-        targets = targets_by_label(drawn.dataset, target.labels)
-        pictures = Pictures(read_pictures(drawn.dataset, target.input_size).images, targets)
+        pictures = pictures_for(drawn.dataset, target.labels, target.input_size)
 
         block = max(1, min(_BLOCK, _CODES_BYTES // (4 * settings.restarts * drops.latent_dim)))
 

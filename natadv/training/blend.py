@@ -17,7 +17,6 @@ from torch import Tensor
 from torch.optim.swa_utils import update_bn
 
 from natadv.data.load import load_dataset
-from natadv.data.match import targets_by_label
 from natadv.durable import new_folder
 from natadv.errors import ConfigError
 from natadv.training.augment import augment
@@ -25,7 +24,7 @@ from natadv.training.checkpoint import LoadedClassifier, load_classifier, save_c
 from natadv.training.classifier import CHECKPOINT, SUMMARY
 from natadv.training.device import choose_device
 from natadv.training.evaluate import accuracy
-from natadv.training.pictures import Pictures, read_pictures, to_batch
+from natadv.training.pictures import Pictures, pictures_for, to_batch
 
 _BATCH = 64
 
@@ -67,7 +66,9 @@ def blend_classifiers(
     if last.provenance.get("init_sha256") != first.digest:
         raise ConfigError(f"{hardened}: was not trained from {standard} (--init); weights of two runs have no mean")
     where = torch.device(choose_device(device))
-    train, test = (_pictures(data, split, root, last) for split in ("train", "test"))
+    train, test = (
+        pictures_for(load_dataset(data, split, root=root), last.labels, last.input_size) for split in ("train", "test")
+    )
     _check_same_data(data, last, len(train), len(test))
     model = last.model
     model.load_state_dict(_between(last.model.state_dict(), first.model.state_dict(), share))
@@ -93,12 +94,6 @@ def blend_classifiers(
         )
         (folder / SUMMARY).write_text(json.dumps(metrics | {"blend": blended}, indent=1) + "\n", encoding="utf-8")
     return metrics
-
-
-def _pictures(data: str, split: str, root: Path, model: LoadedClassifier) -> Pictures:
-    dataset = load_dataset(data, split, root=root)
-    targets = targets_by_label(dataset, model.labels)
-    return Pictures(read_pictures(dataset, model.input_size).images, targets)
 
 
 def _check_same_data(data: str, model: LoadedClassifier, train: int, test: int) -> None:

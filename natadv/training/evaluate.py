@@ -6,11 +6,10 @@ import torch
 from torch import nn
 
 from natadv.data.load import load_dataset
-from natadv.data.match import targets_by_label
 from natadv.evaluation.rates import Rate
 from natadv.training.checkpoint import load_classifier
 from natadv.training.device import choose_device
-from natadv.training.pictures import Pictures, read_pictures, to_batch
+from natadv.training.pictures import Pictures, pictures_for, to_batch
 
 
 @torch.inference_mode()
@@ -37,7 +36,6 @@ def evaluate_checkpoint(
     """
     loaded = load_classifier(checkpoint)
     dataset = load_dataset(data, split, root=root)
-    targets = targets_by_label(dataset, loaded.labels, model=str(checkpoint))
-    pictures = Pictures(read_pictures(dataset, loaded.input_size).images, targets)
+    pictures = pictures_for(dataset, loaded.labels, loaded.input_size, model=str(checkpoint))
     where = torch.device(choose_device(device))
     return accuracy(loaded.model.to(where), pictures, where)

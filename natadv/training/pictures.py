@@ -1,6 +1,6 @@
 """Pictures held in memory at the model's size: decoded and resized once, not once an epoch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from natadv.data.dataset import Dataset
+from natadv.data.match import targets_by_label
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,18 @@ def read_pictures(dataset: Dataset, size: tuple[int, int]) -> Pictures:
         DataError: if an image cannot be read.
     """
     return Pictures(dataset.images(size), dataset.targets)
+
+
+def pictures_for(
+    dataset: Dataset, labels: Sequence[str], size: tuple[int, int], *, model: str = "the model"
+) -> Pictures:
+    """Read a whole dataset at `size`, with the classes of a model of these labels.
+
+    Raises:
+        DataError: if an image cannot be read, or the data have a label that `model` lacks.
+    """
+    targets = targets_by_label(dataset, labels, model=model)
+    return Pictures(read_pictures(dataset, size).images, targets)
 
 
 def to_batch(images: NDArray[np.uint8], device: torch.device) -> Tensor:

@@ -15,10 +15,11 @@ class Step:
     Attributes:
         done: steps done, of this epoch and all before.
         total: steps of the whole run.
-        epoch: the epoch, from 1.
-        epochs: epochs of the whole run.
+        epoch: the epoch, or another part of a run, from 1.
+        epochs: of the whole run.
         loss: mean training loss of this epoch so far.
         summary: what was measured, in words, at an epoch's end; otherwise empty.
+        part: what such a part is called.
     """
 
     done: int
@@ -27,6 +28,7 @@ class Step:
     epochs: int
     loss: float
     summary: str = ""
+    part: str = "epoch"
 
 
 Report = Callable[[Step], None]
@@ -43,7 +45,7 @@ def on_terminal() -> Iterator[Report]:
     """Show a bar with loss and time left, and a line for each epoch, on standard error."""
     console = Console(stderr=True, highlight=False)
     columns = (
-        TextColumn("epoch {task.fields[epoch]}"),
+        TextColumn("{task.fields[epoch]}"),
         BarColumn(),
         TextColumn("loss {task.fields[loss]:.3f}"),
         TimeElapsedColumn(),
@@ -54,9 +56,9 @@ def on_terminal() -> Iterator[Report]:
         task = bar.add_task("", total=None, epoch="", loss=float("nan"))
 
         def report(step: Step) -> None:
-            name = f"{step.epoch}/{step.epochs}"
+            name = f"{step.part} {step.epoch}/{step.epochs}"
             bar.update(task, completed=step.done, total=step.total, epoch=name, loss=step.loss)
             if step.summary:
-                console.print(f"epoch {name}: {step.summary}", soft_wrap=True)
+                console.print(f"{name}: {step.summary}", soft_wrap=True)
 
         yield report

@@ -15,6 +15,7 @@ from natadv.images import write_image
 from natadv.training.classifier import train_classifier
 from natadv.training.quasi_gan.checkpoint import load_generator
 from natadv.training.quasi_gan.recipe import QuasiGanRecipe
+from natadv.training.quasi_gan.samples import CAPTION_PX
 from natadv.training.quasi_gan.train import train_quasi_gan
 from natadv.training.recipe import Recipe
 
@@ -66,7 +67,8 @@ def test_a_run_leaves_a_generator_samples_and_metrics(place, tmp_path, make):
     assert [line["step"] for line in lines] == [2, 4]
     assert all(np.isfinite(list(line.values())).all() for line in lines)
     grid = cv2.imread(str(tmp_path / "run/samples/step-000004.png"))
-    assert grid.shape == (8 * 64, 8 * 64, 3)
+    assert grid.shape == (CAPTION_PX + 8 * 64, 8 * 64, 3)
+    assert (grid[:CAPTION_PX].min((0, 2)).reshape(8, 64).min(1) < 200).all()  # a caption above every column
     assert list((tmp_path / "run/tensorboard").iterdir())
 
 

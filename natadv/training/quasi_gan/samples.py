@@ -1,5 +1,8 @@
 """Sample grids: what a generator makes now, beside the clean picture and a raindrop image of the same kind."""
 
+from collections.abc import Sequence
+
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -9,12 +12,15 @@ from natadv.images import Image
 from natadv.models.generator import Generator
 from natadv.training.pictures import to_batch
 
+CAPTION_PX = 16
+"""Height of the line above a grid that says what its columns are."""
+
 
 @torch.no_grad()
 def sample_grid(
     generator: Generator, clean: NDArray[np.uint8], rain: NDArray[np.uint8], codes: Tensor, device: torch.device
 ) -> Image:
-    """Return a picture: a row for each clean image, with its raindrop image and one column for each code.
+    """Return a picture: a row for each clean image, with its raindrop image and one column for each code, captioned.
 
     Args:
         generator: in eval mode, on the device.
@@ -29,7 +35,17 @@ def sample_grid(
         made = generator(batch, codes.to(device)).clamp(0, 1)
         made = (made * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
         rows.append(np.concatenate([image, wet, *made], 1))
-    return np.concatenate(rows, 0)
+    names = ("clean", "rain", *(f"code {number + 1}" for number in range(len(codes))))
+    return np.concatenate([_captions(names, clean.shape[2]), *rows], 0)
+
+
+def _captions(names: Sequence[str], width_px: int) -> Image:
+    """Return a line of white paper with a name at the left of each column."""
+    line = np.full((CAPTION_PX, width_px * len(names), 3), 255, np.uint8)
+    for column, name in enumerate(names):
+        place = (column * width_px + 2, CAPTION_PX - 5)
+        cv2.putText(line, name, place, cv2.FONT_HERSHEY_SIMPLEX, 0.36, (40, 40, 40), 1, cv2.LINE_AA)
+    return line
 
 
 @torch.no_grad()

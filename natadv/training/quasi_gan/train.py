@@ -125,7 +125,7 @@ class _Run:
                     summary = self._measure({name: value / count for name, value in sums.items()}, board)
                     sums = {}
                 made = losses["reconstruction"]
-                report(Step(self._done, recipe.steps, part, parts, made, summary))
+                report(Step(self._done, recipe.steps, part, parts, made, summary, "part"))
 
     def _measure(self, losses: Losses, board: SummaryWriter) -> str:
         """Measure, draw, keep; return a line about it."""
