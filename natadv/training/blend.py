@@ -43,7 +43,7 @@ def blend_classifiers(
     """Write a checkpoint between two to the folder `out`, and return its metrics.
 
     Args:
-        hardened: a checkpoint that was trained from `standard`.
+        hardened: a checkpoint that was trained from `standard`, in one run or several.
         standard: that one.
         out: new folder for checkpoint.pt and metrics.json.
         share: of `standard` in the weights, 0..1.
@@ -63,7 +63,7 @@ def blend_classifiers(
     if not 0 <= share <= 1:
         raise ConfigError(f"--share {share}: expected 0 to 1")
     last, first = load_classifier(hardened), load_classifier(standard)
-    if last.provenance.get("init_sha256") != first.digest:
+    if first.digest not in last.ancestors:
         raise ConfigError(f"{hardened}: was not trained from {standard} (--init); weights of two runs have no mean")
     where = torch.device(choose_device(device))
     train, test = (

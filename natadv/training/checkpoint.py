@@ -41,6 +41,12 @@ class LoadedClassifier:
     digest: str
     training: dict[str, Any] | None
 
+    @property
+    def ancestors(self) -> list[str]:
+        """Digests of the checkpoint that its training began with, of that one's own, and so on."""
+        first = self.provenance.get("init_sha256")
+        return list(self.provenance.get("ancestors", [first] if first else []))
+
 
 def save_checkpoint(
     path: Path,

@@ -86,6 +86,7 @@ def gather(recipe: Recipe) -> Materials:
                 for folder, hit in zip(recipe.hits, hits, strict=True)
             ],
             "init_sha256": initial.digest if initial else None,
+            "ancestors": [initial.digest, *initial.ancestors] if initial else [],
             "generators": generators,
             "versions": {"python": platform.python_version()} | _versions(),
         },

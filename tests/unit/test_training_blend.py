@@ -80,6 +80,17 @@ def test_batch_norms_are_those_of_clean_training_pictures(place, tmp_path):
     assert ((first.running_mean - entering[0].mean((0, 2, 3))).abs() < 0.5 * spread).all()
 
 
+def test_what_was_trained_on_in_two_runs_blends_with_the_first(place, tmp_path):
+    first, second = (load_classifier(place / name / "checkpoint.pt") for name in ("standard", "hardened"))
+    assert (first.ancestors, second.ancestors) == ([], [first.digest])
+    recipe = Recipe.model_validate(second.recipe)
+    further = recipe.model_copy(update={"init": str(place / "hardened/checkpoint.pt"), "epochs": 1})
+    train_classifier(further, tmp_path / "further")
+    assert load_classifier(tmp_path / "further/checkpoint.pt").ancestors == [second.digest, first.digest]
+    _, found = blended(place, tmp_path / "out", 0.5, hardened=tmp_path / "further/checkpoint.pt")
+    assert found.provenance["blend"]["standard_sha256"] == first.digest
+
+
 def test_a_seed_repeats(place, tmp_path):
     (_, first), (_, second) = (blended(place, tmp_path / name, 0.5) for name in "ab")
     for name, value in first.model.state_dict().items():
