@@ -55,6 +55,7 @@ def classifier(
     from natadv.errors import ConfigError
     from natadv.training.classifier import CHECKPOINT, train_classifier
     from natadv.training.device import choose_device, device_name
+    from natadv.training.generators import check_generator
     from natadv.training.hits import count_hits
     from natadv.training.progress import on_terminal
 
@@ -84,6 +85,8 @@ def classifier(
     if not advrd and (generator or restarts is not None or attack_steps is not None):
         raise ConfigError("--generator, --restarts and --attack-steps say how --advrd attacks; name its share too")
     recipe = _recipe(given)
+    for name in recipe.generators if recipe.advrd else ():
+        check_generator(name)
     chosen = choose_device(device, count=devices, precision=precision)
     typer.echo(f"training {recipe.model} at {recipe.size_px} px on {device_name(chosen, threads)}", err=True)
     if resume and not out.exists():
