@@ -51,13 +51,15 @@ def advrd(
         typer.Option(help="Lead of a wrong class, in logits (of a bundle, 0..1).", show_default="0.0001"),
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Pictures at once.", show_default="64")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an attack that was stopped.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's own choice")] = None,
 ) -> None:
     """Attack the images that a model gets right with raindrops (AdvRD) and write those that fool it.
 
     Each one written is an 8-bit PNG that the model was shown again and got wrong. Its papers are a line of
-    provenance.jsonl; source.json keeps what comes from test images away from training.
+    provenance.jsonl; source.json keeps what comes from test images away from training. It works in blocks of images:
+    what was stopped lies in OUT.unfinished, and --resume goes on after its last whole block.
     """
     given = {
         "box": box,
@@ -94,11 +96,15 @@ def advrd(
                 root=root,
                 generator=generator,
                 bench=bench,
+                resume=resume,
                 device=device,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
     except KeyboardInterrupt:
-        typer.echo("stopped; nothing was written", err=True)
+        from natadv.campaign.journal import UNFINISHED
+
+        kept = out.with_name(out.name + UNFINISHED).exists()
+        typer.echo("stopped; " + ("--resume goes on" if kept else "nothing was written"), err=True)
         raise typer.Exit(130) from None
     typer.echo(f"{summary}; {summary.success.hits} images in {out}")
     if bench and summary.success.hits:

@@ -65,6 +65,7 @@ def attack_right_ones(
     *,
     codes: Callable[[NDArray[np.int64]], Tensor],
     batch_size: int = 64,
+    first: int = 0,
     progress: Progress = lambda done: None,
 ) -> Iterator[Attacked]:
     """Yield what became of each image that the model gets right, in order; others are passed over.
@@ -78,12 +79,13 @@ def attack_right_ones(
         attack: what to do to them.
         codes: returns first codes, (n, restarts, d), of the images of these numbers.
         batch_size: images shown to the model at once.
-        progress: called with how many images are done.
+        first: number of the first image.
+        progress: called with how many images are done, those before the first among them.
 
     Raises:
         ValueError: as the attack does.
     """
-    before = 0
+    before = first
     for images, labels in blocks:
         right = is_right(model, images, labels, batch_size=batch_size).nonzero()[:, 0]
         passed = before + len(images) - len(right)

@@ -6,7 +6,7 @@ FOLDER/source.json              where the images come from
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from natadv.campaign.attacked import Attacked
+from natadv.campaign.files import Save
 from natadv.data.folder import SOURCE
+from natadv.durable import new_folder
 from natadv.images import Image, write_image
 from natadv.models.optics_generator import OpticsGenerator
 from natadv.raindrops.layout import SUFFIX, save_layout
-
-Save = Callable[[Path, NDArray[np.float32]], None]
 
 
 def layout_writer(generator: OpticsGenerator) -> Save:
@@ -33,34 +32,32 @@ def layout_writer(generator: OpticsGenerator) -> Save:
     return write
 
 
-def kept_for_bench(
-    attacked: Iterable[Attacked],
-    folder: Path,
+def write_bench(
+    out: Path,
+    papers: Iterable[Mapping[str, Any]],
     *,
-    clean: NDArray[np.uint8] | Sequence[Image],
-    names: Sequence[str],
-    labels: Sequence[str],
+    clean: Mapping[str, Image],
     source: Mapping[str, Any],
     save: Save,
-) -> Iterator[Attacked]:
-    """Pass a campaign on, and write what fooled.
+) -> None:
+    """Write what fooled into a new folder, which appears when it is whole.
 
     Args:
-        attacked: the campaign.
-        folder: to write to, empty.
-        clean: the images by number, uint8 RGB (h, w, 3).
-        names: of their files, without a suffix.
-        labels: one per class.
-        source: as `natadv.campaign.files.write_campaign` takes it.
+        out: new folder.
+        papers: of a campaign whose codes are drops.
+        clean: the images by key, uint8 RGB (h, w, 3), as the attack saw them.
+        source: where they come from, as the campaign's source.json says; without `count`.
         save: writes a layout.
+
+    Raises:
+        ResourceError: if the disk is full.
+        DataError: if the file system refuses for another reason.
     """
-    count = 0
-    for one in attacked:
-        if one.fooled and one.latent is not None:
-            place = folder / labels[one.target]
-            place.mkdir(exist_ok=True)
-            write_image(place / f"{names[one.number]}.png", clean[one.number])
-            save(place / f"{names[one.number]}{SUFFIX}", one.latent)
-            count += 1
-        yield one
-    (folder / SOURCE).write_text(json.dumps({**source, "count": count}) + "\n", encoding="utf-8")
+    fooled = [line for line in papers if line["fooled"]]
+    with new_folder(out) as folder:
+        for line in fooled:
+            path = folder / line["path"]
+            path.parent.mkdir(exist_ok=True)
+            write_image(path, clean[line["key"]])
+            save(path.with_suffix(SUFFIX), np.array(line["latent"], np.float32))
+        (folder / SOURCE).write_text(json.dumps({**source, "count": len(fooled)}) + "\n", encoding="utf-8")

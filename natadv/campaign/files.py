@@ -9,7 +9,7 @@ OUT/source.json       where the images come from, as `natadv data export` writes
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 
 from natadv.campaign.attacked import Attacked
 from natadv.data.folder import SOURCE
-from natadv.durable import new_folder
-from natadv.errors import DataError
 from natadv.evaluation.rates import Rate
 from natadv.images import write_image
 
 PROVENANCE = "provenance.jsonl"
+
+Save = Callable[[Path, NDArray[np.float32]], None]
+"""Writes the drops of a code, (d,), to a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,57 +54,50 @@ class Summary:
         return f"{said}; {self.queries:.1f} queries an image"
 
 
-def write_campaign(
-    attacked: Iterable[Attacked],
-    out: Path,
-    *,
-    labels: Sequence[str],
-    keys: Sequence[str],
-    numbers: NDArray[np.int64],
-    source: Mapping[str, Any],
-    layout: Callable[[Path, NDArray[np.float32]], None] | None = None,
-) -> Summary:
-    """Write images and papers as they come into a new folder, which appears when all are written.
-
-    Args:
-        attacked: the campaign, whose classes and numbers the next three translate.
-        out: new folder.
-        labels: one per class.
-        keys: of the images drawn, in order.
-        numbers: of the images drawn, in their dataset.
-        source: data, split, seed and part of the images, and what else belongs to the papers of all; without `count`.
-        layout: writes the drops of a code, (d,), to a file, where codes are drops.
-
-    Raises:
-        ValueError: if the folder exists.
-        DataError: if the model gets no image right, or the file system refuses.
-        ResourceError: if the disk is full.
-    """
-    lines = []
-    with new_folder(out) as folder:
-        with (folder / PROVENANCE).open("w", encoding="utf-8") as papers:
-            for one in attacked:
-                name = f"{file_name(numbers[one.number])}.png"
-                line = _line(one, name, keys[one.number], labels)
-                if one.fooled:
-                    (folder / labels[one.target]).mkdir(exist_ok=True)
-                    write_image(folder / line["path"], one.image)
-                    if layout is not None and one.latent is not None:
-                        layout((folder / line["path"]).with_suffix(".json"), one.latent)
-                papers.write(json.dumps(line) + "\n")
-                lines.append({**line, "latent": None})
-        if not lines:
-            raise DataError(f"{source['data']}: the model gets none of {len(keys)} images right; nothing to attack")
-        fooled = [line for line in lines if line["fooled"]]
-        text = json.dumps({**source, "count": len(fooled), "attacked": len(lines), "drawn": len(keys)})
-        (folder / SOURCE).write_text(text + "\n", encoding="utf-8")
+def summary_of(papers: Sequence[Mapping[str, Any]], *, drawn: int) -> Summary:
+    """Return what the papers of all images attacked, of so many drawn, come to."""
+    fooled = [line for line in papers if line["fooled"]]
     return Summary(
-        success=Rate(len(fooled), len(lines)),
-        drawn=len(keys),
+        success=Rate(len(fooled), len(papers)),
+        drawn=drawn,
         mean_change=_mean(fooled, "mean_change"),
         coverage=_mean(fooled, "coverage"),
-        queries=_mean(lines, "queries"),
+        queries=_mean(papers, "queries"),
     )
+
+
+def write_source(folder: Path, source: Mapping[str, Any], summary: Summary) -> None:
+    """Write source.json, which keeps what comes from test images away from training.
+
+    Args:
+        folder: the campaign's.
+        source: data, split, seed and part of the images, and what else belongs to the papers of all; without `count`.
+        summary: of the campaign.
+    """
+    counts = {"count": summary.success.hits, "attacked": summary.success.total, "drawn": summary.drawn}
+    (folder / SOURCE).write_text(json.dumps({**source, **counts}) + "\n", encoding="utf-8")
+
+
+def write_found(folder: Path, one: Attacked, line: Mapping[str, Any], save: Save | None) -> None:
+    """Write the image that fooled, if it did, and its drops, where codes are drops.
+
+    Args:
+        folder: the campaign's.
+        one: an image attacked.
+        line: its papers.
+        save: writes the drops of a code to a file.
+
+    Raises:
+        ResourceError: if the disk is full.
+        DataError: if the file system refuses for another reason.
+    """
+    if not one.fooled:
+        return
+    path = folder / line["path"]
+    path.parent.mkdir(exist_ok=True)
+    write_image(path, one.image)
+    if save is not None and one.latent is not None:
+        save(path.with_suffix(".json"), one.latent)
 
 
 def file_name(number: int) -> str:
@@ -111,9 +105,16 @@ def file_name(number: int) -> str:
     return f"{number:05d}"
 
 
-def _line(one: Attacked, name: str, key: str, labels: Sequence[str]) -> dict[str, Any]:
-    """Return an image's papers; of one that was not fooled there is no change to tell."""
-    label = labels[one.target]
+def papers_of(one: Attacked, number: int, key: str, labels: Sequence[str]) -> dict[str, Any]:
+    """Return an image's papers; of one that was not fooled there is no change to tell.
+
+    Args:
+        one: the image attacked.
+        number: in its dataset.
+        key: in its dataset.
+        labels: one per class.
+    """
+    label, name = labels[one.target], f"{file_name(number)}.png"
     return {
         "key": key,
         "path": f"{label}/{name}" if one.fooled else None,

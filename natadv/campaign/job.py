@@ -1,7 +1,6 @@
 """One run of `natadv attack`, from files to files."""
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +10,20 @@ from torch import Tensor
 
 from natadv.attacks.starts import natural_codes
 from natadv.campaign.attacked import attack_right_ones
-from natadv.campaign.bench import kept_for_bench, layout_writer
-from natadv.campaign.files import Summary, file_name, write_campaign
+from natadv.campaign.bench import layout_writer, write_bench
+from natadv.campaign.files import Summary, papers_of, summary_of, write_found, write_source
+from natadv.campaign.journal import campaign_folder
 from natadv.campaign.settings import AdvrdSettings
 from natadv.campaign.target import open_target
 from natadv.data.draw import draw
 from natadv.data.load import load_dataset
-from natadv.durable import new_folder
-from natadv.errors import ConfigError
+from natadv.errors import ConfigError, DataError
 from natadv.models.optics_generator import OpticsGenerator
 from natadv.training.generators import OPTICS, bench_of, is_trained, open_generator
 from natadv.training.pictures import pictures_for, to_batch
 
-_BLOCK, _CODES_BYTES = 256, 2**28
-"""Images attacked at a time, and what their codes may take: those of a whole dataset need not fit in memory."""
+_BLOCK, _CODES_BYTES = 128, 2**28
+"""Images attacked at a time, which is what a stop can lose, and what their codes may take in memory."""
 
 
 def attack_dataset(
@@ -39,6 +38,7 @@ def attack_dataset(
     root: Path = Path("data"),
     generator: str = OPTICS,
     bench: Path | None = None,
+    resume: bool = False,
     device: str = "auto",
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Summary:
@@ -56,6 +56,7 @@ def attack_dataset(
         generator: as `natadv.training.generators` reads it.
         bench: new folder for the clean images of what fooled and their drops, see `natadv.campaign.bench`; None for
             none. Optics only.
+        resume: go on with an attack that was stopped.
         device: "auto", "cpu" or "cuda".
         progress: called with the images done and in all.
 
@@ -70,55 +71,59 @@ def attack_dataset(
         raise ConfigError(f"{out}: exists already; take another folder")
     if bench is not None:
         _check_bench(bench, out, generator)
-    with ExitStack() as folders, open_target(model, gradients=settings.box == "white", device=device) as target:
-        if settings.margin >= 1 and model.is_dir():
-            raise ConfigError(f"--margin {settings.margin:g}: a bundle answers with probabilities; none leads by 1")
-        height, width = target.input_size
-        if settings.translation > min(height, width):
-            raise ConfigError(f"--translation {settings.translation}: wider than the model's {width}x{height} px input")
+    with open_target(model, gradients=settings.box == "white", device=device) as target:
+        _check_fit(settings, model, target.input_size)
         opened = open_generator(generator, target.input_size)
         drops = opened.generator.to(target.device)
         drawn = draw(load_dataset(data, split, root=root), count=count, seed=seed)
         pictures = pictures_for(drawn.dataset, target.labels, target.input_size)
-
+        source = {"data": data, "split": split, "seed": seed, "part": [1, 1], "model_sha256": target.digest}
+        source["attack"] = {"generator": opened.described} | settings.papers()
+        save = layout_writer(opened.generator) if isinstance(opened.generator, OpticsGenerator) else None
         block = max(1, min(_BLOCK, _CODES_BYTES // (4 * settings.restarts * drops.latent_dim)))
 
         def codes(numbers: NDArray[np.int64]) -> Tensor:
             return natural_codes(drawn.numbers[numbers], settings.restarts, drops.latent_dim, seed=seed)
 
-        attacked = attack_right_ones(
-            target.model,
-            (
-                (to_batch(images, target.device), torch.from_numpy(targets).to(target.device))
-                for images, targets in pictures.batches(block)
-            ),
-            settings.bind(drops, seed=seed),
-            codes=codes,
-            batch_size=settings.batch_size,
-            progress=lambda done: progress(done, len(pictures)),
-        )
-        source = {"data": data, "split": split, "seed": seed, "part": [1, 1], "model_sha256": target.digest}
-        source["attack"] = {"generator": opened.described} | settings.papers()
-        save = layout_writer(opened.generator) if isinstance(opened.generator, OpticsGenerator) else None
-        if bench is not None and save is not None:
-            attacked = kept_for_bench(
-                attacked,
-                folders.enter_context(new_folder(bench)),  # takes its name once `out` has
-                clean=pictures.images,
-                names=[file_name(number) for number in drawn.numbers],
-                labels=target.labels,
-                source=source,
-                save=save,
-            )
-        return write_campaign(
-            attacked,
-            out,
-            labels=target.labels,
-            keys=drawn.dataset.keys,
-            numbers=drawn.numbers,
-            source=source,
-            layout=save,
-        )
+        about = {**source, **source["attack"], "drawn": len(pictures), "block": block}
+        with campaign_folder(out, about, resume=resume) as journal:
+            for start in range(journal.done, len(pictures), block):
+                images, targets = pictures.images[start : start + block], pictures.targets[start : start + block]
+                batch = to_batch(images, target.device), torch.from_numpy(targets).to(target.device)
+                attack = settings.bind(drops, seed=seed + start)
+                lines = []
+                for one in attack_right_ones(
+                    target.model,
+                    [batch],
+                    attack,
+                    codes=codes,
+                    batch_size=settings.batch_size,
+                    first=start,
+                    progress=lambda done: progress(done, len(pictures)),
+                ):
+                    number = one.number
+                    lines.append(papers_of(one, drawn.numbers[number], drawn.dataset.keys[number], target.labels))
+                    write_found(journal.folder, one, lines[-1], save)
+                journal.add(lines, start + len(images))
+            papers = journal.papers()
+            if not papers:
+                journal.done = 0  # nothing is worth going on with
+                raise DataError(f"{data}: the model gets none of {len(pictures)} images right; nothing to attack")
+            summary = summary_of(papers, drawn=len(pictures))
+            write_source(journal.folder, source, summary)
+            if bench is not None and save is not None:
+                clean = dict(zip(drawn.dataset.keys, pictures.images, strict=True))
+                write_bench(bench, papers, clean=clean, source=source, save=save)
+        return summary
+
+
+def _check_fit(settings: AdvrdSettings, model: Path, input_size: tuple[int, int]) -> None:
+    """Refuse settings that this model cannot be attacked with."""
+    if settings.margin >= 1 and model.is_dir():
+        raise ConfigError(f"--margin {settings.margin:g}: a bundle answers with probabilities; none leads by 1")
+    height, width = input_size
+    if settings.translation > min(height, width):
+        raise ConfigError(f"--translation {settings.translation}: wider than the model's {width}x{height} px input")
 
 
 def _check_bench(bench: Path, out: Path, generator: str) -> None:

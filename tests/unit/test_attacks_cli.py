@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from natadv.attack_cli import app
 from natadv.attacks.outcome import Outcome
 from natadv.attacks.starts import natural_codes
+from natadv.campaign import job
 from natadv.campaign.attacked import attack_right_ones
 from natadv.data.load import load_dataset
 from natadv.errors import ConfigError, DataError
@@ -294,7 +295,40 @@ def test_labels_that_the_model_lacks_and_images_it_gets_wrong(place, tmp_path):
         )
     assert not (tmp_path / "a").exists()
     assert not (tmp_path / "b").exists()
-    assert not (tmp_path / "a.part").exists()
+    assert not (tmp_path / "a.unfinished").exists()
+
+
+def test_a_stopped_attack_goes_on_after_its_last_whole_block(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(job, "_BLOCK", 5)
+    arguments = (place / "checkpoint.pt", "--data", place / "data", "--steps", 3, "--diversity", 0.5, *QUICK)
+    arguments += ("--generator", "optics:close@0.18")
+    run(*arguments, "--out", tmp_path / "whole", "--bench", tmp_path / "bench-whole")
+
+    def stopped_in_the_second(*args, first, **options):
+        for count, one in enumerate(attack_right_ones(*args, first=first, **options)):
+            if first and count == 2:
+                raise KeyboardInterrupt
+            yield one
+
+    cut = (*arguments, "--out", tmp_path / "cut", "--bench", tmp_path / "bench-cut")
+    with monkeypatch.context() as patched:
+        patched.setattr(job, "attack_right_ones", stopped_in_the_second)
+        result = CliRunner().invoke(app, ["advrd", *map(str, cut)])
+    assert result.exit_code == 130
+    assert "stopped; --resume goes on" in result.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bench-whole", "cut.unfinished", "whole"]
+    with pytest.raises(ConfigError, match=r"cut\.unfinished: an attack that was stopped; go on with --resume"):
+        run(*cut)
+    with pytest.raises(ConfigError, match=r"was begun with seed 0, not 1; resume with the same"):
+        run(*cut, "--resume", "--seed", 1)
+    # As if the block had been cut off while its papers were written.
+    with (tmp_path / "cut.unfinished/provenance.jsonl").open("a") as file:
+        file.write('{"key": "left/')
+    run(*cut, "--resume")
+    for name in ("whole", "bench-whole"):
+        files = {path.relative_to(tmp_path / name): path.read_bytes() for path in (tmp_path / name).rglob("*.*")}
+        other = tmp_path / name.replace("whole", "cut")
+        assert files == {path.relative_to(other): path.read_bytes() for path in other.rglob("*.*")}
 
 
 def test_ctrl_c_leaves_nothing_behind(place, tmp_path):
@@ -309,7 +343,7 @@ def test_ctrl_c_leaves_nothing_behind(place, tmp_path):
         stderr=subprocess.PIPE,
     )
     give_up_s = time.monotonic() + 60
-    while not (tmp_path / "a.part").exists() and time.monotonic() < give_up_s:
+    while not (tmp_path / "a.unfinished").exists() and time.monotonic() < give_up_s:
         time.sleep(0.02)
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
