@@ -57,8 +57,10 @@ def read_sealed(path: Path, form: str, what: str) -> tuple[dict[str, Any], str]:
         content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, LookupError, ValueError, OSError, struct.error) as error:
         raise DataError(f"{path}: not a readable checkpoint, torn or altered; write it again") from error
-    if not isinstance(content, dict) or content.get("format") != form:
-        raise DataError(f"{path}: not a {what} (expected the format {form!r})")
+    found = content.get("format") if isinstance(content, dict) else None
+    if not isinstance(content, dict) or found != form:
+        but = f", but a {found}" if isinstance(found, str) else ""
+        raise DataError(f"{path}: not a {what}{but} (expected the format {form})")
     if not isinstance(content.get("weights"), dict) or _digest(content["weights"]) != content.get("weights_sha256"):
         raise DataError(f"{path}: its weights differ from their checksum; write it again")
     return content, hashlib.sha256(data).hexdigest()
