@@ -18,6 +18,7 @@ from natadv.training.quasi_gan.recipe import QuasiGanRecipe
 from natadv.training.quasi_gan.samples import CAPTION_PX
 from natadv.training.quasi_gan.train import train_quasi_gan
 from natadv.training.recipe import Recipe
+from tests.squares import write_squares
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +30,7 @@ def place(tmp_path_factory):
     for index in range(3):
         coarse = rng.integers(0, 255, (6, 6, 3), dtype=np.uint8)
         write_image(folder / f"photographs/{index}.png", cv2.resize(coarse, (96, 80), interpolation=cv2.INTER_CUBIC))
-    for split, count in (("train", 8), ("test", 4)):
-        for label, colour in (("red", (200, 40, 40)), ("blue", (40, 40, 200))):
-            (folder / "squares" / split / label).mkdir(parents=True)
-            for index in range(count):
-                image = rng.integers(0, 60, (64, 64, 3), dtype=np.uint8)
-                image[16:48, 16:48] = colour
-                write_image(folder / "squares" / split / label / f"{index}.png", image)
+    write_squares(folder / "squares", rng, train=8, test=4, size=64, noise=60)
     settings = {"size_px": 64, "epochs": 4, "batch_size": 4, "threads": 1, "device": "cpu"}
     train_classifier(Recipe(data=str(folder / "squares"), **settings), folder / "classifier")
     return folder

@@ -9,12 +9,12 @@ import torch
 
 from natadv.data.load import load_dataset
 from natadv.errors import ConfigError
-from natadv.images import write_image
 from natadv.training.blend import blend_classifiers
 from natadv.training.checkpoint import load_classifier
 from natadv.training.classifier import train_classifier
 from natadv.training.pictures import to_batch
 from natadv.training.recipe import Recipe
+from tests.squares import write_squares
 
 
 @pytest.fixture(scope="module")
@@ -22,13 +22,7 @@ def place(tmp_path_factory):
     """Two labels of squares, a classifier of them, and one trained on from it."""
     folder = tmp_path_factory.mktemp("blend")
     rng = np.random.default_rng(0)
-    for split, count in (("train", 40), ("test", 10)):
-        for label, colour in (("red", (200, 40, 40)), ("blue", (40, 40, 200))):
-            (folder / "data" / split / label).mkdir(parents=True)
-            for index in range(count):
-                image = rng.integers(0, 120, (16, 16, 3), dtype=np.uint8)
-                image[4:12, 4:12] = colour
-                write_image(folder / "data" / split / label / f"{index}.png", image)
+    write_squares(folder / "data", rng, train=40, test=10, size=16, noise=120)
     for split, count in (("train", 20), ("test", 5)):
         for label in ("red", "blue"):
             (folder / "fewer" / split / label).mkdir(parents=True)
