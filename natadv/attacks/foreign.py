@@ -10,12 +10,13 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from natadv.attacks.counted import Counted
 from natadv.attacks.outcome import Outcome
 from natadv.attacks.success import MARGIN, Model, lead, rounded
 from natadv.models.frozen import frozen
 
-Craft = Callable[[Model, Tensor, Tensor], Tensor]
-"""Maps a model, images and their labels to images that are to fool it; one forward pass for each backward pass."""
+Craft = Callable[[Counted, Tensor, Tensor], Tensor]
+"""Maps a model, images and their classes, the true ones or the targets, to images that are to fool it."""
 
 BUDGET = 16 / 255
 """The l_inf budget of the AdvRD paper's comparison, Sec. 4.3."""
@@ -29,34 +30,40 @@ def keep_what_fools(
     images: Tensor,
     labels: Tensor,
     *,
-    epsilon: float,
-    surrogate: Model | None,
-    seed: int,
+    epsilon: float | None,
+    surrogate: Model | None = None,
+    seed: int = 0,
     batch_size: int,
+    targets: Tensor | None = None,
 ) -> Outcome:
     """Attack the images that `model` gets right and keep those crafted ones that fool it in eight bits.
 
     An image whose crafting breaks down, as it does where a gradient is zero throughout, counts as not fooled.
+    A targeted attack fools where the model says the target; images of which it says so already are left alone.
 
     Args:
         craft: the attack; it draws from torch's global generator, which is lent to it.
         model: what is to be fooled, with logits, in eval mode; nothing of it is changed.
         images: clean images, (n, 3, h, w), RGB in [0, 1]; those it gets wrong already come back as they are.
         labels: true classes, (n,).
-        epsilon: l_inf budget, kept to within the half level that rounding may add.
+        epsilon: l_inf budget, kept to within the half level that rounding may add; None for an attack that looks
+            for a small change and has no bound.
         surrogate: the model to craft on, with the same classes, for an attack by transfer; None for `model` itself.
         seed: of all chance in the attack.
         batch_size: images at once.
+        targets: the class to reach, (n,), of a targeted attack; `craft` is given these instead of the labels.
 
     Raises:
         ValueError: if the budget or the batch size is not positive, images and labels do not go together, or a model
             is in training mode.
         RuntimeError: if the attack leaves its budget or [0, 1].
     """
-    if epsilon <= 0 or batch_size < 1:
+    if (epsilon is not None and epsilon <= 0) or batch_size < 1:
         raise ValueError(f"expected a positive budget and batch size, got {epsilon} and {batch_size}")
-    if images.ndim != 4 or labels.shape != images.shape[:1]:
+    aims = labels if targets is None else targets
+    if images.ndim != 4 or labels.shape != images.shape[:1] or aims.shape != labels.shape:
         raise ValueError(f"expected (n, 3, h, w) and (n,), got {tuple(images.shape)} and {tuple(labels.shape)}")
+    fools = _errs if targets is None else _obeys
     source = model if surrogate is None else surrogate
     for part in (model, source):
         if isinstance(part, nn.Module) and part.training:
@@ -67,34 +74,22 @@ def keep_what_fools(
     with frozen(model), frozen(source), _lent_chance(seed, images.device):
         for start in range(0, len(images), batch_size):
             part = torch.arange(start, min(start + batch_size, len(images)), device=images.device)
-            fooled[part] = _errs(model, found[part], labels[part])
+            fooled[part] = fools(model, found[part], aims[part])
             queries[part] += 1
             right = part[~fooled[part]]
             if not len(right):
                 continue
-            calls = _Calls(source)
+            calls = Counted(source, len(right), images.device)
             with torch.enable_grad():
-                crafted = craft(calls, found[right], labels[right]).detach()
+                crafted = craft(calls, found[right], aims[right]).detach()
             adversarial = _checked(crafted, found[right], epsilon)
-            fooled[right] = _errs(model, adversarial, labels[right])
+            fooled[right] = fools(model, adversarial, aims[right])
             found[right] = torch.where(fooled[right, None, None, None], adversarial, found[right])
             queries[right] += 1
             if surrogate is None:
-                queries[right] += calls.count
-                gradients[right] += calls.count
+                queries[right] += calls.queries
+                gradients[right] += calls.gradients
     return Outcome(found, fooled, queries, gradients)
-
-
-class _Calls:
-    """A model that counts how often it is called."""
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
-        self.count = 0
-
-    def __call__(self, images: Tensor) -> Tensor:
-        self.count += 1
-        return self._model(images)
 
 
 @torch.no_grad()
@@ -102,12 +97,17 @@ def _errs(model: Model, images: Tensor, labels: Tensor) -> Tensor:
     return lead(model(images), labels) > MARGIN
 
 
-def _checked(crafted: Tensor, clean: Tensor, epsilon: float) -> Tensor:
+@torch.no_grad()
+def _obeys(model: Model, images: Tensor, targets: Tensor) -> Tensor:
+    return lead(model(images), targets) < -MARGIN
+
+
+def _checked(crafted: Tensor, clean: Tensor, epsilon: float | None) -> Tensor:
     """Return `crafted` in eight bits, and the clean image in place of one that is not finite."""
     whole = crafted.isfinite().flatten(1).all(1)
     adversarial = rounded(torch.where(whole[:, None, None, None], crafted, clean))
     largest = (adversarial - clean).abs().max().item()
-    if largest > epsilon + _HALF_LEVEL + 1e-6:
+    if epsilon is not None and largest > epsilon + _HALF_LEVEL + 1e-6:
         raise RuntimeError(f"the attack changed a value by {largest:.4f}, its budget is {epsilon:.4f}")
     if adversarial.min() < 0 or adversarial.max() > 1:
         raise RuntimeError("the attack left [0, 1]")
