@@ -1,15 +1,16 @@
 """`natadv train`: train and evaluate classifiers."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Train and evaluate classifiers.")
+from natadv.recipe_options import checked_recipe
+from natadv.train_rain_cli import train_rain, train_sr
 
-_OPTIONS = {"learning_rate": "lr", "size_px": "size", "generators": "generator"}
-"""Where an option's name is not the recipe's."""
+app = typer.Typer(no_args_is_help=True, help="Train and evaluate classifiers.")
+app.command("sr")(train_sr)
+app.command("rain")(train_rain)
 
 _DATA = "signs, gtsrb, or a labelled image folder."
 
@@ -45,13 +46,16 @@ def classifier(
     attack_steps: Annotated[
         int | None, typer.Option(help="Gradient steps on each; 0 only samples.", show_default="3")
     ] = None,
+    pgd: Annotated[float, typer.Option(help="Share of pictures that PGD attacks as it trains, 0..1.")] = 0.0,
+    epsilon: Annotated[float | None, typer.Option(help="Its l_inf budget, levels of 255.", show_default="16")] = None,
+    pgd_steps: Annotated[int | None, typer.Option(help="Its gradient steps.", show_default="10")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     devices: Annotated[int, typer.Option(help="How many of them.")] = 1,
     precision: Annotated[str, typer.Option(help="32-true, bf16-mixed or 16-mixed.")] = "32-true",
     threads: Annotated[int | None, typer.Option(help="CPU threads.", show_default="torch's own choice")] = None,
 ) -> None:
-    """Train a classifier; with --init, --hits, --raindrops and --advrd, harden one."""
+    """Train a classifier; with --init, --hits, --raindrops, --advrd and --pgd, harden one."""
     from natadv.errors import ConfigError
     from natadv.training.classifier import CHECKPOINT, train_classifier
     from natadv.training.device import choose_device, device_name
@@ -77,6 +81,9 @@ def classifier(
         "generators": tuple(generator) if generator else None,
         "restarts": restarts,
         "attack_steps": attack_steps,
+        "pgd": pgd,
+        "epsilon": epsilon,
+        "pgd_steps": pgd_steps,
         "device": device,
         "devices": devices,
         "precision": precision,
@@ -84,6 +91,8 @@ def classifier(
     }
     if not advrd and (generator or restarts is not None or attack_steps is not None):
         raise ConfigError("--generator, --restarts and --attack-steps say how --advrd attacks; name its share too")
+    if not pgd and (epsilon is not None or pgd_steps is not None):
+        raise ConfigError("--epsilon and --pgd-steps say how --pgd attacks; name its share too")
     recipe = _recipe(given)
     for name in recipe.generators if recipe.advrd else ():
         check_generator(name)
@@ -158,7 +167,7 @@ def advrd(
     if init and not pairs:
         typer.echo("without --pairs, no real photographs train or measure this run, whatever --init had", err=True)
     make = QuasiGanRecipe.literal if literal else QuasiGanRecipe
-    recipe = _checked(make, {name: value for name, value in given.items() if value is not None})
+    recipe = checked_recipe(make, {name: value for name, value in given.items() if value is not None})
     try:
         metrics = train_quasi_gan(recipe, out, resume=resume, reporter=on_terminal)
     except KeyboardInterrupt:
@@ -213,23 +222,7 @@ def _recipe(given: dict[str, Any]) -> Any:
     if "init" in options:
         initial = load_classifier(Path(options["init"]))
         options = {"model": initial.model_name, "size_px": initial.input_size[0]} | options
-    return _checked(Recipe, options)
-
-
-def _checked(make: Callable[..., Any], options: dict[str, Any]) -> Any:
-    """Return what `make` makes of the options; the first that is wrong is named as it was typed."""
-    from pydantic import ValidationError
-
-    from natadv.errors import ConfigError
-
-    try:
-        return make(**options)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        option = "--" + _OPTIONS.get(name, name).replace("_", "-")
-        value = " ".join(map(str, first["input"])) if isinstance(first["input"], tuple) else first["input"]
-        raise ConfigError(f"{option} {value}: {first['msg'].removeprefix('Value error, ')}") from error
+    return checked_recipe(Recipe, options)
 
 
 def _rate(metrics: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from natadv.attacks.counted import Counted
 from natadv.attacks.outcome import Outcome
+from natadv.attacks.stand_in import stands_for
 from natadv.attacks.success import MARGIN, Model, lead, rounded
 from natadv.models.frozen import frozen
 
@@ -48,7 +49,8 @@ def keep_what_fools(
         labels: true classes, (n,).
         epsilon: l_inf budget, kept to within the half level that rounding may add; None for an attack that looks
             for a small change and has no bound.
-        surrogate: the model to craft on, with the same classes, for an attack by transfer; None for `model` itself.
+        surrogate: the model to craft on, with the same classes: another one, for an attack by transfer, whose passes
+            nobody counts; or a stand-in for `model`, for an adaptive attack. None for `model` itself.
         seed: of all chance in the attack.
         batch_size: images at once.
         targets: the class to reach, (n,), of a targeted attack; `craft` is given these instead of the labels.
@@ -65,6 +67,7 @@ def keep_what_fools(
         raise ValueError(f"expected (n, 3, h, w) and (n,), got {tuple(images.shape)} and {tuple(labels.shape)}")
     fools = _errs if targets is None else _obeys
     source = model if surrogate is None else surrogate
+    charged = 1 if surrogate is None else stands_for(surrogate, model)
     for part in (model, source):
         if isinstance(part, nn.Module) and part.training:
             raise ValueError(f"{type(part).__name__} is in training mode; call its eval() before an attack")
@@ -86,9 +89,8 @@ def keep_what_fools(
             fooled[right] = fools(model, adversarial, aims[right])
             found[right] = torch.where(fooled[right, None, None, None], adversarial, found[right])
             queries[right] += 1
-            if surrogate is None:
-                queries[right] += calls.queries
-                gradients[right] += calls.gradients
+            queries[right] += charged * calls.queries
+            gradients[right] += charged * calls.gradients
     return Outcome(found, fooled, queries, gradients)
 
 

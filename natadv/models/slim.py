@@ -6,12 +6,14 @@ step at 64 px on one CPU core, where a ResNet-18 takes over 40. The wide one has
 to three times the time: adversarial training needs room for two worlds, the dry and the wet.
 """
 
+from collections.abc import Callable
+
 import timm
 import torch
 from timm.models import build_model_with_cfg
 from torch import Tensor, nn
 
-_CONFIG = {
+CONFIG = {
     "url": "",
     "num_classes": 43,
     "input_size": (3, 64, 64),
@@ -62,6 +64,7 @@ class SlimNet(nn.Module):
         widths: channels of each stage.
         depths: residual blocks of each stage.
         drop_rate: dropout before the last layer, 0..1.
+        after_stage: makes a layer of so many channels that follows each stage; None for none.
     """
 
     def __init__(
@@ -72,17 +75,21 @@ class SlimNet(nn.Module):
         widths: tuple[int, ...] = (32, 64, 128),
         depths: tuple[int, ...] = (1, 1, 1),
         drop_rate: float = 0.0,
+        after_stage: Callable[[int], nn.Module] | None = None,
     ) -> None:
         super().__init__()
         self.num_classes = num_classes
         self.num_features = widths[-1]
         self.exposure = _Exposure()
         self.stem = nn.Sequential(*_convolution(in_chans, stem, stride=2), nn.ReLU())
-        stages, channels = [], stem
+        stages: list[nn.Module] = []
+        channels = stem
         for width, depth in zip(widths, depths, strict=True):
             for index in range(depth):
                 stages.append(_Block(channels, width, stride=2 if index == 0 else 1))
                 channels = width
+            if after_stage is not None:
+                stages.append(after_stage(width))
         self.stages = nn.Sequential(*stages)
         self.dropout = nn.Dropout(drop_rate)
         self.head = nn.Linear(channels, num_classes) if num_classes else nn.Identity()
@@ -96,7 +103,7 @@ class SlimNet(nn.Module):
 def natadv_slim(pretrained: bool = False, **kwargs: object) -> SlimNet:
     """Build the slim network through timm; there are no pretrained weights of it."""
     kwargs.pop("pretrained_cfg", None)
-    return build_model_with_cfg(SlimNet, "natadv_slim", pretrained, pretrained_cfg=dict(_CONFIG), **kwargs)
+    return build_model_with_cfg(SlimNet, "natadv_slim", pretrained, pretrained_cfg=dict(CONFIG), **kwargs)
 
 
 @timm.models.register_model
@@ -105,5 +112,5 @@ def natadv_slim_wide(pretrained: bool = False, **kwargs: object) -> SlimNet:
     kwargs.pop("pretrained_cfg", None)
     wider = {"stem": 24, "widths": (48, 96, 192), "depths": (1, 2, 2)}
     return build_model_with_cfg(
-        SlimNet, "natadv_slim_wide", pretrained, pretrained_cfg=dict(_CONFIG), **{**wider, **kwargs}
+        SlimNet, "natadv_slim_wide", pretrained, pretrained_cfg=dict(CONFIG), **{**wider, **kwargs}
     )

@@ -11,7 +11,7 @@ from natadv.errors import ConfigError
 from natadv.papers.drops import Box, DropAttack
 from natadv.papers.number import setting
 from natadv.papers.trial import Trial, try_model
-from natadv.papers.victim import Victim, open_victim
+from natadv.training.victim import Victim, open_victim
 
 Given = TypeVar("Given")
 

@@ -11,8 +11,8 @@ from natadv.data.draw import Drawn
 from natadv.errors import DataError
 from natadv.evaluation.rates import Rate
 from natadv.evaluation.success import is_right
-from natadv.papers.victim import Victim, targets_of
 from natadv.training.pictures import to_batch
+from natadv.training.victim import Victim, targets_of
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from natadv.training.checkpoint import LoadedClassifier, load_classifier
 from natadv.training.generators import open_generator
 from natadv.training.hits import load_hits, provenance_digest
 from natadv.training.pictures import Pictures, read_pictures
+from natadv.training.pixel_adversary import PixelAdversary
 from natadv.training.recipe import Recipe
 from natadv.training.views import Glass, Views
 
@@ -46,7 +47,7 @@ class Materials:
 
     model: Classifier
     views: Views
-    adversary: Adversary | None
+    adversary: Adversary | PixelAdversary | None
     test: Pictures
     provenance: dict[str, Any]
 
@@ -133,8 +134,10 @@ def _glass(recipe: Recipe, size: tuple[int, int]) -> Glass | None:
     return RandomGlass(size, rng, plates=PLATES, wetness=[PRESETS[name] for name in recipe.wetness])
 
 
-def _adversary(recipe: Recipe, size: tuple[int, int]) -> tuple[Adversary | None, list[str]]:
+def _adversary(recipe: Recipe, size: tuple[int, int]) -> tuple[Adversary | PixelAdversary | None, list[str]]:
     """Return what attacks the training pictures, and a name for each generator that changes with its weights."""
+    if recipe.pgd:
+        return PixelAdversary(recipe.epsilon / 255, recipe.pgd_steps, recipe.pgd), []
     if recipe.advrd == 0:
         return None, []
     opened = [open_generator(name, size) for name in recipe.generators]

@@ -1,8 +1,8 @@
 """The recipe of a training run: what a person chose, checked at the door and kept with the result."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from natadv.models.classifier import DEFAULT_MODEL
 from natadv.raindrops.presets import PRESETS
@@ -35,6 +35,10 @@ class Recipe(ResumableRecipe):
         restarts: codes tried for each of them.
         attack_steps: gradient steps on each code; 0 is the black box, which only samples.
         attack_step_size: length of such a step, in standard deviations of the prior.
+        pgd: share of each epoch's pictures that projected gradient descent attacks while it trains, 0..1; 1 in Madry
+            et al. Not together with `advrd`.
+        epsilon: its l_inf budget, in levels of 255.
+        pgd_steps: its gradient steps.
         seed: of everything random.
         device: where to compute; `auto` takes CUDA where it is.
         devices: how many of them.
@@ -64,6 +68,9 @@ class Recipe(ResumableRecipe):
     restarts: int = Field(1, ge=1)
     attack_steps: int = Field(3, ge=0)
     attack_step_size: float = Field(0.25, gt=0)
+    pgd: float = Field(0.0, ge=0, le=1)
+    epsilon: float = Field(16.0, gt=0, lt=255)
+    pgd_steps: int = Field(10, ge=1)
     seed: int = Field(0, ge=0)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     devices: int = Field(1, ge=1)
@@ -77,3 +84,9 @@ class Recipe(ResumableRecipe):
             if name not in PRESETS:
                 raise ValueError(f"no preset {name!r}; there are {', '.join(PRESETS)}")
         return names
+
+    @model_validator(mode="after")
+    def _one_adversary(self) -> Self:
+        if self.advrd and self.pgd:
+            raise ValueError("--advrd and --pgd: one adversary at a time; train one after the other with --init")
+        return self

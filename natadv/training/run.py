@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 from natadv.durable import replace_file
 from natadv.errors import ConfigError
 from natadv.models.classifier import Classifier
+from natadv.training.adversarial import Adversary
 from natadv.training.augment import augment
 from natadv.training.checkpoint import LoadedClassifier, save_checkpoint
 from natadv.training.evaluate import accuracy
@@ -42,7 +43,7 @@ class Run:
         self._model, self._optimizer = fabric.setup(self._bare, _optimizer(self._bare, recipe))
         update = partial(_drawn_towards, decay=recipe.averaging)
         self._adversary = materials.adversary
-        if self._adversary is not None:
+        if isinstance(self._adversary, Adversary):
             for generator in self._adversary.generators:
                 fabric.to_device(generator)
         self._average = AveragedModel(self._bare, multi_avg_fn=update, use_buffers=True)

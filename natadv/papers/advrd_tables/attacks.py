@@ -14,7 +14,7 @@ from natadv.papers.drops import Box, size_of, size_of_control
 from natadv.papers.number import Number, percentage, setting
 from natadv.papers.request import Request
 from natadv.papers.trial import Trial
-from natadv.papers.victim import Victim
+from natadv.training.victim import Victim
 
 ADVRD = "AdvRD"
 CONTROL = "as many drops, not optimised"

@@ -26,8 +26,8 @@ from natadv.papers.panels import Seen, attention_panel
 from natadv.papers.request import Request
 from natadv.papers.sessions import scans_of
 from natadv.papers.trial import Trial
-from natadv.papers.victim import label_of
 from natadv.training.pictures import to_batch
+from natadv.training.victim import label_of
 
 TITLE = "Figure 6. Attention (Grad-CAM) on clean images and behind drops"
 

@@ -7,7 +7,7 @@ from natadv.papers.advrd import TABLE_3
 from natadv.papers.advrd_tables.attacks import attack_conventionally, compare_attacks
 from natadv.papers.number import Number
 from natadv.papers.request import Request, required
-from natadv.papers.victim import as_surrogate, open_victim
+from natadv.training.victim import as_surrogate, open_victim
 
 TITLE = "Table 3. Black-box attack success (%) by attack and model"
 

@@ -14,7 +14,7 @@ from natadv.papers.number import Number, percentage
 from natadv.papers.request import Request, required
 from natadv.papers.sessions import rate_of, scan_by, scans_of, setting_of
 from natadv.papers.trial import Trial
-from natadv.papers.victim import open_victim
+from natadv.training.victim import open_victim
 
 TITLE = "Table 5. Accuracy and attack success (%) before and after adversarial training"
 

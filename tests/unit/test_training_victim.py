@@ -12,7 +12,7 @@ from natadv.images import write_image
 from natadv.models.classifier import create_classifier
 from natadv.papers.advrd import TABLE_2, TABLE_3, TABLE_5, model_column, papers_data
 from natadv.papers.trial import try_model
-from natadv.papers.victim import Victim, as_surrogate, label_of, open_victim, targets_of
+from natadv.training.victim import Victim, as_surrogate, label_of, open_victim, targets_of
 from natadv.training.checkpoint import save_checkpoint
 from tests.tiny_classifier import LABELS, write_tiny_classifier
 

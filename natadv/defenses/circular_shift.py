@@ -1,0 +1,51 @@
+"""Random small circular shift (RdmSCS): what leaves at one edge comes in at the other (Du et al. 2021, Algorithm 1).
+
+So every pixel stays, and with them all statistics of a picture but those of place. One shift an image: drawn anew for
+each pixel, as the paper's loop may be read, it would tear the picture apart.
+"""
+
+import torch
+from torch import Generator, Tensor
+
+
+def draw_shift(
+    images: int, size: tuple[int, int], share: float, generator: Generator, *, device: torch.device | str = "cpu"
+) -> Tensor:
+    """Draw shifts in whole pixels, int32, (images, 2): down and right, each up to `share` of its side, either way.
+
+    Whole numbers from -floor(h p) to floor(h p), each as likely: the paper's U(-h p, h p) on a grid of pixels.
+
+    Args:
+        images: how many.
+        size: (height, width) of what is shifted, in pixels.
+        share: p, 0 to below 1.
+        generator: on the CPU.
+        device: where to put the numbers.
+
+    Raises:
+        ValueError: if `share` is not from 0 to below 1.
+    """
+    if not 0 <= share < 1:
+        raise ValueError(f"expected a share from 0 to below 1, got {share}")
+    most = [int(side * share + 1e-6) for side in size]
+    draws = [torch.randint(-m, m + 1, (images,), generator=generator, dtype=torch.int32) for m in most]
+    return torch.stack(draws, 1).to(device)
+
+
+def circular_shift(batch: Tensor, shift: Tensor) -> Tensor:
+    """Return x'(i, j) = x((i + dh) mod h, (j + dw) mod w) of each image.
+
+    Args:
+        batch: (n, c, h, w).
+        shift: whole numbers, (n, 2): dh and dw of each.
+
+    Raises:
+        ValueError: if there is not one shift an image.
+    """
+    n, _, h, w = batch.shape
+    if tuple(shift.shape) != (n, 2):
+        raise ValueError(f"expected shifts ({n}, 2), got {tuple(shift.shape)}")
+    rows = (torch.arange(h, device=batch.device) + shift[:, :1]).remainder(h).long()
+    columns = (torch.arange(w, device=batch.device) + shift[:, 1:]).remainder(w).long()
+    down = batch.gather(2, rows[:, None, :, None].expand_as(batch))
+    return down.gather(3, columns[:, None, None, :].expand_as(batch))

@@ -1,0 +1,1 @@
+"""Super-resolution networks, which double the sides of a picture."""

@@ -1,0 +1,84 @@
+"""Recipes of RAIN: of its super-resolution alone, and of tuning it through a classifier."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from natadv.defenses.rain import Order
+from natadv.models.super_resolution.create import DEFAULT_NETWORK
+from natadv.training.resumable import ResumableRecipe
+
+
+class PictureRecipe(ResumableRecipe):
+    """What both have in common: pictures, steps, machine.
+
+    Attributes:
+        data: a labelled dataset, a name or a folder, whose training pictures are shown whole.
+        photographs: instead, a folder of photographs, of which crops are shown.
+        root: where named datasets lie unpacked.
+        size_px: side of the pictures.
+        steps: training steps.
+        batch_size: pictures a step.
+        every: steps between measures and the state to resume from.
+        seed: of everything random.
+        device: where to compute; `auto` takes CUDA where it is.
+        precision: Fabric's name of the arithmetic.
+        threads: CPU threads of torch; None leaves it to torch.
+    """
+
+    data: str | None = None
+    photographs: str | None = None
+    root: str = "data"
+    size_px: int = Field(64, ge=8, le=1024)
+    steps: int = Field(2000, ge=1)
+    batch_size: int = Field(16, ge=1)
+    every: int = Field(250, ge=1)
+    seed: int = Field(0, ge=0)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    threads: int | None = Field(None, ge=1)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.data is None) == (self.photographs is None):
+            raise ValueError("give either --data or --photographs")
+        return self
+
+
+class SuperResolutionRecipe(PictureRecipe):
+    """Of a super-resolution network that undoes random downsampling.
+
+    Attributes:
+        network: as `natadv.models.super_resolution.create` reads.
+        learning_rate: Adam's first; it falls along a half cosine to 0. The paper's EDSR has 1e-4 for 300,000 steps;
+            a small network in a thousandth of those needs more.
+        teacher: a trained network's file, whose output is half of what is aimed at; None for the picture alone.
+    """
+
+    network: str = DEFAULT_NETWORK
+    learning_rate: float = Field(2e-3, gt=0)
+    teacher: str | None = None
+
+
+class TuningRecipe(PictureRecipe):
+    """Of tuning RAIN's super-resolution through a classifier that stays as it is (Sec. III-D).
+
+    Attributes:
+        super_resolution: the trained network's file.
+        classifier: a checkpoint, an ONNX file, or a name of timm's.
+        share: p of the shift.
+        order: of RAIN's parts.
+        per_channel: pick a pixel for each channel.
+        learning_rate: of SGD with momentum 0.9; the authors' code has 1e-4, for one epoch of 1.2 million images.
+        weight_decay: the authors'.
+    """
+
+    super_resolution: str
+    classifier: str
+    share: float = Field(0.05, ge=0, lt=1)
+    order: Order = "down-shift-up"
+    per_channel: bool = False
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(5e-4, ge=0)
+    steps: int = Field(600, ge=1)
+    batch_size: int = Field(32, ge=1)

@@ -1,0 +1,109 @@
+"""Tune RAIN's super-resolution so that a classifier sees what it needs: `tune_rain` (Du et al. 2021, Sec. III-D).
+
+The classifier is frozen, its batch norms in eval mode with their statistics untouched; gradients pass through it to the
+super-resolution alone. Only clean pictures train. Labelled ones by the cross-entropy; photographs without labels by
+the cross-entropy to what the bare classifier says of the clean crop.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from torch import Generator, Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from natadv.defenses.rain import Rain
+from natadv.errors import ConfigError
+from natadv.training.augment import augment
+from natadv.training.device import choose_device
+from natadv.training.pictures import to_batch
+from natadv.training.progress import silent
+from natadv.training.rain.checkpoint import load_network
+from natadv.training.rain.feed import Batch, open_feed
+from natadv.training.rain.loop import Reporter, Task, interrupted, run_task
+from natadv.training.rain.recipe import TuningRecipe
+from natadv.training.victim import open_victim, targets_of
+
+NETWORK = "rain.pt"
+
+
+def tune_rain(recipe: TuningRecipe, out: Path, *, resume: bool = False, reporter: Reporter = silent) -> dict[str, Any]:
+    """Tune by `recipe` into the folder `out` and return the last measures, shares 0..1 of the pictures held back.
+
+    `clean`: how often the bare classifier is right, or, without labels, 1; `rain`: how often it is behind RAIN.
+
+    Args:
+        recipe: all settings.
+        out: new folder; with `resume`, one that may hold an interrupted run of the same recipe.
+        resume: continue after the last state kept.
+        reporter: gives a place to report progress to.
+
+    Raises:
+        ConfigError: if the settings do not fit each other, the data or the folder, or a loss is not finite.
+        DataError: if data or a file are missing or torn.
+        DeviceError: if the device asked for is not there.
+        ResourceError: if the disk is full.
+    """
+    device = torch.device(choose_device(recipe.device, precision=recipe.precision))
+    last = interrupted(recipe, out, resume)
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    first = load_network(Path(recipe.super_resolution))
+    if not list(first.network.parameters()):
+        raise ConfigError(f"{recipe.super_resolution}: has nothing to tune")
+    victim = open_victim(recipe.classifier, device.type)
+    if victim.input_size != (recipe.size_px, recipe.size_px):
+        raise ConfigError(
+            f"--size {recipe.size_px}: {victim.name} takes {victim.input_size[1]}x{victim.input_size[0]} px"
+        )
+    classifier = victim.model.eval().requires_grad_(False)
+    feed = open_feed(recipe, lambda data: targets_of(victim, data))
+    rain = Rain(first.network.to(device), share=recipe.share, order=recipe.order, per_channel=recipe.per_channel)
+    shown = to_batch(feed.test.images, device)
+    bare = _says(classifier, shown).argmax(1)
+    true = bare if feed.test.targets is None else torch.from_numpy(feed.test.targets).to(device)
+
+    def loss(_: nn.Module, batch: Batch, chance: Generator) -> Tensor:
+        images = to_batch(batch.images, device)
+        if batch.targets is None:
+            with torch.no_grad():
+                aims = classifier(images).softmax(1)
+        else:
+            images = augment(images, chance, strength=1.0)
+            aims = torch.from_numpy(batch.targets).to(device)
+        return cross_entropy(classifier(rain(images, chance)), aims)
+
+    def measure(_: nn.Module) -> dict[str, float]:
+        chance = Generator().manual_seed(recipe.seed)
+        seen = torch.cat([rain(part, chance).detach() for part in shown.split(64)])
+        right = _says(classifier, seen).argmax(1) == true
+        return {"clean": float((bare == true).float().mean()), "rain": float(right.float().mean())}
+
+    weights = rain.upsampler.parameters()
+    return run_task(
+        Fabric(accelerator=device.type, devices=1, precision=recipe.precision),
+        recipe,
+        out,
+        feed,
+        Task(
+            network=rain.upsampler,
+            name=first.name,
+            optimizer=torch.optim.SGD(weights, lr=recipe.learning_rate, momentum=0.9, weight_decay=recipe.weight_decay),
+            loss=loss,
+            measure=measure,
+            provenance={
+                "pictures": feed.described,
+                "super_resolution_sha256": first.digest,
+                "classifier": victim.described,
+            },
+            file=NETWORK,
+        ),
+        last,
+        reporter,
+    )
+
+
+@torch.no_grad()
+def _says(classifier: nn.Module, images: Tensor) -> Tensor:
+    return torch.cat([classifier(part) for part in images.split(64)])

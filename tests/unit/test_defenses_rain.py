@@ -1,0 +1,117 @@
+"""RAIN's parts in closed form, and the whole."""
+
+import pytest
+import torch
+from torch import Generator, nn
+
+from natadv.defenses.circular_shift import circular_shift, draw_shift
+from natadv.defenses.defended import Defended
+from natadv.defenses.rain import ORDERS, Noise, Rain
+from natadv.defenses.random_downsample import draw_pick, random_downsample
+from natadv.models.super_resolution.create import Bicubic
+
+
+def chance(seed=0):
+    return Generator().manual_seed(seed)
+
+
+def pictures(count=3, height=6, width=8):
+    return torch.rand(count, 3, height, width, generator=chance(9))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_downsampling_returns_one_of_the_four_and_the_one_picked(channels):
+    batch = pictures()
+    pick = draw_pick(3, (6, 8), chance(), channels=channels)
+    small = random_downsample(batch, pick)
+    assert small.shape == (3, 3, 3, 4)
+    for n in range(3):
+        for c in range(3):
+            for i in range(3):
+                for j in range(4):
+                    row, column = divmod(int(pick[n, c if channels == 3 else 0, i, j]), 2)
+                    assert small[n, c, i, j] == batch[n, c, 2 * i + row, 2 * j + column]
+
+
+def test_an_odd_side_repeats_its_last_pixel():
+    batch = pictures(1, 5, 3)
+    pick = torch.full((1, 1, 3, 2), 3, dtype=torch.int32)
+    small = random_downsample(batch, pick)
+    assert torch.equal(small[0, :, 2, 1], batch[0, :, 4, 2])  # min(2 i + 1, h - 1)
+
+
+def test_each_pixel_is_picked_as_often():
+    pick = draw_pick(50, (64, 64), chance(3))
+    shares = torch.bincount(pick.flatten(), minlength=4) / pick.numel()
+    assert (shares - 0.25).abs().max() < 0.01
+    assert pick.dtype == torch.int32
+
+
+def test_a_pick_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match="expected a pick"):
+        random_downsample(pictures(), torch.zeros(3, 2, 3, 4, dtype=torch.int32))
+
+
+def test_a_shift_is_a_permutation_and_turns_back():
+    batch = pictures()
+    shift = torch.tensor([[1, -2], [0, 3], [-5, 7]], dtype=torch.int32)
+    moved = circular_shift(batch, shift)
+    assert torch.equal(moved.flatten(2).sort().values, batch.flatten(2).sort().values)
+    assert torch.equal(circular_shift(moved, -shift), batch)
+    for n, (down, right) in enumerate(shift.tolist()):
+        assert torch.equal(moved[n], torch.roll(batch[n], (-down, -right), (1, 2)))
+
+
+def test_shifts_stay_within_their_share_and_reach_it():
+    shift = draw_shift(4000, (112, 60), 0.05, chance())
+    assert shift[:, 0].unique().tolist() == list(range(-5, 6))
+    assert shift[:, 1].unique().tolist() == list(range(-3, 4))
+    assert not draw_shift(10, (32, 32), 0.0, chance()).any()
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("size", [(16, 16), (15, 17)])
+def test_every_order_keeps_the_shape_and_repeats_its_noise(order, size):
+    rain = Rain(Bicubic(), order=order, share=0.2)
+    batch = torch.rand(4, 3, *size, generator=chance(1))
+    noise = rain.draw(4, size, chance(2))
+    made = rain(batch, noise)
+    assert made.shape == batch.shape
+    assert torch.equal(made, rain(batch, chance(2)))
+    assert not torch.equal(made, rain(batch, chance(3)))
+    assert (noise.pick is not None) == ("down" in order)
+    assert (noise.shift is not None) == ("shift" in order)
+
+
+def test_rain_is_down_then_shift_then_up():
+    batch, pick = pictures(1), torch.ones(1, 1, 3, 4, dtype=torch.int32)
+    shift = torch.tensor([[1, 2]], dtype=torch.int32)
+    up = nn.Upsample(scale_factor=2, mode="nearest")
+    made = Rain(up)(batch, Noise(pick, shift))
+    small = torch.roll(batch[..., 0::2, 1::2], (-1, -2), (2, 3))
+    assert torch.equal(made, up(small))
+
+
+def test_gradients_reach_the_picked_pixels_alone():
+    batch = pictures(1).requires_grad_()
+    pick = draw_pick(1, (6, 8), chance())
+    Rain(nn.Upsample(scale_factor=2))(batch, Noise(pick, torch.zeros(1, 2, dtype=torch.int32))).sum().backward()
+    assert int((batch.grad != 0).sum()) == 3 * 12
+
+
+def test_a_defended_model_draws_on_and_repeats_from_its_seed():
+    model = Defended(Rain(Bicubic()), nn.Flatten(), seed=4)
+    batch = pictures(2)
+    first, second = model(batch), model(batch)
+    assert not torch.equal(first, second)
+    model.reseed(4)
+    assert torch.equal(model(batch), first)
+    assert model.randomised
+    assert model.differentiable
+    assert not model.training
+
+
+@pytest.mark.parametrize(("wrong", "words"), [({"order": "up-down"}, "expected an order"), ({"share": 1.0}, "a share")])
+def test_senseless_settings_are_refused(wrong, words):
+    with pytest.raises(ValueError, match=words):
+        Rain(Bicubic(), **wrong)
