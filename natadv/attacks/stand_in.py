@@ -1,7 +1,7 @@
 """Stand-ins: what an adaptive attack differentiates in place of a defended model.
 
-Expectation over transformation for randomised defences (Athalye et al. 2018b; Du et al. 2021, Eq. 6), and the backward pass
-differentiable approximation for those without a useful gradient (BPDA: Athalye et al. 2018a, Sec. 4.1.2). A
+Expectation over transformation for randomised defences (Athalye et al. 2018b; Du et al. 2021, Eq. 6), and the backward
+pass differentiable approximation for those without a useful gradient (BPDA: Athalye et al. 2018a, Sec. 4.1.2). A
 stand-in belongs to its model: what it costs is charged as passes of that model, which also judges the result.
 """
 

@@ -42,3 +42,22 @@ def load_dataset(name_or_folder: str | Path, split: str, *, root: Path = Path("d
     if find_gtsrb(folder):
         return load_gtsrb(folder, part)
     return load_nips17(folder, part) if holds_nips17(folder) else load_folder(folder, part)
+
+
+def load_test(data: str, root: Path, labels: Path | None = None) -> Dataset:
+    """Return the test part of a dataset to attack.
+
+    Args:
+        data: as `load_dataset` takes it.
+        root: where named datasets lie unpacked.
+        labels: names of NIPS-2017's classes, one a line; None where the data name their classes themselves.
+
+    Raises:
+        ConfigError: if there are no such data, or `labels` are given for data that need none.
+        DataError: if they do not hold what they should.
+    """
+    if labels is None:
+        return load_dataset(data, "test", root=root)
+    if not holds_nips17(Path(data)):
+        raise ConfigError(f"--labels {labels}: {data} names its classes itself")
+    return load_nips17(Path(data), labels=labels)

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from natadv.papers.rain_cli import rain
+
 if TYPE_CHECKING:
-    from natadv.data.dataset import Dataset
     from natadv.papers.number import Number
     from natadv.papers.request import Request
 
 app = typer.Typer(no_args_is_help=True)
+app.command("rain")(rain)
 
 _TABLES = (1, 2, 3, 4, 5, 6, 7)
 _FIGURES = (4, 6, 7)
@@ -95,6 +97,7 @@ def advrd(
 
     import torch
 
+    from natadv.data.load import load_test
     from natadv.papers.drops import DropAttack
     from natadv.papers.request import Request
     from natadv.training.device import choose_device
@@ -106,7 +109,7 @@ def advrd(
         if len(generators) > 1 and (kind, number) not in _MANY_GENERATORS:
             raise ConfigError(f"--{kind} {number} takes one --generator")
     request = Request(
-        data=_data(data, root, labels) if data else None,
+        data=load_test(data, root, labels) if data else None,
         count=count,
         models=tuple(model or ()),
         surrogate=surrogate,
@@ -133,18 +136,6 @@ def advrd(
             left = "is as it was" if kind == "figure" or number in _WHOLE else "has the numbers said above"
             typer.echo(f"stopped; {kind} {number} {left}", err=True)
             raise typer.Exit(130) from None
-
-
-def _data(data: str, root: Path, labels: Path | None) -> "Dataset":
-    from natadv.data.load import load_dataset
-    from natadv.data.nips17 import holds_nips17, load_nips17
-    from natadv.errors import ConfigError
-
-    if labels is None:
-        return load_dataset(data, "test", root=root)
-    if not holds_nips17(Path(data)):
-        raise ConfigError(f"--labels {labels}: {data} names its classes itself")
-    return load_nips17(Path(data), labels=labels)
 
 
 def _sessions(given: Iterable[str]) -> dict[str, Path]:

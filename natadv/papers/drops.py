@@ -17,8 +17,8 @@ from natadv.evaluation.control import Control, control
 from natadv.evaluation.perturbation import perturbation
 from natadv.evaluation.rates import Rate
 from natadv.evaluation.success import is_right, success
+from natadv.evaluation.trial import Trial
 from natadv.models.generator import Generator
-from natadv.papers.trial import Trial
 from natadv.training.generators import check_generator, described, open_generator
 
 Box = Literal["white", "black"]

@@ -1,0 +1,184 @@
+"""Run a robustness plan, in one process or several, and gather what came of it."""
+
+import multiprocessing
+import queue
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from natadv.attacks.stand_in import StraightThrough
+from natadv.attacks.suite import Setting
+from natadv.campaign.robustness_plan import RobustnessPlan
+from natadv.defenses.defended import Defended
+from natadv.evaluation.flags import gradient_flag, result_flags
+from natadv.evaluation.rates import Rate
+from natadv.evaluation.record import Record
+from natadv.evaluation.robustness import Accuracy, Measured, attack_all, clean_accuracy
+from natadv.evaluation.trial import Trial
+from natadv.training.defenses import OpenedDefense
+
+PASSES = 5
+"""Of each clean image through a randomised model."""
+_FLAGGED_IMAGES = 32
+
+Report = Callable[[str, int, int], None]
+"""Told what is being done, and how many of how many images of it are."""
+
+
+@dataclass(frozen=True)
+class DefenseResult:
+    """What the attacks did to one defended model.
+
+    Attributes:
+        name: of the defence.
+        described: the same with digest and settings.
+        clean: accuracy on the images that the bare model gets right (Du et al. 2021, Eq. 3).
+        measured: of each attack; all repeats of one together.
+        flags: why the figures may mislead.
+    """
+
+    name: str
+    described: str
+    clean: Accuracy
+    measured: tuple[Measured, ...]
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RobustnessResult:
+    """What a plan came to.
+
+    Attributes:
+        model: name and digest.
+        data: name.
+        bare: accuracy of the bare model on the images drawn; those that it gets right are attacked.
+        defenses: what came of each.
+    """
+
+    model: str
+    data: str
+    bare: Rate
+    defenses: tuple[DefenseResult, ...]
+
+
+def run_plan(plan: RobustnessPlan, *, device: str, workers: int = 1, report: Report) -> RobustnessResult:
+    """Attack what is not in the cache yet, then gather.
+
+    Args:
+        plan: what to do.
+        device: "cpu" or "cuda"; with CUDA, process k computes on GPU k.
+        workers: processes.
+        report: told of the progress.
+
+    Raises:
+        ConfigError: if names or settings are wrong.
+        DataError: if a file is missing or damaged, or the model gets no image right.
+        ResourceError: if the disk is full.
+    """
+    plan.check()
+    if workers == 1:
+        return _gathered(plan, device, report)
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager:
+        said = manager.Queue()
+        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+            shards = [pool.submit(_shard, plan, device, number, workers, said) for number in range(workers)]
+            done = [0] * workers
+            while not all(shard.done() for shard in shards):
+                try:
+                    number, what, count, total = said.get(timeout=0.2)
+                except queue.Empty:
+                    continue
+                done[number] = count
+                report(what, sum(done), total * workers)
+            for shard in shards:
+                shard.result()
+    return _gathered(plan, device, report)
+
+
+def _shard(plan: RobustnessPlan, device: str, number: int, workers: int, said: "queue.Queue[object]") -> None:
+    """Attack every `workers`-th image."""
+    torch.set_num_threads(1)
+    where = f"cuda:{number % torch.cuda.device_count()}" if device == "cuda" else device
+
+    def report(what: str, done: int, total: int) -> None:
+        said.put((number, what, done, total))
+
+    _attacked(plan, where, report, slice(number, None, workers))
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One defended model and what was measured of it, on the images of a trial."""
+
+    trial: Trial
+    defense: OpenedDefense
+    model: nn.Module
+    measured: tuple[Measured, ...]
+
+
+def _attacked(plan: RobustnessPlan, device: str, report: Report, part: slice = slice(None)) -> list[_Run]:
+    trial = plan.trial(device)
+    runs = []
+    for defense in plan.opened():
+        if defense.defense is not None:
+            defense.defense.to(device)
+        model = defense.before(trial.victim.model, seed=plan.seed)
+        measured = tuple(_measured(plan, trial, defense, model, one, report, part) for one in plan.settings(model))
+        runs.append(_Run(trial, defense, model, measured))
+    return runs
+
+
+def _measured(
+    plan: RobustnessPlan,
+    trial: Trial,
+    defense: OpenedDefense,
+    model: nn.Module,
+    attack: Setting,
+    report: Report,
+    part: slice,
+) -> Measured:
+    images, labels = trial.images[part], trial.labels[part]
+    repeats = plan.repeats if attack.seeded or getattr(model, "randomised", False) else 1
+    records: list[Record] = []
+    for repeat in range(repeats):
+        before = repeat * len(images)
+        found = attack_all(
+            model,
+            images,
+            labels,
+            attack,
+            cache=plan.cache(trial, defense, attack, repeat),
+            seed=plan.seed + repeat,
+            batch_size=plan.batch_size,
+            report=lambda done, before=before: report(
+                f"{attack.name} on {defense.name}", before + done, repeats * len(images)
+            ),
+        )
+        records += found.records
+    return Measured(attack, tuple(records))
+
+
+def _gathered(plan: RobustnessPlan, device: str, report: Report) -> RobustnessResult:
+    runs = _attacked(plan, device, report)
+    trial = runs[0].trial
+    return RobustnessResult(trial.victim.described, trial.data, trial.clean, tuple(_judged(plan, run) for run in runs))
+
+
+def _judged(plan: RobustnessPlan, run: _Run) -> DefenseResult:
+    """Add clean accuracy and flags to what was measured."""
+    model, trial = run.model, run.trial
+    randomised = bool(getattr(model, "randomised", False))
+    flags = result_flags(run.measured, randomised=randomised, repeats=plan.repeats)
+    if any(result.setting.uses == "gradients" for result in run.measured):
+        gone_round = isinstance(model, Defended) and not model.differentiable
+        some = slice(_FLAGGED_IMAGES)
+        source = StraightThrough(model) if gone_round else model
+        vanished = gradient_flag(source, trial.images[some], trial.labels[some])
+        flags += [vanished] if vanished else []
+    passes = PASSES if randomised else 1
+    clean = clean_accuracy(model, trial.images, trial.labels, passes=passes, seed=plan.seed)
+    return DefenseResult(run.defense.name, run.defense.described, clean, run.measured, tuple(flags))

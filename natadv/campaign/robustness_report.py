@@ -1,0 +1,116 @@
+"""A robustness result on paper: report.md for people and robustness.csv for programs."""
+
+import csv
+import io
+import math
+from pathlib import Path
+
+from natadv.campaign.robustness import DefenseResult, RobustnessResult
+from natadv.durable import replace_file
+from natadv.evaluation.rates import Rate
+from natadv.evaluation.robustness import Measured
+
+REPORT, TABLE = "report.md", "robustness.csv"
+
+_COLUMNS = (
+    "defense",
+    "attack",
+    "robust",
+    "low",
+    "high",
+    "n",
+    "clean",
+    "queries",
+    "gradients",
+    "l0",
+    "l2",
+    "linf",
+    "png",
+    "jpeg",
+    "samples",
+)
+
+
+def write_report(result: RobustnessResult, out: Path) -> str:
+    """Write both files into the folder `out` and return the report.
+
+    Raises:
+        ResourceError: if the disk is full.
+        DataError: if the file system refuses for another reason.
+    """
+    text = as_report(result)
+    replace_file(out / TABLE, _as_csv(result))
+    replace_file(out / REPORT, text.encode())
+    return text
+
+
+def as_report(result: RobustnessResult) -> str:
+    """Return the result as Markdown: a table for each defence, and under it what may mislead."""
+    parts = [f"# Robustness of {result.model}\n\n{result.data}: {result.bare} right, which are attacked.\n"]
+    for defense in result.defenses:
+        title = "Without a defence" if defense.name == "none" else f"Behind {defense.described}"
+        lines = [
+            f"## {title}",
+            "",
+            f"Without an attack, {_percent(defense.clean.value, defense.clean.interval)} % right.",
+            "",
+            "| attack | robust accuracy, % [95 %] | queries | gradients | L0, % | L2 | L∞, /255 | PNG | JPEG |",
+            "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+            *(_line(one) for one in defense.measured),
+            "",
+            *(f"**May mislead:** {flag}.\n" for flag in defense.flags),
+        ]
+        parts.append("\n".join(lines).rstrip() + "\n")
+    parts.append(
+        "Queries and gradients: mean passes an image. Sizes: means over the fooled images; PNG and JPEG are bytes over "
+        "the clean file's.\n"
+    )
+    return "\n".join(parts)
+
+
+def _line(one: Measured) -> str:
+    cells = [
+        one.setting.name,
+        _short(one.robust),
+        f"{one.mean('queries', fooled=False):.0f}",
+        f"{one.mean('gradients', fooled=False):.0f}",
+        _number(100 * one.mean("l0"), 1),
+        _number(one.mean("l2"), 2),
+        _number(255 * one.mean("linf"), 1),
+        _number(one.mean("png"), 2),
+        _number(one.mean("jpeg"), 2),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _short(rate: Rate) -> str:
+    return f"{_percent(rate.value, rate.interval)} ({rate.hits}/{rate.total})"
+
+
+def _percent(value: float, interval: tuple[float, float]) -> str:
+    return f"{100 * value:.1f} [{100 * interval[0]:.1f}–{100 * interval[1]:.1f}]"
+
+
+def _number(value: float, digits: int) -> str:
+    return "" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _as_csv(result: RobustnessResult) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for defense in result.defenses:
+        for one in defense.measured:
+            writer.writerow(_row(defense, one))
+    return text.getvalue().encode()
+
+
+def _row(defense: DefenseResult, one: Measured) -> list[object]:
+    low, high = one.robust.interval
+    percents = [100 * value for value in (one.robust.value, low, high)]
+    passes = [one.mean(name, fooled=False) for name in ("queries", "gradients")]
+    sizes = [one.mean(name) for name in ("l0", "l2", "linf", "png", "jpeg")]
+    numbers = [f"{value:.6g}" for value in percents]
+    clean = f"{100 * defense.clean.value:.6g}"
+    rest = ["" if math.isnan(value) else f"{value:.6g}" for value in (*passes, *sizes)]
+    return [defense.name, one.setting.name, *numbers, one.robust.total, clean, *rest, one.setting.samples]

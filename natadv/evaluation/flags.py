@@ -1,0 +1,88 @@
+"""Flags: when a robustness result may mislead, it says so itself (after Croce and Hein 2020, AutoAttack's checks)."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from natadv.evaluation.rates import Z_95, Rate
+from natadv.evaluation.robustness import Measured
+from natadv.models.frozen import frozen
+
+VANISHED = 0.1
+"""Share of images with no gradient at all from which on gradient attacks are not to be trusted."""
+
+
+def gradient_flag(model: nn.Module, images: Tensor, labels: Tensor, *, batch_size: int = 32) -> str | None:
+    """Return a flag where the loss has no gradient at too many images, else None.
+
+    Args:
+        model: as an attack differentiates it, in eval mode.
+        images: clean, (n, 3, h, w), RGB in [0, 1].
+        labels: true classes, (n,).
+        batch_size: images at once.
+    """
+    dead = 0
+    with frozen(model), torch.enable_grad():
+        for some, true in zip(images.split(batch_size), labels.split(batch_size), strict=True):
+            batch = some.detach().clone().requires_grad_()
+            loss = nn.functional.cross_entropy(model(batch), true, reduction="sum")
+            gradient = torch.autograd.grad(loss, batch, allow_unused=True)[0] if loss.requires_grad else None
+            if gradient is None:
+                dead += len(some)
+            else:
+                dead += int((~gradient.flatten(1).abs().sum(1).gt(0)).sum())
+    if dead <= VANISHED * len(images):
+        return None
+    return f"the gradient vanishes at {dead} of {len(images)} images: gradient attacks say nothing there"
+
+
+def result_flags(results: Sequence[Measured], *, randomised: bool, repeats: int) -> list[str]:
+    """Return what may mislead in the results of one model.
+
+    Args:
+        results: of all attacks, on the same images.
+        randomised: whether two passes of the model differ.
+        repeats: how many times each attack was run, with other chance.
+    """
+    flags = []
+    by_name = {result.setting.name: result for result in results}
+    if randomised and repeats == 1:
+        flags.append("single noise draw: each image was judged by one pass of a randomised model; see --repeats")
+    if randomised and not any(result.setting.samples for result in results):
+        flags.append("no adaptive attack: plain gradients of a randomised model point nowhere in particular")
+    for name, result in by_name.items():
+        plain = result.setting.name.removeprefix("eot-").split("-")[0]
+        if result.setting.samples and plain in by_name and _beats(by_name[plain].robust, result.robust):
+            flags.append(f"{plain} beats {name}: the adaptive attack is too weak, or averages too little")
+    flags += _boxes(results)
+    return flags
+
+
+def _boxes(results: Sequence[Measured]) -> list[str]:
+    """Compare the best black box with the best white box of the same budget."""
+    flags = []
+    for epsilon in sorted({result.setting.epsilon for result in results if result.setting.epsilon is not None}):
+        same = [result for result in results if result.setting.epsilon == epsilon]
+        white = [result for result in same if result.setting.uses == "gradients"]
+        black = [result for result in same if result.setting.uses != "gradients"]
+        if not white or not black:
+            continue
+        best_white = min(white, key=lambda result: result.robust.value)
+        best_black = min(black, key=lambda result: result.robust.value)
+        if _beats(best_black.robust, best_white.robust):
+            flags.append(
+                f"black box beats white box: {best_black.setting.name} leaves less than {best_white.setting.name} "
+                f"at {255 * epsilon:g}/255, so gradients are masked"
+            )
+    return flags
+
+
+def _beats(one: Rate, other: Rate) -> bool:
+    """Tell whether `one` leaves clearly less robust accuracy than `other`: by a two-sample z test at 95 %."""
+    if not one.total or not other.total:
+        return False
+    pooled = (one.hits + other.hits) / (one.total + other.total)
+    error = math.sqrt(pooled * (1 - pooled) * (1 / one.total + 1 / other.total))
+    return other.value - one.value > Z_95 * error

@@ -1,0 +1,121 @@
+"""`natadv papers rain`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from natadv.papers.rain_tables.tables import RainRequest
+
+_TABLES, _FIGURES = range(1, 8), (4, 6)
+
+
+def rain(
+    *,
+    table: Annotated[list[int] | None, typer.Option(help="1 to 7; repeatable.")] = None,
+    figure: Annotated[list[int] | None, typer.Option(help="4 or 6; repeatable.")] = None,
+    data: Annotated[str, typer.Option(help="A name or a folder; its test part is used.")],
+    root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
+    labels: Annotated[Path | None, typer.Option(help="Names of NIPS-2017's 1001 classes, one a line.")] = None,
+    model: Annotated[str, typer.Option(help="The bare classifier: checkpoint.pt, NAME.onnx or a timm name.")],
+    tuned: Annotated[Path | None, typer.Option("--rain", help="rain.pt tuned for it.")] = None,
+    madry: Annotated[str | None, typer.Option(help="A classifier trained with --pgd.")] = None,
+    denoised: Annotated[str | None, typer.Option(help="One with feature denoising, trained so too.")] = None,
+    rain_at: Annotated[Path | None, typer.Option(help="rain.pt tuned for --madry.")] = None,
+    attack: Annotated[
+        list[str] | None, typer.Option(help="Only these columns; repeatable.", show_default="all of the table")
+    ] = None,
+    row: Annotated[
+        list[str] | None, typer.Option(help="Only these rows; repeatable.", show_default="all there are models for")
+    ] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="So many images, drawn by seed.", show_default="all")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of all chance.")] = 0,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images at once.")] = 32,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's own choice")] = None,
+    cache: Annotated[Path, typer.Option(help="Folder of what is done already, image by image.")] = Path("runs/rain"),
+    results: Annotated[Path, typer.Option(help="Where results are kept, a folder a paper.")] = Path("results"),
+    replace: Annotated[bool, typer.Option("--replace", help="Replace numbers that rest on more images too.")] = False,
+) -> None:
+    """Run tables and figures of "RAIN" and write results/rain: ours beside the paper's.
+
+    Numbers of other rows and data stay. Stopped, the same command goes on where it was.
+    """
+    from natadv.errors import ConfigError
+
+    wanted = [("table", number, _TABLES) for number in table or ()] + [("figure", n, _FIGURES) for n in figure or ()]
+    if not wanted:
+        raise ConfigError("name a --table or a --figure")
+    for kind, number, known in wanted:
+        if number not in known:
+            raise ConfigError(f"--{kind} {number}: not one of {', '.join(map(str, known))}")
+
+    import torch
+
+    from natadv.attacks.suite import setting
+    from natadv.data.load import load_test
+    from natadv.papers.rain_tables.rows import Models
+    from natadv.papers.rain_tables.tables import RainRequest
+    from natadv.training.device import choose_device
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    for name in attack or ():
+        if name != "clean":
+            setting(name)
+    request = RainRequest(
+        data=load_test(data, root, labels),
+        models=Models(model, _text(tuned), madry, denoised, _text(rain_at)),
+        cache=cache,
+        count=count,
+        columns=tuple(attack) if attack else None,
+        only=tuple(row) if row else None,
+        seed=seed,
+        batch_size=batch_size,
+        device=choose_device(device),
+    )
+    for kind, number, _ in wanted:
+        (_draw if kind == "figure" else _tabulate)(request, number, results / "rain", replace)
+
+
+def _tabulate(request: "RainRequest", number: int, folder: Path, replace: bool) -> None:
+    from natadv.papers.rain import TITLES
+    from natadv.papers.rain_tables.tables import numbers
+    from natadv.papers.results import write_table
+    from natadv.progress import counted
+
+    with counted("attack", "images") as bar:
+        task = bar.add_task("", total=None)
+
+        def report(what: str, done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, description=what)
+
+        try:
+            for found in numbers(number, request, report):
+                kept = write_table(folder, f"table-{number}", TITLES[number], [found], replace=replace)
+                note = f"; kept {kept[0].ours:.4g} of {kept[0].n} images, see --replace" if kept else ""
+                paper = "" if found.paper is None else f" (paper {found.paper:g})"
+                typer.echo(f"{found.row}, {found.column}: {found.ours:.4g}, n {found.n}{paper}{note}", err=True)
+        except KeyboardInterrupt:
+            bar.stop()
+            typer.echo(f"stopped; table {number} has the numbers said above", err=True)
+            raise typer.Exit(130) from None
+    typer.echo(folder / f"table-{number}.md")
+
+
+def _draw(request: "RainRequest", number: int, folder: Path, replace: bool) -> None:
+    from importlib import import_module
+
+    from natadv.papers.results import check_smaller, write_figure
+
+    module, name = import_module(f"natadv.papers.rain_tables.figure_{number}"), f"figure-{number}"
+    png, numbers = module.draw_figure(request)
+    if not replace:
+        check_smaller(folder / f"{name}.csv", numbers)
+    write_figure(folder, name, module.TITLE, png, numbers)
+    typer.echo(folder / f"{name}.png")
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

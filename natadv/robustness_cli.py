@@ -1,0 +1,92 @@
+"""`natadv robustness`: attack a model, bare and defended."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True)
+
+_ATTACKS = (
+    "fgsm, bim, pgd, mim, dim, tim, nim, cw, deepfool, ead, advdrop, nes, zoo, rays, hsv, ni+, ni-, and RAIN's own "
+    "adaptive eot-fgsm, eot-pgd-1, eot-pgd-2, eot-cw"
+)
+_DEFAULT_ATTACKS = ("fgsm", "pgd", "cw", "deepfool", "rays")
+
+
+@app.command()
+def robustness(
+    model: Annotated[str, typer.Argument(help="checkpoint.pt, NAME.onnx or a timm name.")],
+    *,
+    data: Annotated[str, typer.Option(help="A name or a folder; its test part is attacked.")],
+    out: Annotated[Path, typer.Option(help="Folder of the report; what it holds already is not done again.")],
+    defense: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="rain:FILE[@share=0.1,order=down-up], rain:bicubic, shift, resize-pad, pixel-deflection; repeatable."
+        ),
+    ] = None,
+    attack: Annotated[
+        list[str] | None,
+        typer.Option(help=_ATTACKS + "; repeatable.", show_default=", ".join(_DEFAULT_ATTACKS)),
+    ] = None,
+    root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
+    labels: Annotated[Path | None, typer.Option(help="Names of NIPS-2017's 1001 classes, one a line.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="So many images, drawn by seed.", show_default="all")] = None,
+    size: Annotated[int | None, typer.Option(min=8, help="Side to attack at, px.", show_default="the model's")] = None,
+    eot: Annotated[int, typer.Option(min=1, help="Passes that an adaptive attack averages for a gradient.")] = 10,
+    plain_only: Annotated[
+        bool, typer.Option("--plain-only", help="Leave the adaptive attacks out; the report says so.")
+    ] = False,
+    repeats: Annotated[int, typer.Option(min=1, help="Runs of each attack that chance has a part in.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of all chance.")] = 0,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images at once.")] = 32,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    workers: Annotated[int, typer.Option(min=1, help="Processes; with CUDA, one a GPU.")] = 1,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's own choice")] = None,
+) -> None:
+    """Attack a model, bare and behind each defence, and report what of its accuracy is left.
+
+    A randomised defence is also attacked through the mean of several passes (EoT), and one without gradients as if it
+    did nothing on the way back (BPDA). Stopped, the same command goes on where it was.
+    """
+    import torch
+
+    from natadv.campaign.robustness import run_plan
+    from natadv.campaign.robustness_plan import RobustnessPlan
+    from natadv.campaign.robustness_report import REPORT, write_report
+    from natadv.progress import counted
+    from natadv.training.device import choose_device
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    plan = RobustnessPlan(
+        model=model,
+        data=data,
+        root=root,
+        labels=labels,
+        defenses=tuple(defense or ()),
+        attacks=tuple(attack or _DEFAULT_ATTACKS),
+        count=count,
+        size_px=size,
+        samples=eot,
+        adaptive=not plain_only,
+        repeats=repeats,
+        seed=seed,
+        batch_size=batch_size,
+        out=out,
+    )
+    with counted("attack", "images") as bar:
+        task = bar.add_task("", total=None)
+
+        def report(what: str, done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, description=what)
+
+        try:
+            result = run_plan(plan, device=choose_device(device, count=1), workers=workers, report=report)
+        except KeyboardInterrupt:
+            bar.stop()
+            typer.echo(f"stopped; the same command goes on with what {out} holds", err=True)
+            raise typer.Exit(130) from None
+    typer.echo(write_report(result, out))
+    typer.echo(f"{out / REPORT}", err=True)

@@ -1,0 +1,99 @@
+"""Defences by name, as commands and tables take them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from natadv.defenses.defended import Defended
+from natadv.defenses.rain import ORDERS, Rain
+from natadv.defenses.resize_pad import ResizePad
+from natadv.errors import ConfigError
+from natadv.models.super_resolution.create import Bicubic
+from natadv.training.rain.checkpoint import load_network
+
+NONE = "none"
+_OPTIONS: dict[str, Callable[[str], Any]] = {
+    "share": float,
+    "order": str,
+    "per_channel": lambda word: {"yes": True, "no": False}[word],
+}
+
+
+@dataclass(frozen=True)
+class OpenedDefense:
+    """A defence as it was named.
+
+    Attributes:
+        defense: an `nn.Module` as `natadv.defenses.defended.Defense`; None for no defence.
+        name: what reports call it.
+        described: a name that changes with its weights and settings.
+    """
+
+    defense: nn.Module | None
+    name: str
+    described: str
+
+    def before(self, classifier: nn.Module, *, seed: int = 0) -> nn.Module:
+        """Return the classifier behind the defence, in eval mode."""
+        return classifier.eval() if self.defense is None else Defended(self.defense, classifier, seed=seed)
+
+
+def open_defense(spec: str) -> OpenedDefense:
+    """Open a defence.
+
+    Args:
+        spec: "none"; "resize-pad"; "pixel-deflection"; "rain:FILE", a network of `natadv train sr` or `train rain`, or
+            "rain:bicubic"; "shift" alone. RAIN and shift take settings after an @: "rain:FILE@share=0.1,order=down-up".
+
+    Raises:
+        ConfigError: if there is no such defence or setting.
+        DataError: if its file is missing or damaged.
+    """
+    head, _, tail = spec.partition("@")
+    kind, _, name = head.partition(":")
+    if kind not in ("rain", "shift") and tail:
+        raise ConfigError(f"defence {spec}: {kind} has no settings")
+    if head == NONE:
+        return OpenedDefense(None, NONE, NONE)
+    if head == "resize-pad":
+        return OpenedDefense(ResizePad(), head, head)
+    if head == "pixel-deflection":
+        from natadv.defenses.pixel_deflection import PixelDeflection  # noqa: PLC0415  # brings scikit-image
+
+        return OpenedDefense(PixelDeflection(), head, head)
+    settings = _settings(spec, tail)
+    if head == "shift":
+        return _rain(Rain(nn.Identity(), **{"order": "shift"} | settings), spec, head)
+    if kind == "rain" and name == "bicubic":
+        return _rain(Rain(Bicubic(), **settings), spec, name)
+    if kind == "rain" and name:
+        loaded = load_network(Path(name))
+        return _rain(loaded.rain(**settings), spec, f"{loaded.name} sha256 {loaded.digest[:12]}")
+    raise ConfigError(
+        f"defence {spec}: expected {NONE}, rain:FILE, rain:bicubic, shift, resize-pad or pixel-deflection"
+    )
+
+
+def _rain(rain: Rain, spec: str, network: str) -> OpenedDefense:
+    picked = ", a pixel a channel" if rain.per_channel else ""
+    return OpenedDefense(rain, spec, f"rain {rain.order}, share {rain.share:g}{picked}, {network}")
+
+
+def _settings(spec: str, tail: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for part in filter(None, tail.split(",")):
+        name, _, value = part.partition("=")
+        if name not in _OPTIONS:
+            raise ConfigError(f"defence {spec}: no setting {name!r}; there are {', '.join(_OPTIONS)}")
+        try:
+            found[name] = _OPTIONS[name](value)
+        except (ValueError, KeyError) as error:
+            raise ConfigError(f"defence {spec}: {name} cannot be {value!r}") from error
+    if found.get("order", ORDERS[0]) not in ORDERS:
+        raise ConfigError(f"defence {spec}: no order {found['order']!r}; there are {', '.join(ORDERS)}")
+    if not 0 <= found.get("share", 0) < 1:
+        raise ConfigError(f"defence {spec}: share is from 0 to below 1")
+    return found
