@@ -77,13 +77,11 @@ class RecordCache:
         try:
             with self.path.open("ab+") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
-                if not file.tell():
-                    lines = self._head + "\n" + lines
-                else:
-                    file.seek(-1, os.SEEK_END)
-                    if file.read(1) != b"\n":
-                        lines = "\n" + lines
-                file.write(lines.encode())
+                file.seek(0)
+                there = file.read()
+                # Who wrote a line that does not end was killed at it: the lock is ours.
+                file.truncate(there.rfind(b"\n") + 1)
+                file.write((lines if b"\n" in there else f"{self._head}\n{lines}").encode())
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:

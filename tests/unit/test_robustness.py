@@ -1,0 +1,239 @@
+"""The robustness bench: records, the cache, adaptive attacks, flags."""
+
+import pytest
+import torch
+from torch import nn
+
+from natadv.attacks.outcome import Outcome
+from natadv.attacks.stand_in import Expectation, StraightThrough
+from natadv.attacks.suite import SUITE, Setting, setting
+from natadv.defenses.defended import Defended
+from natadv.errors import ConfigError, DataError
+from natadv.evaluation.flags import gradient_flag, result_flags
+from natadv.evaluation.record import Record, records
+from natadv.evaluation.record_cache import RecordCache, image_digests
+from natadv.evaluation.robustness import Measured, adaptive, attack_all, clean_accuracy
+
+LEVEL = 1 / 255
+
+
+class Linear(nn.Module):
+    """Two classes: the mean of a picture above or below a bound."""
+
+    def __init__(self, bound=0.5, slope=100.0):
+        super().__init__()
+        self.bound, self.slope = bound, slope
+        self.eval()
+
+    def forward(self, batch):
+        score = self.slope * (batch.mean((1, 2, 3)) - self.bound)
+        return torch.stack([-score, score], 1)
+
+
+class Jitter(nn.Module):
+    """A randomised defence: adds one random number to each picture."""
+
+    randomised, differentiable = True, True
+
+    def __init__(self, spread=0.02):
+        super().__init__()
+        self.spread = spread
+
+    def forward(self, batch, chance):
+        return batch + self.spread * torch.randn(len(batch), 1, 1, 1, generator=chance)
+
+
+class Rounding(nn.Module):
+    """A defence without a gradient: sixteen levels."""
+
+    randomised, differentiable = False, False
+
+    def forward(self, batch, chance):
+        return (batch * 15).round() / 15
+
+
+def greys(*levels, side=8):
+    return torch.stack([torch.full((3, side, side), round(255 * level) / 255) for level in levels])
+
+
+ZEROS = torch.zeros(4, dtype=torch.int64)
+
+
+@pytest.fixture
+def images():
+    return greys(0.49, 0.47, 0.40, 0.2)
+
+
+def test_an_attack_breaks_what_its_budget_reaches_and_no_more(images):
+    found = attack_all(Linear(), images, ZEROS, setting("fgsm"))
+    assert [record.fooled for record in found.records] == [True, True, False, False]  # 0.5 - 8/255 = 0.469
+    assert found.robust.hits == 2
+    first, last = found.records[0], found.records[-1]
+    assert first.linf == pytest.approx(8 * LEVEL, abs=1e-5)
+    assert first.l0 == 1
+    assert first.queries == 3
+    assert first.gradients == 1
+    assert (last.l0, last.l2, last.linf, last.png) == (0, 0, 0, 1)
+
+
+def test_records_weigh_the_files():
+    clean = greys(0.5, side=32)
+    noisy = torch.randint(0, 256, clean.shape, generator=torch.Generator().manual_seed(0)) / 255
+    outcome = Outcome(noisy, torch.tensor([True]), torch.tensor([3]), torch.tensor([1]))
+    (record,) = records(outcome, clean)
+    assert record.png > 5
+    assert record.jpeg > 2
+    assert record.linf > 0.4
+
+
+def test_a_stopped_run_goes_on_with_what_is_there(images, tmp_path):
+    asked = []
+
+    class Spied(Linear):
+        def forward(self, batch):
+            asked.append(len(batch))
+            return super().forward(batch)
+
+    one = RecordCache(tmp_path, {"model": "m"})
+    first = attack_all(Spied(), images[:2], ZEROS[:2], setting("fgsm"), cache=one)
+    asked.clear()
+    again = attack_all(Spied(), images, ZEROS, setting("fgsm"), cache=RecordCache(tmp_path, {"model": "m"}))
+    assert again.records[:2] == first.records
+    assert sum(asked) == 2 * 1 + 2 * 2  # two images: a look, then a gradient and a re-check each
+    asked.clear()
+    whole = attack_all(Spied(), images, ZEROS, setting("fgsm"), cache=RecordCache(tmp_path, {"model": "m"}))
+    assert whole == again
+    assert not asked
+
+
+def test_other_settings_have_another_file(tmp_path):
+    paths = {RecordCache(tmp_path, {"model": model, "steps": steps}).path for model in "ab" for steps in (1, 2)}
+    assert len(paths) == 4
+
+
+def test_a_line_cut_off_is_done_again_and_damage_is_refused(images, tmp_path):
+    cache = RecordCache(tmp_path, {"model": "m"})
+    attack_all(Linear(), images, ZEROS, setting("fgsm"), cache=cache)
+    text = cache.path.read_text()
+    cache.path.write_text(text[:-20])
+    digests = image_digests(images, ZEROS)
+    torn = RecordCache(tmp_path, {"model": "m"})
+    assert [torn.get(digest) is not None for digest in digests] == [True, True, True, False]
+    attack_all(Linear(), images, ZEROS, setting("fgsm"), cache=torn)
+    assert all(RecordCache(tmp_path, {"model": "m"}).get(digest) for digest in digests)
+    cache.path.write_text(text.replace('"queries"', '"qeries"', 1))
+    with pytest.raises(DataError, match=r"line 2 is no record; move the file away"):
+        RecordCache(tmp_path, {"model": "m"})
+
+
+def test_images_differ_by_values_and_by_label(images):
+    digests = image_digests(images, ZEROS) + image_digests(images[:1], torch.ones(1, dtype=torch.int64))
+    assert len(set(digests)) == 5
+
+
+def test_expectation_is_the_mean_and_so_is_its_gradient():
+    """On a bent model: logits of k passes on k draws of the noise, done again by hand."""
+    defense = Jitter(0.3)
+    model = Defended(defense, nn.Sequential(nn.Flatten(), nn.Linear(12, 3), nn.Tanh()), seed=5)
+    batch = torch.rand(2, 3, 2, 2, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    mean = Expectation(model, 4)(batch)
+    (gradient,) = torch.autograd.grad(mean[:, 1].sum(), batch)
+    model.reseed(5)
+    copies = batch.detach().repeat_interleave(4, 0).requires_grad_()
+    logits = model(copies)
+    (each,) = torch.autograd.grad(logits[:, 1].sum(), copies)
+    assert torch.allclose(mean, logits.view(2, 4, 3).mean(1))
+    assert torch.allclose(gradient, each.view(2, 4, 3, 2, 2).mean(1), atol=1e-7)
+    assert logits.view(2, 4, 3).std(1).min() > 0
+
+
+def test_straight_through_gives_the_defended_logits_and_a_gradient():
+    model = Defended(Rounding(), Linear())
+    batch = greys(0.47).requires_grad_()
+    logits = StraightThrough(model)(batch)
+    assert torch.equal(logits, model(batch.detach()))
+    (gradient,) = torch.autograd.grad(logits[:, 1].sum(), batch)
+    assert (gradient > 0).all()
+
+
+def test_a_defence_without_gradients_is_gone_round_and_its_passes_are_counted(images):
+    model = Defended(Rounding(), Linear())
+    found = attack_all(model, images, ZEROS, setting("fgsm"))
+    assert found.records[0].fooled
+    assert found.records[0].gradients == 1
+
+
+def test_an_average_is_charged_all_its_passes(images):
+    model = Defended(Jitter(), Linear(0.9))
+    found = attack_all(model, images, ZEROS, setting("fgsm").averaged(5))
+    assert [record.gradients for record in found.records] == [5] * 4
+    assert [record.queries for record in found.records] == [7] * 4
+
+
+def test_a_run_on_a_randomised_model_repeats_itself(images):
+    runs = [attack_all(Defended(Jitter(), Linear()), images, ZEROS, setting("pgd"), seed=3) for _ in range(2)]
+    assert runs[0] == runs[1]
+
+
+def test_adaptive_attacks_are_added_for_randomised_models_alone():
+    asked = [setting("fgsm"), setting("pgd"), setting("rays"), setting("eot-pgd-2")]
+    randomised = Defended(Jitter(), Linear())
+    assert [one.name for one in adaptive(asked, randomised, 7)] == ["fgsm", "eot-fgsm", "pgd", "rays", "eot-pgd-2"]
+    assert adaptive(asked, randomised, 7)[1].samples == 7
+    assert adaptive(asked, Linear(), 7) == asked
+
+
+def test_clean_accuracy_counts_all_passes(images):
+    assert clean_accuracy(Linear(), images, ZEROS).value == 1
+    model = Defended(Jitter(0.05), Linear())
+    found = clean_accuracy(model, greys(0.5, 0.0).repeat(50, 1, 1, 1), torch.zeros(100, dtype=torch.int64), passes=10)
+    assert 0.6 < found.value < 0.9
+    assert found.interval[0] < found.value < found.interval[1]
+    assert found.images == 100
+
+
+def measured(name, fooled, total, **options):
+    record = Record(True, 1, 1, 0.1, 0.1, 0.1, 1, 1)
+    right = Record(False, 1, 1, 0, 0, 0, 1, 1)
+    one = Setting(name, "library.fgsm", {"epsilon": 8 * LEVEL}, **options)
+    return Measured(one, (record,) * fooled + (right,) * (total - fooled))
+
+
+def test_flags_say_what_misleads():
+    plain, eot = measured("pgd", 90, 100), measured("eot-pgd-2", 20, 100, samples=10)
+    black = measured("rays", 99, 100, uses="labels")
+    flags = " ".join(result_flags([plain, eot, black], randomised=True, repeats=1))
+    assert "single noise draw" in flags
+    assert "pgd beats eot-pgd-2" in flags
+    assert "rays leaves less than pgd at 8/255" in flags
+    assert "no adaptive attack" in " ".join(result_flags([plain], randomised=True, repeats=3))
+    assert result_flags([plain, measured("rays", 80, 100, uses="labels")], randomised=False, repeats=1) == []
+    assert (
+        result_flags([measured("pgd", 90, 100), measured("rays", 92, 100, uses="labels")], randomised=False, repeats=1)
+        == []
+    )
+
+
+def test_a_vanished_gradient_is_flagged(images):
+    assert gradient_flag(Linear(), images, ZEROS) is None
+    flag = gradient_flag(Defended(Rounding(), Linear()), images, ZEROS)
+    assert flag is not None
+    assert "4 of 4 images" in flag
+
+    def flat(batch):
+        return batch.mean((2, 3))[:, :2] * 0
+
+    assert "4 of 4" in str(gradient_flag(flat, images, ZEROS))
+
+
+def test_every_setting_names_a_function_that_is_there():
+    from importlib import import_module
+
+    for one in SUITE.values():
+        module, name = one.attack.split(".")
+        assert callable(getattr(import_module(f"natadv.attacks.{module}"), name)), one.name
+
+
+def test_an_unknown_attack_is_refused():
+    with pytest.raises(ConfigError, match="attack 'pdg': expected one of fgsm"):
+        setting("pdg")
