@@ -1,0 +1,38 @@
+"""Figure 4: accuracy by how much of the high frequencies is left, at the same energy (Eq. 4, 5)."""
+
+from natadv.data.draw import draw
+from natadv.evaluation.rates import Rate
+from natadv.evaluation.spectrum import low_pass
+from natadv.evaluation.success import is_right
+from natadv.evaluation.trial import try_model
+from natadv.papers.charts import curves
+from natadv.papers.number import Number, percentage
+from natadv.papers.number import setting as described
+from natadv.papers.rain_tables.tables import RainRequest
+from natadv.training.victim import open_victim
+
+TITLE = "Figure 4. Accuracy (%) by the largest frequency that is left, energy kept"
+RADII = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+
+
+def draw_figure(request: RainRequest) -> tuple[bytes, list[Number]]:
+    """Return the curve of the bare classifier as PNG, and its numbers, on the images that it gets right.
+
+    Raises:
+        ConfigError: if the model is not there.
+        DataError: if a file is damaged, or classes do not match.
+    """
+    victim = open_victim(request.models.standard, request.device)
+    trial = try_model(victim, draw(request.data, count=request.count, seed=request.seed), device=request.device)
+    said = described(
+        data=f"{trial.data} ({trial.clean.total} images, {trial.clean.hits} right)",
+        model=victim.described,
+        size=f"{trial.size[1]}x{trial.size[0]} px",
+    )
+    numbers = []
+    for radius in RADII:
+        filtered = low_pass(trial.images, radius).clamp(0, 1)
+        right = is_right(victim.model, filtered, trial.labels, batch_size=request.batch_size)
+        rate = Rate(int(right.sum()), len(right))
+        numbers.append(percentage(trial.data, f"{radius:g}", rate, paper=None, setting=said))
+    return curves(numbers, across="largest frequency left, r", up="accuracy (%)"), numbers

@@ -1,0 +1,177 @@
+"""RAIN's training on folders of squares: that it learns, resumes to the bit, and leaves the classifier alone."""
+
+import hashlib
+
+import numpy as np
+import pytest
+import torch
+
+from natadv.errors import ConfigError, DataError
+from natadv.models.classifier import create_classifier
+from natadv.training.checkpoint import load_classifier, save_checkpoint
+from natadv.training.defenses import open_defense
+from natadv.training.rain.checkpoint import load_network
+from natadv.training.rain.loop import LAST
+from natadv.training.rain.recipe import SuperResolutionRecipe, TuningRecipe
+from natadv.training.rain.super_resolution import NETWORK, train_super_resolution
+from natadv.training.rain.tuning import NETWORK as TUNED
+from natadv.training.rain.tuning import tune_rain
+from tests.squares import write_squares
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("squares")
+    write_squares(folder, np.random.default_rng(0), train=12, test=6, size=20, noise=60)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory):
+    path = tmp_path_factory.mktemp("classifier") / "checkpoint.pt"
+    torch.manual_seed(0)
+    model = create_classifier("natadv_slim", ("blue", "red"), (16, 16))
+    save_checkpoint(path, model, metrics={}, recipe={}, provenance={})
+    return path
+
+
+def recipe(folder, **changed):
+    small = {"data": str(folder), "network": "packed:8x1", "size_px": 16, "steps": 6, "batch_size": 4, "every": 3}
+    return SuperResolutionRecipe(**small | {"device": "cpu", "threads": 1} | changed)
+
+
+def tuning(folder, sr, classifier, **changed):
+    small = {"data": str(folder), "super_resolution": str(sr), "classifier": str(classifier), "size_px": 16}
+    return TuningRecipe(**small | {"steps": 4, "batch_size": 4, "every": 2, "device": "cpu", "threads": 1} | changed)
+
+
+@pytest.fixture(scope="module")
+def trained(folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("sr") / "run"
+    train_super_resolution(recipe(folder, steps=120, every=60), out)
+    return out / NETWORK
+
+
+def test_it_learns_more_than_interpolation(trained):
+    loaded = load_network(trained)
+    assert loaded.metrics["psnr"] > loaded.metrics["psnr_bicubic"] + 0.3
+    assert loaded.name == "packed:8x1"
+    assert loaded.training is None
+
+
+def test_a_stopped_run_ends_as_one_that_was_not(folder, tmp_path, monkeypatch):
+    whole = tmp_path / "whole"
+    train_super_resolution(recipe(folder), whole)
+
+    from natadv.training.rain import loop
+
+    def torn(*given, **named):
+        save(*given, **named)
+        raise KeyboardInterrupt
+
+    save = loop.save_network
+    monkeypatch.setattr(loop, "save_network", torn)
+    with pytest.raises(KeyboardInterrupt):
+        train_super_resolution(recipe(folder), tmp_path / "stopped")
+    monkeypatch.setattr(loop, "save_network", save)
+    assert load_network(tmp_path / "stopped" / LAST).training["step"] == 3
+    train_super_resolution(recipe(folder), tmp_path / "stopped", resume=True)
+    first, second = (load_network(place / NETWORK).network.state_dict() for place in (whole, tmp_path / "stopped"))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    with pytest.raises(ConfigError, match="was begun with batch_size 4, not 8"):
+        train_super_resolution(recipe(folder, batch_size=8), tmp_path / "stopped", resume=True)
+    with pytest.raises(ConfigError, match="holds a run already"):
+        train_super_resolution(recipe(folder), tmp_path / "stopped")
+
+
+def test_a_teacher_is_followed(folder, trained, tmp_path):
+    train_super_resolution(recipe(folder, teacher=str(trained)), tmp_path / "pupil")
+    assert load_network(tmp_path / "pupil" / NETWORK).provenance["teacher_sha256"] == load_network(trained).digest
+
+
+def test_photographs_train_too_and_small_ones_are_left_out(folder, tmp_path):
+    given = {"data": None, "photographs": str(folder / "train")}
+    train_super_resolution(recipe(folder, **given), tmp_path / "run")
+    with pytest.raises(DataError, match="0 photographs of 64 px or more"):
+        train_super_resolution(recipe(folder, **given, size_px=64), tmp_path / "large")
+
+
+def test_tuning_changes_the_network_alone(folder, trained, classifier, tmp_path):
+    before = hashlib.sha256(classifier.read_bytes()).hexdigest()
+    metrics = tune_rain(tuning(folder, trained, classifier, learning_rate=0.05, share=0.1), tmp_path / "run")
+    tuned = load_network(tmp_path / "run" / TUNED)
+    assert 0 <= metrics["rain"] <= 1
+    assert hashlib.sha256(classifier.read_bytes()).hexdigest() == before
+    assert before[:12] in tuned.provenance["classifier"]
+    old, new = load_network(trained).network.state_dict(), tuned.network.state_dict()
+    assert any(not torch.equal(old[name], new[name]) for name in old)
+    assert tuned.rain().share == 0.1
+    assert tuned.rain(share=0.2, order="down-up").order == "down-up"
+
+
+def test_tuning_leaves_batch_statistics_alone(folder, trained, classifier, tmp_path, monkeypatch):
+    from natadv.training.rain import tuning as module
+
+    opened = []
+
+    def spy(*given):
+        opened.append(module_open(*given))
+        return opened[-1]
+
+    module_open = module.open_victim
+    monkeypatch.setattr(module, "open_victim", spy)
+    tune_rain(tuning(folder, trained, classifier), tmp_path / "run")
+    kept, used = load_classifier(classifier).model.state_dict(), opened[0].model.model.state_dict()
+    assert all(torch.equal(kept[name], used[name]) for name in kept)
+
+
+def test_photographs_are_labelled_by_the_classifier(folder, trained, classifier, tmp_path):
+    given = tuning(folder, trained, classifier, data=None, photographs=str(folder / "train"))
+    assert tune_rain(given, tmp_path / "run")["clean"] == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [({"data": None}, "give either --data or --photographs"), ({"photographs": "x"}, "give either")],
+)
+def test_one_source_of_pictures(folder, changed, words):
+    with pytest.raises(ValueError, match=words):
+        recipe(folder, **changed)
+
+
+def test_what_cannot_be_trained_is_refused(folder, classifier, trained, tmp_path):
+    with pytest.raises(ConfigError, match="has nothing to train"):
+        train_super_resolution(recipe(folder, network="bicubic"), tmp_path / "a")
+    with pytest.raises(ConfigError, match="takes 16x16 px"):
+        tune_rain(tuning(folder, trained, classifier, size_px=32), tmp_path / "b")
+
+
+def test_a_torn_file_is_refused(trained, tmp_path):
+    torn = tmp_path / "sr.pt"
+    torn.write_bytes(trained.read_bytes()[:-100])
+    with pytest.raises(DataError, match=r"sr\.pt: not a readable checkpoint"):
+        load_network(torn)
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("rainn:x", "expected none, rain:FILE"),
+        ("resize-pad@share=1", "has no settings"),
+        ("shift@p=0.1", "no setting 'p'; there are share"),
+        ("shift@share=much", "share cannot be 'much'"),
+        ("shift@share=1", "share is from 0 to below 1"),
+        ("shift@order=up", "no order 'up'"),
+    ],
+)
+def test_unknown_defences_are_refused(spec, words):
+    with pytest.raises(ConfigError, match=words):
+        open_defense(spec)
+
+
+def test_defences_are_known_by_their_weights_and_settings(trained):
+    names = [f"rain:{trained}", f"rain:{trained}@share=0.1", "rain:bicubic", "shift", "resize-pad", "pixel-deflection"]
+    described = [open_defense(name).described for name in names]
+    assert len(set(described)) == len(names)
+    assert load_network(trained).digest[:12] in described[0]
+    assert open_defense("none").defense is None
