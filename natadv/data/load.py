@@ -8,9 +8,10 @@ from natadv.data.folder import load_folder
 from natadv.data.gtsrb import find_gtsrb, load_gtsrb
 from natadv.data.nips17 import holds_nips17, load_nips17
 from natadv.data.signs import load_signs
+from natadv.data.stl10 import load_stl10
 from natadv.errors import ConfigError
 
-NAMES = ("signs", "gtsrb")
+NAMES = ("signs", "gtsrb", "stl10")
 
 
 def load_dataset(name_or_folder: str | Path, split: str, *, root: Path = Path("data")) -> Dataset:
@@ -21,7 +22,7 @@ def load_dataset(name_or_folder: str | Path, split: str, *, root: Path = Path("d
     labelled image folder otherwise. The two splits of a folder never share a file.
 
     Args:
-        name_or_folder: `signs`, `gtsrb`, or a folder.
+        name_or_folder: `signs`, `gtsrb`, `stl10`, or a folder.
         split: "train" or "test".
         root: where the official archives of named datasets lie unpacked.
 
@@ -36,6 +37,8 @@ def load_dataset(name_or_folder: str | Path, split: str, *, root: Path = Path("d
         return load_signs(part)
     if name_or_folder == "gtsrb":
         return load_gtsrb(root, part)
+    if name_or_folder == "stl10":
+        return load_stl10(root, part)
     folder = Path(name_or_folder)
     if not folder.is_dir():
         raise ConfigError(f"data {str(name_or_folder)!r}: neither a folder nor one of {', '.join(NAMES)}")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from natadv.errors import ConfigError
-from natadv.models import denoising, slim  # noqa: F401  # they register our models with timm
+from natadv.models import denoising, slim, stl10_cnn  # noqa: F401  # they register our models with timm
 
 DEFAULT_MODEL = "natadv_slim"
 

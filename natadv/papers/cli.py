@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from natadv.papers.advdrop_cli import advdrop
 from natadv.papers.rain_cli import rain
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 app.command("rain")(rain)
+app.command("advdrop")(advdrop)
 
 _TABLES = (1, 2, 3, 4, 5, 6, 7)
 _FIGURES = (4, 6, 7)

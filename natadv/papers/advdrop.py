@@ -1,0 +1,181 @@
+"""AdvDrop's tables (Duan et al. 2021): success by budget, what files weigh, what survives denoising.
+
+The paper's text at hand has its abstract and introduction; its numbers are those that others quote of it, on ResNet-50.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from natadv.attacks.advdrop import advdrop
+from natadv.attacks.library import pgd
+from natadv.attacks.outcome import Outcome
+from natadv.data.dataset import Dataset
+from natadv.data.draw import draw
+from natadv.evaluation.rates import Z_95, Rate
+from natadv.evaluation.record import file_bytes
+from natadv.evaluation.squeezes import SQUEEZES, squeezed
+from natadv.evaluation.success import is_right
+from natadv.evaluation.trial import Trial, try_model
+from natadv.papers.number import Number, percentage
+from natadv.papers.number import setting as described
+from natadv.training.victim import open_victim
+
+EPSILONS = (20, 60, 100)
+PAPER: Mapping[str, Mapping[int, float]] = {
+    "untargeted": {20: 98.55, 60: 99.85, 100: 100.0},
+    "targeted": {20: 97.20, 60: 99.45, 100: 99.95},
+}
+"""Attack success, %, by kind and budget."""
+
+TITLES: Mapping[int, str] = {
+    1: "AdvDrop 1. Attack success (%) by budget",
+    2: "AdvDrop 2. Bytes of the adversarial files more than the clean ones' (%)",
+    3: "AdvDrop 3. Errors (%) on attacked images after denoising",
+}
+_PGD = 8 / 255
+
+
+@dataclass(frozen=True)
+class DropRequest:
+    """What the tables are run on.
+
+    Attributes:
+        data: a test set.
+        models: files or names.
+        count: so many images, drawn by seed; None for all.
+        steps: of an untargeted attack; a targeted one takes ten times as many, as the paper's.
+        seed: of the images and the targets.
+        batch_size: images at once.
+        device: "cpu" or "cuda".
+    """
+
+    data: Dataset
+    models: tuple[str, ...]
+    count: int | None = None
+    steps: int = 50
+    seed: int = 0
+    batch_size: int = 32
+    device: str = "cpu"
+
+
+Report = Callable[[str], None]
+
+
+def numbers(table: int, request: DropRequest, report: Report) -> Iterator[Number]:
+    """Yield the numbers of a table.
+
+    Args:
+        table: 1 to 3.
+        request: what on.
+        report: told what is being attacked.
+
+    Raises:
+        ConfigError: if a model is not there.
+        DataError: if a file is damaged, or classes do not match.
+    """
+    for name in request.models:
+        victim = open_victim(name, request.device)
+        trial = try_model(victim, draw(request.data, count=request.count, seed=request.seed), device=request.device)
+        yield from (_success, _bytes, _survival)[table - 1](request, trial, report)
+
+
+def _success(request: DropRequest, trial: Trial, report: Report) -> Iterator[Number]:
+    for kind, paper in PAPER.items():
+        targets = None if kind == "untargeted" else targets_for(trial, request.seed)
+        for epsilon in EPSILONS:
+            report(f"AdvDrop {kind} at {epsilon} on {trial.victim.name}")
+            steps = request.steps if targets is None else 10 * request.steps
+            outcome = _dropped(request, trial, epsilon, steps=steps, targets=targets)
+            rate = Rate(int(outcome.fooled.sum()), len(outcome.fooled))
+            said = _said(request, trial, steps=steps, queries=f"{outcome.queries.double().mean():.0f} an image")
+            row = f"{kind}, {_where(trial)}"
+            yield percentage(row, str(epsilon), rate, paper=paper.get(epsilon), setting=said)
+
+
+def _bytes(request: DropRequest, trial: Trial, report: Report) -> Iterator[Number]:
+    for row, make in _attacks(request, trial):
+        report(f"{row} on {trial.victim.name}")
+        outcome = make()
+        if not outcome.fooled.any():
+            continue
+        clean, found = trial.images[outcome.fooled], outcome.images[outcome.fooled]
+        for column, kind in (("PNG", ".png"), ("JPEG 95", ".jpg")):
+            more = np.array(
+                [
+                    100 * (file_bytes(after, kind) / file_bytes(before, kind) - 1)
+                    for before, after in zip(_images(clean), _images(found), strict=True)
+                ]
+            )
+            half = Z_95 * more.std(ddof=1) / len(more) ** 0.5 if len(more) > 1 else 0.0
+            mean = float(more.mean())
+            said = _said(request, trial, interval="of the mean")
+            yield Number(f"{row}, {_where(trial)}", column, mean, mean - half, mean + half, len(more), None, said)
+
+
+def _survival(request: DropRequest, trial: Trial, report: Report) -> Iterator[Number]:
+    rows = [("clean", None), *_attacks(request, trial)]
+    for row, make in rows:
+        report(f"{row} on {trial.victim.name}")
+        images = trial.images if make is None else make().images
+        for column, squeeze in SQUEEZES.items():
+            right = is_right(trial.victim.model, squeezed(images, squeeze), trial.labels, batch_size=request.batch_size)
+            rate = Rate(int((~right).sum()), len(right))
+            said = _said(request, trial)
+            yield percentage(f"{row}, {_where(trial)}", column, rate, paper=None, setting=said)
+
+
+def _attacks(request: DropRequest, trial: Trial) -> Iterator[tuple[str, Callable[[], Outcome]]]:
+    """Yield what is compared: our start and the authors' at each budget, and PGD."""
+    for epsilon in EPSILONS:
+        yield f"AdvDrop {epsilon}", lambda epsilon=epsilon: _dropped(request, trial, epsilon)
+        yield (
+            f"AdvDrop {epsilon}, from the largest tables",
+            lambda epsilon=epsilon: _dropped(request, trial, epsilon, growth=0.0, smallest=5.0),
+        )
+    yield (
+        "PGD-40 at 8/255",
+        lambda: pgd(
+            trial.victim.model,
+            trial.images,
+            trial.labels,
+            epsilon=_PGD,
+            steps=40,
+            step_size=2 / 255,
+            seed=request.seed,
+            batch_size=request.batch_size,
+        ),
+    )
+
+
+def _dropped(request: DropRequest, trial: Trial, epsilon: float, **options: object) -> Outcome:
+    given = {"steps": request.steps, "batch_size": request.batch_size} | options
+    return advdrop(trial.victim.model, trial.images, trial.labels, epsilon=float(epsilon), **given)
+
+
+def targets_for(trial: Trial, seed: int) -> Tensor:
+    """Return a wrong class for each image of a trial, drawn by the seed and the image's number, (n,)."""
+    classes = trial.victim.classes
+    drawn = [int(np.random.default_rng([seed, int(number)]).integers(1, classes)) for number in trial.numbers]
+    return (trial.labels + torch.tensor(drawn, device=trial.labels.device)) % classes
+
+
+def _where(trial: Trial) -> str:
+    return f"{trial.victim.name} on {trial.data.split(' ', maxsplit=1)[0]}"
+
+
+def _said(request: DropRequest, trial: Trial, **more: object) -> str:
+    return described(
+        data=f"{trial.data} ({trial.clean.total} images, {trial.clean.hits} right)",
+        model=trial.victim.described,
+        size=f"{trial.size[1]}x{trial.size[0]} px",
+        seed=request.seed,
+        **more,
+    )
+
+
+def _images(batch: Tensor) -> Iterator[np.ndarray]:
+    yield from np.ascontiguousarray((batch * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())

@@ -1,0 +1,46 @@
+"""`natadv papers advdrop`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def advdrop(
+    *,
+    table: Annotated[list[int], typer.Option(help="1 (success), 2 (bytes), 3 (denoising); repeatable.")],
+    data: Annotated[str, typer.Option(help="A name or a folder; its test part is used.")],
+    model: Annotated[list[str], typer.Option(help="checkpoint.pt, NAME.onnx or a timm name; repeatable.")],
+    root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
+    labels: Annotated[Path | None, typer.Option(help="Names of NIPS-2017's 1001 classes, one a line.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="So many images, drawn by seed.", show_default="all")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Untargeted; ten times as many with targets.")] = 50,
+    seed: Annotated[int, typer.Option(min=0, help="Of all chance.")] = 0,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images at once.")] = 32,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's own choice")] = None,
+    results: Annotated[Path, typer.Option(help="Where results are kept, a folder a paper.")] = Path("results"),
+    replace: Annotated[bool, typer.Option("--replace", help="Replace numbers that rest on more images too.")] = False,
+) -> None:
+    """Run AdvDrop: success by budget, what its files weigh, what survives denoising; write results/advdrop."""
+    from natadv.errors import ConfigError
+
+    for number in table:
+        if number not in (1, 2, 3):
+            raise ConfigError(f"--table {number}: not one of 1, 2, 3")
+
+    import torch
+
+    from natadv.data.load import load_test
+    from natadv.papers.advdrop import TITLES, DropRequest, numbers
+    from natadv.papers.rain_cli import write_one_by_one
+    from natadv.training.device import choose_device
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    request = DropRequest(
+        load_test(data, root, labels), tuple(model), count, steps, seed, batch_size, choose_device(device)
+    )
+    for number in table:
+        found = numbers(number, request, lambda what: typer.echo(what, err=True))
+        write_one_by_one(found, results / "advdrop", number, TITLES[number], replace=replace)

@@ -1,0 +1,130 @@
+"""`natadv papers rain` and `advdrop` on a tiny classifier and a folder of colours, and their rows and numbers."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from natadv.errors import ConfigError
+from natadv.evaluation.squeezes import SQUEEZES, squeezed
+from natadv.images import write_image
+from natadv.models.super_resolution.create import create_super_resolution
+from natadv.papers.cli import app
+from natadv.papers.rain import COLUMNS, IMAGENET, STL10, TITLES
+from natadv.papers.rain_tables.rows import Models, rows
+from natadv.training.rain.checkpoint import save_network
+from tests.tiny_classifier import LABELS, write_tiny_classifier
+
+run = CliRunner().invoke
+
+
+@pytest.fixture
+def data(tmp_path):
+    rng = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for channel, label in enumerate(reversed(LABELS)):
+            folder = tmp_path / "colours" / split / label
+            folder.mkdir(parents=True)
+            for index in range(2):
+                image = rng.integers(60, 180, (16, 16, 3), dtype=np.uint8)
+                image[..., channel] += 12  # RGB: red, green, blue
+                write_image(folder / f"{index}.png", image)
+    return tmp_path / "colours"
+
+
+@pytest.fixture
+def model(tmp_path):
+    return write_tiny_classifier(tmp_path / "tiny.onnx")
+
+
+@pytest.fixture
+def rain(tmp_path):
+    torch.manual_seed(0)
+    path = tmp_path / "rain.pt"
+    recipe = {"share": 0.1, "order": "down-shift-up", "per_channel": False}
+    save_network(
+        path, create_super_resolution("compact:4x1"), name="compact:4x1", recipe=recipe, metrics={}, provenance={}
+    )
+    return path
+
+
+def read(path):
+    with path.open(newline="") as file:
+        return {(row["row"], row["column"]): row for row in csv.DictReader(file)}
+
+
+def test_the_papers_numbers_are_its_own():
+    assert STL10[3]["RAIN"] == {"clean": 92.9, "fgsm": 68.1, "pgd": 4.5, "cw": 78.1, "deepfool": 73.4, "ead": 82.8}
+    assert IMAGENET[5]["RAIN-AT"]["eot-cw"] == 47.3
+    assert "pgd" not in STL10[3]["Madry"]
+    assert set(STL10) == set(COLUMNS) == set(TITLES) == set(range(1, 8))
+
+
+def test_rows_are_those_that_there_are_models_for():
+    few, all_ = Models("plain.pt", "rain.pt"), Models("plain.pt", "rain.pt", "madry.pt", "denoised.pt", "rain-at.pt")
+    assert [row.name for row in rows(3, few)] == ["CNN-only", "RAIN", "PixelDef", "RandP&R"]
+    for table in STL10:
+        assert {row.name for row in rows(table, all_)} == set(STL10[table])
+    by_name = {row.name: row for row in rows(5, all_)}
+    assert (by_name["RAIN-AT"].model, by_name["RAIN-AT"].defense) == ("madry.pt", "rain:rain-at.pt")
+    with pytest.raises(ConfigError, match="--table 6 needs --rain"):
+        rows(6, Models("plain.pt"))
+
+
+def test_a_table_is_written_number_by_number_and_goes_on(data, model, rain, tmp_path):
+    given = ["rain", "--table", "3", "--data", str(data), "--model", str(model), "--rain", str(rain)]
+    kept = ["--cache", str(tmp_path / "cache"), "--results", str(tmp_path / "results"), "--device", "cpu"]
+    wanted = ["--attack", "clean", "--attack", "fgsm", "--row", "CNN-only", "--row", "RAIN"]
+    done = run(app, [*given, *kept, *wanted])
+    assert done.exit_code == 0, done.output
+    table = read(tmp_path / "results" / "rain" / "table-3.csv")
+    assert set(table) == {(f"{row}@colours", column) for row in ("CNN-only", "RAIN") for column in ("clean", "fgsm")}
+    assert float(table["CNN-only@colours", "clean"]["ours"]) == 100
+    assert float(table["CNN-only@colours", "fgsm"]["ours"]) < 50
+    assert table["CNN-only@colours", "fgsm"]["paper"] == "7.4"
+    assert "share 0.1" in table["RAIN@colours", "fgsm"]["setting"]
+    before = {path.name: path.read_bytes() for path in (tmp_path / "cache").iterdir()}
+    assert len(before) == 2
+    assert run(app, [*given, *kept, *wanted]).exit_code == 0
+    assert {path.name: path.read_bytes() for path in (tmp_path / "cache").iterdir()} == before
+
+
+def test_figures_are_drawn(data, model, rain, tmp_path):
+    given = ["rain", "--figure", "4", "--figure", "6", "--data", str(data), "--model", str(model), "--rain", str(rain)]
+    done = run(app, [*given, "--results", str(tmp_path), "--device", "cpu"])
+    assert done.exit_code == 0, done.output
+    curve = read(tmp_path / "rain" / "figure-4.csv")
+    assert float(curve["colours", "1"]["ours"]) == 100
+    change = read(tmp_path / "rain" / "figure-6.csv")
+    assert {row for row, _ in change} == {"CNN-only", "RAIN"}
+    assert all(float(number["ours"]) > 0 for number in change.values())
+
+
+@pytest.mark.parametrize("wrong", [["--table", "8"], ["--figure", "5"], []])
+def test_unknown_tables_are_refused(wrong, data, model):
+    done = run(app, ["rain", *wrong, "--data", str(data), "--model", str(model)])
+    assert isinstance(done.exception, ConfigError)
+
+
+def test_advdrops_tables(data, model, tmp_path):
+    given = ["advdrop", "--table", "1", "--table", "2", "--table", "3", "--data", str(data), "--model", str(model)]
+    done = run(app, [*given, "--steps", "4", "--results", str(tmp_path), "--device", "cpu"])
+    assert done.exit_code == 0, done.output
+    success = read(tmp_path / "advdrop" / "table-1.csv")
+    assert set(success) == {
+        (f"{kind}, tiny on colours", str(e)) for kind in ("untargeted", "targeted") for e in (20, 60, 100)
+    }
+    survival = read(tmp_path / "advdrop" / "table-3.csv")
+    assert float(survival["clean, tiny on colours", "none"]["ours"]) == 0
+    assert float(survival["PGD-40 at 8/255, tiny on colours", "none"]["ours"]) > 50
+
+
+def test_squeezes_keep_shape_and_take_details_away():
+    batch = torch.randint(0, 256, (2, 3, 24, 20), generator=torch.Generator().manual_seed(0)) / 255
+    for name, squeeze in SQUEEZES.items():
+        made = squeezed(batch, squeeze)
+        assert made.shape == batch.shape
+        assert torch.equal(made, batch) == (name == "none")
+    assert len(squeezed(batch, SQUEEZES["6 bits"]).unique()) == 64
