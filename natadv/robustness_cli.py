@@ -41,6 +41,7 @@ def robustness(
     repeats: Annotated[int, typer.Option(min=1, help="Runs of each attack that chance has a part in.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Of all chance.")] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="Images at once.")] = 32,
+    show: Annotated[int, typer.Option(min=0, help="Draw so many images attacked, in picture.png.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     workers: Annotated[int, typer.Option(min=1, help="Processes; with CUDA, one a GPU.")] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's own choice")] = None,
@@ -53,6 +54,7 @@ def robustness(
     import torch
 
     from natadv.campaign.robustness import run_plan
+    from natadv.campaign.robustness_picture import write_picture
     from natadv.campaign.robustness_plan import RobustnessPlan
     from natadv.campaign.robustness_report import REPORT, write_report
     from natadv.progress import counted
@@ -76,6 +78,7 @@ def robustness(
         batch_size=batch_size,
         out=out,
     )
+    chosen = choose_device(device, count=workers if device == "cuda" else 1)
     with counted("attack", "images") as bar:
         task = bar.add_task("", total=None)
 
@@ -83,10 +86,12 @@ def robustness(
             bar.update(task, completed=done, total=total, description=what)
 
         try:
-            result = run_plan(plan, device=choose_device(device, count=1), workers=workers, report=report)
+            result = run_plan(plan, device=chosen, workers=workers, report=report)
         except KeyboardInterrupt:
             bar.stop()
             typer.echo(f"stopped; the same command goes on with what {out} holds", err=True)
             raise typer.Exit(130) from None
     typer.echo(write_report(result, out))
     typer.echo(f"{out / REPORT}", err=True)
+    if show:
+        typer.echo(f"{write_picture(plan, show, device=chosen)}", err=True)

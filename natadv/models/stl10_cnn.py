@@ -1,7 +1,7 @@
 """The seven-layer CNN of RAIN's experiments on STL-10 (Du et al. 2021, Table VIII), known to timm as `natadv_stl10`.
 
-Its last two convolutions are not padded, which needs pictures of 65 px or more; of smaller ones, the maps before them are
-padded here.
+Its last two convolutions are not padded, which needs pictures of 65 px or more; of smaller ones, the maps before them
+are padded here.
 """
 
 import timm

@@ -1,0 +1,116 @@
+"""A picture of what attacks do: some images, each attack's result, the difference, and what a defence makes of it."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from natadv.attacks.suite import Setting
+from natadv.campaign.robustness_plan import RobustnessPlan
+from natadv.defenses.defended import Defended
+from natadv.durable import replace_file
+
+PICTURE = "picture.png"
+_AMPLIFIED = 10
+_INCH = 1.1
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What an attack made of the images.
+
+    Attributes:
+        name: of the attack.
+        images: (n, 3, h, w), RGB in [0, 1].
+        fooled: bool, (n,).
+    """
+
+    name: str
+    images: Tensor
+    fooled: Tensor
+
+
+def write_picture(plan: RobustnessPlan, count: int, *, device: str) -> Path:
+    """Attack the first `count` images of a plan's with its plain attacks, draw them, and return the picture's path.
+
+    What the plan's first defence makes of them is shown too; the attacks do not see it.
+
+    Raises:
+        ResourceError: if the disk is full.
+        DataError: if the file system refuses for another reason.
+    """
+    trial = plan.trial(device)
+    images, labels = trial.images[:count], trial.labels[:count]
+    found = attacked_images(trial.victim.model, images, labels, plan.settings(trial.victim.model))
+    first = next((one for one in plan.opened() if one.defense is not None), None)
+    defended = None if first is None else first.before(trial.victim.model, seed=plan.seed).to(device)
+    figure, written = draw(images, found, defended), io.BytesIO()
+    figure.savefig(written, format="png", metadata={"Software": None})
+    path = plan.out / PICTURE
+    replace_file(path, written.getvalue())
+    return path
+
+
+def attacked_images(model: nn.Module, images: Tensor, labels: Tensor, settings: Sequence[Setting]) -> list[Shown]:
+    """Attack images with each of several attacks.
+
+    Args:
+        model: the bare classifier, in eval mode.
+        images: clean, (n, 3, h, w), RGB in [0, 1].
+        labels: true classes, (n,).
+        settings: the attacks.
+    """
+    made = [(one.name, one(model, images, labels)) for one in settings]
+    return [Shown(name, outcome.images, outcome.fooled) for name, outcome in made]
+
+
+def draw(images: Tensor, found: Sequence[Shown], defended: nn.Module | None) -> Figure:
+    """Draw, for each image, a row of results, one of differences ten times as large on grey, and one of the defence's.
+
+    Args:
+        images: clean, (n, 3, h, w), RGB in [0, 1].
+        found: of each attack.
+        defended: the model whose defence's output is shown; None leaves that row out.
+    """
+    defense = defended if isinstance(defended, Defended) else None
+    rows = 3 if defense is not None else 2
+    figure = Figure(figsize=(_INCH * (len(found) + 1), _INCH * rows * len(images) + 0.3), dpi=130, layout="constrained")
+    FigureCanvasAgg(figure)
+    places = figure.subplots(rows * len(images), len(found) + 1, squeeze=False)
+    for place in places.flat:
+        place.set_axis_off()
+    columns = [("clean", images), *((one.name, one.images) for one in found)]
+    for column, (name, batch) in enumerate(columns):
+        places[0, column].set_title(name, fontsize=9)
+        seen = None if defense is None else _defended(defense, batch)
+        for number, image in enumerate(batch):
+            line = places[rows * number : rows * (number + 1), column]
+            line[0].imshow(_picture(image))
+            if column:
+                line[1].imshow(_picture(0.5 + _AMPLIFIED * (image - images[number])))
+                if not found[column - 1].fooled[number]:
+                    line[1].text(0.5, 0.5, "failed", transform=line[1].transAxes, ha="center", va="center", fontsize=7)
+            if seen is not None:
+                line[2].imshow(_picture(seen[number]))
+    titles = ("result", f"change x {_AMPLIFIED}", "behind the defence")
+    for row in range(rows * len(images)):
+        place, title = places[row, 0], titles[row % rows]
+        place.text(-0.05, 0.5, title, transform=place.transAxes, ha="right", va="center", rotation=90, fontsize=6)
+    return figure
+
+
+@torch.no_grad()
+def _defended(model: Defended, batch: Tensor) -> Tensor:
+    model.reseed(0)
+    return model.defense(batch, model.chance)
+
+
+def _picture(image: Tensor) -> NDArray[np.float32]:
+    return image.clamp(0, 1).permute(1, 2, 0).cpu().float().numpy()

@@ -1,0 +1,93 @@
+"""`natadv robustness` on a tiny classifier: report, cache, processes, picture, refusals."""
+
+import csv
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from natadv.errors import ConfigError, DataError
+from natadv.images import read_image, write_image
+from natadv.robustness_cli import app
+from tests.tiny_classifier import LABELS, write_tiny_classifier
+
+run = CliRunner().invoke
+
+
+@pytest.fixture
+def given(tmp_path):
+    rng = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for channel, label in enumerate(reversed(LABELS)):
+            folder = tmp_path / "colours" / split / label
+            folder.mkdir(parents=True)
+            for index in range(2):
+                image = rng.integers(60, 180, (16, 16, 3), dtype=np.uint8)
+                image[..., channel] += 12
+                write_image(folder / f"{index}.png", image)
+    model = write_tiny_classifier(tmp_path / "tiny.onnx")
+    return [str(model), "--data", str(tmp_path / "colours"), "--device", "cpu", "--out", str(tmp_path / "out")]
+
+
+def table(tmp_path):
+    with (tmp_path / "out" / "robustness.csv").open(newline="") as file:
+        return {(row["defense"], row["attack"]): row for row in csv.DictReader(file)}
+
+
+def test_a_report_says_what_is_left_and_what_misleads(given, tmp_path):
+    wanted = ["--attack", "fgsm", "--attack", "rays", "--defense", "rain:bicubic", "--eot", "3", "--show", "2"]
+    done = run(app, [*given, *wanted])
+    assert done.exit_code == 0, done.output
+    found = table(tmp_path)
+    assert set(found) == {
+        ("none", "fgsm"),
+        ("none", "rays"),
+        *(("rain:bicubic", a) for a in ("fgsm", "eot-fgsm", "rays")),
+    }
+    assert float(found["none", "fgsm"]["robust"]) < 50
+    assert found["rain:bicubic", "eot-fgsm"]["samples"] == "3"
+    report = (tmp_path / "out" / "report.md").read_text()
+    assert report in done.output
+    assert "6/6" in report
+    assert "**May mislead:** single noise draw" in report
+    assert read_image(tmp_path / "out" / "picture.png").shape[0] > 300
+
+
+def test_a_second_run_computes_nothing_anew(given, tmp_path):
+    wanted = ["--attack", "fgsm", "--defense", "shift", "--plain-only"]
+    first = run(app, [*given, *wanted]).output
+    before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out" / "cache").iterdir()}
+    assert len(before) == 2
+    assert run(app, [*given, *wanted]).output == first
+    assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out" / "cache").iterdir()} == before
+    assert "no adaptive attack" in first
+
+
+def test_two_processes_come_to_the_same(given, tmp_path):
+    alone = run(app, [*given, "--attack", "fgsm"]).output
+    apart = [*given[:-1], str(tmp_path / "other"), "--attack", "fgsm", "--workers", "2"]
+    both = run(app, apart)
+    assert both.exit_code == 0, both.output
+    assert both.output.replace("other", "out") == alone
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (["--attack", "fgms"], "attack 'fgms': expected one of"),
+        (["--defense", "rian"], "defence rian: expected none"),
+        (["--attack", "fgsm", "--attack", "fgsm"], "attack fgsm: named twice"),
+        (["--count", "99"], "there are only 6 images"),
+    ],
+)
+def test_wrong_names_are_refused_before_anything_is_written(given, wrong, words, tmp_path):
+    done = run(app, [*given, *wrong])
+    assert isinstance(done.exception, ConfigError)
+    assert words in str(done.exception)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_network_is_refused(given):
+    done = run(app, [*given, "--defense", "rain:nothing.pt"])
+    assert isinstance(done.exception, DataError)
+    assert "nothing.pt: cannot be read" in str(done.exception)
