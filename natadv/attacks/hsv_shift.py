@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 
 from natadv.attacks.counted import Counted
+from natadv.attacks.first_that_fools import first_that_fools
 from natadv.attacks.foreign import keep_what_fools
 from natadv.attacks.hsv import hsv_to_rgb, rgb_to_hsv
 from natadv.attacks.outcome import Outcome
-from natadv.attacks.success import MARGIN, Model, lead, rounded
+from natadv.attacks.success import Model, rounded
 
 
 def hsv_shift(
@@ -43,18 +44,11 @@ def hsv_shift(
     if trials < 1:
         raise ValueError(f"expected trials of at least 1, got {trials}")
 
-    @torch.no_grad()
     def craft(calls: Counted, clean: Tensor, classes: Tensor) -> Tensor:
-        found, colours = clean.clone(), rgb_to_hsv(clean)
+        colours = rgb_to_hsv(clean)
         shifts = torch.stack([shifts_of(image, trials, seed) for image in clean]).to(clean)
-        waiting = torch.arange(len(clean), device=clean.device)
-        for trial in range(trials):
-            tried = shifted(colours[waiting], shifts[waiting, trial])
-            found[waiting] = tried
-            waiting = waiting[lead(calls.at(waiting)(tried), classes[waiting]) <= MARGIN]
-            if not len(waiting):
-                break
-        return found
+        tries = (lambda rows, i=i: shifted(colours[rows], shifts[rows, i]) for i in range(trials))
+        return first_that_fools(calls, clean, classes, tries)
 
     return keep_what_fools(craft, model, images, labels, epsilon=None, seed=seed, batch_size=batch_size)
 
