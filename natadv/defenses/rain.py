@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from natadv.defenses.circular_shift import circular_shift, draw_shift
-from natadv.defenses.random_downsample import draw_pick, random_downsample
+from natadv.defenses.random_downsample import check_pick, draw_pick, picked_places, random_downsample, take
 
 Order = Literal["down-shift-up", "shift-down-up", "down-up-shift", "shift", "down-up"]
 """RAIN; RdmSCS-RdmDU; RdmDU-RdmSCS; RdmSCS alone; RdmDU alone."""
@@ -84,6 +84,11 @@ class Rain(nn.Module):
         size = (batch.shape[-2], batch.shape[-1])
         if isinstance(noise, Generator):
             noise = self.draw(len(batch), size, noise, device=batch.device)
+        if self.order == "down-shift-up" and noise.pick is not None and noise.shift is not None:
+            # The picked places are shifted rather than the pixels: the same, with one look at the picture.
+            check_pick(noise.pick, batch)
+            places = circular_shift(picked_places(noise.pick, size), noise.shift)
+            return self.upsampler(take(batch, places))[..., : size[0], : size[1]]
         for part in self.order.split("-"):
             if part == "down" and noise.pick is not None:
                 batch = random_downsample(batch, noise.pick)

@@ -5,7 +5,6 @@ What is picked comes in as whole numbers, which survive every export and every p
 
 import torch
 from torch import Generator, Tensor
-from torch.nn.functional import pad
 
 
 def draw_pick(
@@ -24,10 +23,41 @@ def draw_pick(
     return torch.randint(0, 4, shape, generator=generator, dtype=torch.int32).to(device)
 
 
+def picked_places(pick: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return where each picked pixel stands in its flattened channel, int64, of the shape of `pick`.
+
+    Where a side is odd, its last patches have one row or column: min(2 i + di, h - 1).
+
+    Args:
+        pick: (n, k, ceil(h / 2), ceil(w / 2)), 0..3: 2 * row + column within the patch.
+        size: (height, width) of the images in pixels.
+    """
+    h, w = size
+    rows = (2 * torch.arange(pick.shape[2], device=pick.device))[:, None]
+    columns = 2 * torch.arange(pick.shape[3], device=pick.device)
+    # A table rather than division and remainder, which an exporter spells out in a dozen operations.
+    places = rows * w + columns + torch.tensor([0, 1, w, w + 1], device=pick.device)[pick.long()]
+    if h % 2:
+        places = places - w * ((rows == h - 1) & (pick >= 2))
+    if w % 2:
+        places = places - ((columns == w - 1) & ((pick == 1) | (pick == 3))).long()
+    return places
+
+
+def take(batch: Tensor, places: Tensor) -> Tensor:
+    """Return the pixels at `places` of each channel, (n, c, h', w'); gradients flow back to them alone.
+
+    Args:
+        batch: (n, c, h, w).
+        places: int64, (n, 1 or c, h', w'), in the flattened channel.
+    """
+    n, c = batch.shape[:2]
+    taken = batch.flatten(2).gather(2, places.expand(n, c, -1, -1).flatten(2))
+    return taken.unflatten(2, places.shape[2:])
+
+
 def random_downsample(batch: Tensor, pick: Tensor) -> Tensor:
     """Return the picked pixels, (n, c, ceil(h / 2), ceil(w / 2)).
-
-    Where a side is odd, its last patches repeat their only row or column, as min(2 i + di, h - 1) says.
 
     Args:
         batch: (n, c, h, w).
@@ -36,14 +66,17 @@ def random_downsample(batch: Tensor, pick: Tensor) -> Tensor:
     Raises:
         ValueError: if the two do not go together.
     """
+    check_pick(pick, batch)
+    return take(batch, picked_places(pick, (batch.shape[2], batch.shape[3])))
+
+
+def check_pick(pick: Tensor, batch: Tensor) -> None:
+    """Refuse a pick that is not of a batch.
+
+    Raises:
+        ValueError: if the two do not go together.
+    """
     n, c, h, w = batch.shape
     halves = (n, -(-h // 2), -(-w // 2))
     if pick.ndim != 4 or (pick.shape[0], *pick.shape[2:]) != halves or pick.shape[1] not in (1, c):
         raise ValueError(f"expected a pick ({n}, 1 or {c}, {halves[1]}, {halves[2]}), got {tuple(pick.shape)}")
-    if h % 2 or w % 2:
-        batch = pad(batch, (0, w % 2, 0, h % 2), mode="replicate")
-    corners = (batch[..., row::2, column::2] for row in (0, 1) for column in (0, 1))
-    picked = next(corners)
-    for number, corner in enumerate(corners, start=1):
-        picked = torch.where(pick == number, corner, picked)
-    return picked

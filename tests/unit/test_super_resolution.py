@@ -22,10 +22,11 @@ def test_edsr_baseline_has_the_papers_size():
     assert weights == pytest.approx(1.37e6, rel=0.005)
 
 
-def test_a_new_compact_network_interpolates():
+@pytest.mark.parametrize("pack", [1, 2])
+def test_a_new_compact_network_repeats_pixels(pack):
     batch = torch.rand(2, 3, 6, 6)
-    expected = torch.nn.functional.interpolate(batch, scale_factor=2, mode="bilinear")
-    assert torch.allclose(CompactSr(8, 2, pack=2)(batch), expected, atol=1e-6)
+    expected = torch.nn.functional.interpolate(batch, scale_factor=2, mode="nearest")
+    assert torch.allclose(CompactSr(8, 2, pack=pack)(batch), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("pack", [1, 2])

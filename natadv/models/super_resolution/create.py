@@ -12,7 +12,7 @@ from natadv.models.super_resolution.edsr import Edsr
 EDSR_BASELINE = "edsr:64x16"
 """The paper's (Lim et al. 2017, Table 1)."""
 
-DEFAULT_NETWORK = "compact:16x3"
+DEFAULT_NETWORK = "compact:8x3"
 
 FAMILIES = ("edsr", "compact", "packed")
 _NAME = re.compile(r"(?P<family>[a-z]+):(?P<features>[1-9]\d*)x(?P<depth>[1-9]\d*)")
