@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
+from torchattack import DIFGSM, FGSM, IFGSM, MIFGSM, PGD
 
 from natadv.attacks.foreign import keep_what_fools
 from natadv.attacks.library import bim, dim, fgsm, mim, pgd
@@ -125,3 +126,32 @@ def test_an_attack_that_leaves_its_budget_is_found_out(linear):
 
     with pytest.raises(RuntimeError, match="its budget is"):
         keep_what_fools(greedy, linear, GREY, ZEROS, epsilon=8 * LEVEL, surrogate=None, seed=0, batch_size=2)
+
+
+@pytest.mark.parametrize(
+    ("ours", "library", "options"),
+    [
+        (fgsm, FGSM, {}),
+        (bim, IFGSM, {"steps": 5}),
+        (pgd, PGD, {"steps": 5, "alpha": 2 * LEVEL}),
+        (mim, MIFGSM, {"steps": 5}),
+        (dim, DIFGSM, {"steps": 5}),
+    ],
+)
+def test_the_library_called_directly_fools_the_same_images(ours, library, options):
+    rng = torch.Generator().manual_seed(8)
+    images = torch.randint(0, 256, (40, 3, 16, 16), generator=rng) / 255
+    mixing = torch.randn(5, 3 * 256, generator=rng)
+
+    def model(batch):
+        return 3 * torch.tanh(4 * (batch.flatten(1) - 0.5)) @ mixing.T
+
+    labels = model(images).argmax(1)
+    named = {"step_size" if name == "alpha" else name: value for name, value in options.items()}
+    outcome = ours(model, images, labels, epsilon=2 * LEVEL, batch_size=40, **named)
+    with torch.random.fork_rng([]):
+        torch.default_generator.manual_seed(0)
+        found = library(model, device=images.device, eps=2 * LEVEL, **options)(images, labels)
+    fooled = model((found.detach() * 255).round() / 255).argmax(1) != labels
+    assert torch.equal(outcome.fooled, fooled)
+    assert 0 < int(fooled.sum()) < 40
