@@ -9,7 +9,7 @@ app = typer.Typer(no_args_is_help=True)
 
 _ATTACKS = (
     "fgsm, bim, pgd, mim, dim, tim, nim, cw, deepfool, ead, advdrop, nes, zoo, rays, hsv, ni+, ni-, and RAIN's own "
-    "adaptive eot-fgsm, eot-pgd-1, eot-pgd-2, eot-cw"
+    "adaptive eot-fgsm, eot-pgd-1, eot-pgd-2, eot-cw; ours eot-cw-sure"
 )
 _DEFAULT_ATTACKS = ("fgsm", "pgd", "cw", "deepfool", "rays")
 
@@ -43,7 +43,7 @@ def robustness(
     batch_size: Annotated[int, typer.Option(min=1, help="Images at once.")] = 32,
     show: Annotated[int, typer.Option(min=0, help="Draw so many images attacked, in picture.png.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    workers: Annotated[int, typer.Option(min=1, help="Processes; with CUDA, one a GPU.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; with --device cuda, one a GPU.")] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's own choice")] = None,
 ) -> None:
     """Attack a model, bare and behind each defence, and report what of its accuracy is left.

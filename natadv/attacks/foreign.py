@@ -41,6 +41,7 @@ def keep_what_fools(
 
     An image whose crafting breaks down, as it does where a gradient is zero throughout, counts as not fooled.
     A targeted attack fools where the model says the target; images of which it says so already are left alone.
+    Of a randomised model nobody can tell which images it gets right: all are attacked, and one pass afterwards judges.
 
     Args:
         craft: the attack; it draws from torch's global generator, which is lent to it.
@@ -67,6 +68,7 @@ def keep_what_fools(
         raise ValueError(f"expected (n, 3, h, w) and (n,), got {tuple(images.shape)} and {tuple(labels.shape)}")
     fools = _errs if targets is None else _obeys
     source = model if surrogate is None else surrogate
+    randomised = bool(getattr(model, "randomised", False))
     charged = 1 if surrogate is None else stands_for(surrogate, model)
     for part in (model, source):
         if isinstance(part, nn.Module) and part.training:
@@ -77,8 +79,9 @@ def keep_what_fools(
     with frozen(model), frozen(source), _lent_chance(seed, images.device):
         for start in range(0, len(images), batch_size):
             part = torch.arange(start, min(start + batch_size, len(images)), device=images.device)
-            fooled[part] = fools(model, found[part], aims[part])
-            queries[part] += 1
+            if not randomised:
+                fooled[part] = fools(model, found[part], aims[part])
+                queries[part] += 1
             right = part[~fooled[part]]
             if not len(right):
                 continue

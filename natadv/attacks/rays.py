@@ -31,6 +31,7 @@ def rays(
     epsilon: float = 8 / 255,
     queries: int = 10000,
     tolerance: float = 1e-3,
+    whole_budget: bool = False,
     batch_size: int = 32,
 ) -> Outcome:
     """Search directions until the radius of one is within the budget and the image there fools in eight bits.
@@ -47,6 +48,8 @@ def rays(
         queries: an image's limit; two looks, at the clean image and at the found one, come on top.
         tolerance: to which radii are found, as the l2 length of the perturbation, for values in [0, 1]; the authors'
             1e-3. As an l_inf radius 1e-3 would be too coarse: small blocks gain less than that, and the search stalls.
+        whole_budget: go on along a direction that was found to the budget's end: near the boundary, a randomised model
+            errs in every other pass.
         batch_size: images at once; those that are done leave.
 
     Raises:
@@ -57,7 +60,7 @@ def rays(
 
     @torch.no_grad()
     def craft(calls: Counted, clean: Tensor, classes: Tensor) -> Tensor:
-        search = _Search(clean, epsilon, tolerance)
+        search = _Search(clean, epsilon, tolerance, whole_budget=whole_budget)
         rows = torch.arange(len(clean), device=clean.device)
         for _ in range(queries):
             errs = calls.at(rows)(search.tries(rows)).argmax(1) != classes[rows]
@@ -80,8 +83,9 @@ class _Search:
         level: there are 2**level blocks, (n,); `block` is the number of the one that is flipped, (n,).
     """
 
-    def __init__(self, clean: Tensor, epsilon: float, tolerance: float) -> None:
+    def __init__(self, clean: Tensor, epsilon: float, tolerance: float, *, whole_budget: bool) -> None:
         n, self._values = clean.flatten(1).shape
+        self._whole_budget = whole_budget
         self._clean, self._epsilon, self._tolerance = clean, epsilon, tolerance / math.sqrt(self._values)
         self._places = torch.arange(self._values, device=clean.device)
         self._finest = math.ceil(math.log2(self._values))
@@ -127,6 +131,8 @@ class _Search:
     def _in_eight_bits(self, rows: Tensor) -> Tensor:
         # The little that is taken off keeps a radius of a whole level, inexact as it is, from the level above.
         far = ((self.radius[rows] * 255 - 1e-4).ceil() / 255).clamp(max=self._epsilon)
+        if self._whole_budget:
+            far = torch.full_like(far, self._epsilon)
         return rounded(self._at(rows, far, self.signs[rows]))
 
     def _at(self, rows: Tensor, far: Tensor, signs: Tensor) -> Tensor:

@@ -3,15 +3,19 @@
 What the paper leaves open is a library's default or the attack's own paper's. All numbers are in 0..1 and steps.
 """
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
+from importlib.metadata import version
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 
 from natadv.attacks.outcome import Outcome
 from natadv.attacks.stand_in import Expectation, StraightThrough
+from natadv.attacks.success import MARGIN, lead, rounded
 from natadv.defenses.defended import Defended
 from natadv.errors import ConfigError
 
@@ -19,6 +23,11 @@ Uses = Literal["gradients", "scores", "labels"]
 """What of a model's answer an attack needs."""
 
 BUDGET = 8 / 255
+
+_NOT_SETTINGS = ("surrogate", "targets", "seed", "batch_size")
+_LEADS = 2.0
+_FEWEST = 4
+"""Queries that every attack can do something with."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,9 @@ class Setting:
         uses: what it asks of the model.
         samples: passes that an adaptive attack averages for one gradient; 0 for the plain attack.
         seeded: whether it takes a seed.
+        sure: whether it looks for the smallest change, and so ends on the boundary of whatever it is shown.
+        adapted: what more its adaptive form is given.
+        lone: whether it ends when all images of a batch fool at once, which a randomised model seldom lets happen.
     """
 
     name: str
@@ -41,6 +53,9 @@ class Setting:
     uses: Uses = "gradients"
     samples: int = 0
     seeded: bool = False
+    sure: bool = False
+    adapted: Mapping[str, Any] = field(default_factory=dict)
+    lone: bool = False
 
     @property
     def epsilon(self) -> float | None:
@@ -49,16 +64,35 @@ class Setting:
         return None if found is None else float(found)
 
     def described(self) -> dict[str, Any]:
-        """Return all that decides what the attack does, as plain values."""
+        """Return all that decides what the attack does, as plain values: its defaults and its library too."""
+        options = {
+            name: parameter.default
+            for name, parameter in inspect.signature(self._function()).parameters.items()
+            if parameter.default is not parameter.empty and name not in _NOT_SETTINGS
+        } | dict(self.options)
         return {
             "attack": self.attack,
-            "options": {name: self.options[name] for name in sorted(self.options)},
+            "options": {name: repr(options[name]) for name in sorted(options)},
             "samples": self.samples,
+            "lead": self._takes_lead(),
+            "libraries": {name: version(name) for name in ("torch", "torchattack", "foolbox")},
         }
 
     def averaged(self, samples: int) -> "Setting":
-        """Return the adaptive attack that averages so many passes for each gradient (EoT)."""
-        return replace(self, name=f"eot-{self.name}", samples=samples)
+        """Return the adaptive attack: it asks for the mean of so many passes (EoT), whatever it asks for.
+
+        An attack that looks for the smallest change would end on the boundary of that mean, where every other pass
+        is right again: so it wants a lead besides, twice the spread of the lead between passes.
+        """
+        name = f"eot-{self.name}{'-sure' if self.sure else ''}"
+        return replace(self, name=name, samples=samples, options={**self.options, **self.adapted})
+
+    def _takes_lead(self) -> bool:
+        return self.name.endswith("-sure")
+
+    def _function(self) -> Callable[..., Outcome]:
+        module, name = self.attack.split(".")
+        return getattr(import_module(f"natadv.attacks.{module}"), name)
 
     def __call__(
         self, model: nn.Module, images: Tensor, labels: Tensor, *, seed: int = 0, batch_size: int = 32
@@ -75,17 +109,58 @@ class Setting:
         options = dict(self.options)
         if self.seeded:
             options["seed"] = seed
-        if self.uses == "gradients":
-            stand_in = model
-            if isinstance(model, Defended) and not model.differentiable:
-                stand_in = StraightThrough(model)
-            if self.samples:
-                stand_in = Expectation(stand_in, self.samples)
-                batch_size = max(1, batch_size // self.samples)
-            options["surrogate"] = None if stand_in is model else stand_in
-        module, name = self.attack.split(".")
-        function = getattr(import_module(f"natadv.attacks.{module}"), name)
-        return function(model, images, labels, batch_size=batch_size, **options)
+        if self.lone and getattr(model, "randomised", False):
+            batch_size = 1
+        if self.uses != "gradients":
+            return self._asking(model, images, labels, options, batch_size)
+        stand_in = model
+        if isinstance(model, Defended) and not model.differentiable:
+            stand_in = StraightThrough(model)
+        if self.samples:
+            stand_in = Expectation(stand_in, self.samples)
+            batch_size = max(1, batch_size // self.samples)
+        if self._takes_lead():
+            options["confidence"] = _LEADS * lead_spread(model, images, labels)
+        options["surrogate"] = None if stand_in is model else stand_in
+        return self._function()(model, images, labels, batch_size=batch_size, **options)
+
+    def _asking(
+        self, model: nn.Module, images: Tensor, labels: Tensor, options: dict[str, Any], batch_size: int
+    ) -> Outcome:
+        """Attack without gradients; where passes are averaged, within the same number of passes, judged by one."""
+        function = self._function()
+        if not self.samples:
+            return function(model, images, labels, batch_size=batch_size, **options)
+        if "queries" in inspect.signature(function).parameters:
+            asked = options.get("queries", inspect.signature(function).parameters["queries"].default)
+            options["queries"] = max(_FEWEST, asked // self.samples)
+        mean = Expectation(model, self.samples)
+        found = function(mean, images, labels, batch_size=max(1, batch_size // self.samples), **options)
+        tried = found.images
+        with torch.no_grad():
+            fooled = torch.cat(
+                [
+                    lead(model(some), true) > MARGIN
+                    for some, true in zip(tried.split(batch_size), labels.split(batch_size), strict=True)
+                ]
+            )
+        kept = torch.where(fooled[:, None, None, None], tried, rounded(images))
+        return Outcome(kept, fooled, self.samples * found.queries + 1, found.gradients)
+
+
+@torch.no_grad()
+def lead_spread(model: nn.Module, images: Tensor, labels: Tensor, *, passes: int = 8, most: int = 32) -> float:
+    """Return how much the lead of the best wrong class differs between passes of a randomised model: its median spread.
+
+    Args:
+        model: in eval mode.
+        images: (n, 3, h, w), RGB in [0, 1].
+        labels: true classes, (n,).
+        passes: of each image.
+        most: so many images are asked about.
+    """
+    leads = torch.stack([lead(model(images[:most]), labels[:most]) for _ in range(passes)])
+    return float(leads.std(0).median())
 
 
 _ITERATED = {"epsilon": BUDGET, "steps": 40, "step_size": 2 / 255}
@@ -101,13 +176,13 @@ SUITE: Mapping[str, Setting] = {
         Setting("dim", "library.dim", _ITERATED, seeded=True),
         Setting("tim", "tim.tim", _ITERATED),
         Setting("nim", "nim.nim", _ITERATED),
-        Setting("cw", "carlini_wagner.carlini_wagner"),
-        Setting("deepfool", "deepfool.deepfool", {"epsilon": BUDGET}),
-        Setting("ead", "ead.ead"),
+        Setting("cw", "carlini_wagner.carlini_wagner", sure=True),
+        Setting("deepfool", "deepfool.deepfool", {"epsilon": BUDGET}, lone=True),
+        Setting("ead", "ead.ead", sure=True),
         Setting("advdrop", "advdrop.advdrop"),
         Setting("nes", "nes.nes", {"epsilon": BUDGET}, "scores", seeded=True),
         Setting("zoo", "zoo.zoo", {"epsilon": BUDGET}, "scores", seeded=True),
-        Setting("rays", "rays.rays", {"epsilon": BUDGET}, "labels"),
+        Setting("rays", "rays.rays", {"epsilon": BUDGET}, "labels", adapted={"whole_budget": True}),
         Setting("hsv", "hsv_shift.hsv_shift", {}, "labels", seeded=True),
         Setting("ni+", "noise_patterns.noise_plus", {}, "labels"),
         Setting("ni-", "noise_patterns.noise_minus", {}, "labels"),
@@ -116,6 +191,8 @@ SUITE: Mapping[str, Setting] = {
         Setting("eot-pgd-1", "library.pgd", _ITERATED, samples=40, seeded=True),
         Setting("eot-pgd-2", "library.pgd", _SHORT, samples=10, seeded=True),
         Setting("eot-cw", "carlini_wagner.carlini_wagner", samples=40),
+        # Ours: the paper's C&W ends on the boundary of the mean, where the next pass is as likely right as wrong.
+        Setting("eot-cw-sure", "carlini_wagner.carlini_wagner", samples=10),
     )
 }
 """All attacks by name."""

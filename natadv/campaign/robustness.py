@@ -2,23 +2,26 @@
 
 import multiprocessing
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Generator, nn
 
 from natadv.attacks.stand_in import StraightThrough
 from natadv.attacks.suite import Setting
 from natadv.campaign.robustness_plan import RobustnessPlan
 from natadv.defenses.defended import Defended
+from natadv.errors import ResourceError
 from natadv.evaluation.flags import gradient_flag, result_flags
 from natadv.evaluation.rates import Rate
 from natadv.evaluation.record import Record
 from natadv.evaluation.robustness import Accuracy, Measured, attack_all, clean_accuracy
-from natadv.evaluation.trial import Trial
 from natadv.training.defenses import OpenedDefense
+from natadv.training.trial import Trial
 
 PASSES = 5
 """Of each clean image through a randomised model."""
@@ -84,19 +87,38 @@ def run_plan(plan: RobustnessPlan, *, device: str, workers: int = 1, report: Rep
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager:
         said = manager.Queue()
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        with _workers(workers, context) as pool:
             shards = [pool.submit(_shard, plan, device, number, workers, said) for number in range(workers)]
             done = [0] * workers
             while not all(shard.done() for shard in shards):
+                if any(shard.done() and shard.exception() for shard in shards):
+                    break  # said below, and not when the others are done, hours later
                 try:
                     number, what, count, total = said.get(timeout=0.2)
                 except queue.Empty:
                     continue
                 done[number] = count
                 report(what, sum(done), total * workers)
-            for shard in shards:
+            failed = [shard for shard in shards if shard.done() and shard.exception()]
+            for shard in failed or shards:
                 shard.result()
     return _gathered(plan, device, report)
+
+
+@contextmanager
+def _workers(count: int, context: multiprocessing.context.SpawnContext) -> Iterator[ProcessPoolExecutor]:
+    """Give processes that are stopped where one fails."""
+    pool = ProcessPoolExecutor(count, mp_context=context)
+    try:
+        yield pool
+    except BaseException as error:
+        for child in multiprocessing.active_children():
+            child.terminate()
+        if isinstance(error, BrokenProcessPool):
+            raise ResourceError("a process was killed, perhaps for memory; take fewer --workers and go on") from error
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _shard(plan: RobustnessPlan, device: str, number: int, workers: int, said: "queue.Queue[object]") -> None:
@@ -159,7 +181,7 @@ def _measured(
             ),
         )
         records += found.records
-    return Measured(attack, tuple(records))
+    return Measured(attack, tuple(records), repeats)
 
 
 def _gathered(plan: RobustnessPlan, device: str, report: Report) -> RobustnessResult:
@@ -175,7 +197,7 @@ def _judged(plan: RobustnessPlan, run: _Run) -> DefenseResult:
     flags = result_flags(run.measured, randomised=randomised, repeats=plan.repeats)
     if any(result.setting.uses == "gradients" for result in run.measured):
         gone_round = isinstance(model, Defended) and not model.differentiable
-        some = slice(_FLAGGED_IMAGES)
+        some = torch.randperm(len(trial.labels), generator=Generator().manual_seed(plan.seed))[:_FLAGGED_IMAGES]
         source = StraightThrough(model) if gone_round else model
         vanished = gradient_flag(source, trial.images[some], trial.labels[some])
         flags += [vanished] if vanished else []

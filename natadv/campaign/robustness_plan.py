@@ -1,9 +1,8 @@
 """What a robustness run does: models by name, the images, the attacks. Plain values, so processes can be given it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from natadv.attacks.suite import Setting, setting
@@ -11,9 +10,9 @@ from natadv.data.draw import draw
 from natadv.data.load import load_test
 from natadv.errors import ConfigError
 from natadv.evaluation.record_cache import RecordCache
-from natadv.evaluation.robustness import adaptive
-from natadv.evaluation.trial import Trial, try_model
+from natadv.evaluation.robustness import adaptive, attack_cache
 from natadv.training.defenses import NONE, OpenedDefense, open_defense
+from natadv.training.trial import Trial, try_model
 from natadv.training.victim import open_victim
 
 CACHE = "cache"
@@ -85,21 +84,18 @@ class RobustnessPlan:
         """Return the attacks on a model, adaptive ones among them where it is randomised."""
         asked = [setting(name) for name in self.attacks]
         if not getattr(model, "randomised", False):
-            # Without chance in the model, an average over passes is the plain attack.
-            return [one for one in asked if not one.samples]
+            # Without chance in the model, an average over passes that are all alike is the plain attack.
+            return [replace(one, samples=0) for one in asked]
         return adaptive(asked, model, self.samples) if self.adaptive else asked
 
     def cache(self, trial: Trial, defense: OpenedDefense, attack: Setting, repeat: int) -> RecordCache:
         """Open the records of one attack on one defended model."""
-        torch_version = torch.__version__.split("+", maxsplit=1)[0]
-        return RecordCache(
+        return attack_cache(
             self.out / CACHE,
-            {
-                "model": trial.victim.described,
-                "size": list(trial.size),
-                "defense": defense.described,
-                **attack.described(),
-                "seed": self.seed + repeat,
-                "torch": torch_version,
-            },
+            trial.victim.described,
+            defense.described,
+            attack,
+            size=trial.size,
+            seed=self.seed + repeat,
+            batch_size=self.batch_size,
         )

@@ -6,8 +6,7 @@ import math
 from pathlib import Path
 
 from natadv.campaign.robustness import DefenseResult, RobustnessResult
-from natadv.durable import replace_file
-from natadv.evaluation.rates import Rate
+from natadv.durable import file_error, replace_file
 from natadv.evaluation.robustness import Measured
 
 REPORT, TABLE = "report.md", "robustness.csv"
@@ -39,6 +38,10 @@ def write_report(result: RobustnessResult, out: Path) -> str:
         DataError: if the file system refuses for another reason.
     """
     text = as_report(result)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise file_error(out, error) from error
     replace_file(out / TABLE, _as_csv(result))
     replace_file(out / REPORT, text.encode())
     return text
@@ -62,8 +65,8 @@ def as_report(result: RobustnessResult) -> str:
         ]
         parts.append("\n".join(lines).rstrip() + "\n")
     parts.append(
-        "Queries and gradients: mean passes an image. Sizes: means over the fooled images; PNG and JPEG are bytes over "
-        "the clean file's.\n"
+        "Queries and gradients: mean passes an image. Sizes: means over the images that were changed and fool; PNG and "
+        "JPEG are bytes over the clean file's.\n"
     )
     return "\n".join(parts)
 
@@ -71,20 +74,16 @@ def as_report(result: RobustnessResult) -> str:
 def _line(one: Measured) -> str:
     cells = [
         one.setting.name,
-        _short(one.robust),
-        f"{one.mean('queries', fooled=False):.0f}",
-        f"{one.mean('gradients', fooled=False):.0f}",
-        _number(100 * one.mean("l0"), 1),
-        _number(one.mean("l2"), 2),
-        _number(255 * one.mean("linf"), 1),
-        _number(one.mean("png"), 2),
-        _number(one.mean("jpeg"), 2),
+        f"{_percent(one.robust.value, one.interval)} ({one.robust.hits}/{one.robust.total})",
+        f"{one.mean_passes('queries'):.0f}",
+        f"{one.mean_passes('gradients'):.0f}",
+        _number(100 * one.mean_size("l0"), 1),
+        _number(one.mean_size("l2"), 2),
+        _number(255 * one.mean_size("linf"), 1),
+        _number(one.mean_size("png"), 2),
+        _number(one.mean_size("jpeg"), 2),
     ]
     return f"| {' | '.join(cells)} |"
-
-
-def _short(rate: Rate) -> str:
-    return f"{_percent(rate.value, rate.interval)} ({rate.hits}/{rate.total})"
 
 
 def _percent(value: float, interval: tuple[float, float]) -> str:
@@ -106,11 +105,11 @@ def _as_csv(result: RobustnessResult) -> bytes:
 
 
 def _row(defense: DefenseResult, one: Measured) -> list[object]:
-    low, high = one.robust.interval
+    low, high = one.interval
     percents = [100 * value for value in (one.robust.value, low, high)]
-    passes = [one.mean(name, fooled=False) for name in ("queries", "gradients")]
-    sizes = [one.mean(name) for name in ("l0", "l2", "linf", "png", "jpeg")]
+    passes = [one.mean_passes(name) for name in ("queries", "gradients")]
+    sizes = [one.mean_size(name) for name in ("l0", "l2", "linf", "png", "jpeg")]
     numbers = [f"{value:.6g}" for value in percents]
     clean = f"{100 * defense.clean.value:.6g}"
     rest = ["" if math.isnan(value) else f"{value:.6g}" for value in (*passes, *sizes)]
-    return [defense.name, one.setting.name, *numbers, one.robust.total, clean, *rest, one.setting.samples]
+    return [defense.name, one.setting.name, *numbers, one.images, clean, *rest, one.setting.samples]

@@ -13,7 +13,7 @@ def draw_shift(
 ) -> Tensor:
     """Draw shifts in whole pixels, int32, (images, 2): down and right, each up to `share` of its side, either way.
 
-    Whole numbers from -floor(h p) to floor(h p), each as likely: the paper's U(-h p, h p) on a grid of pixels.
+    Each the whole number nearest to one of the paper's U(-h p, h p); a reach of less than half a pixel shifts nothing.
 
     Args:
         images: how many.
@@ -27,9 +27,9 @@ def draw_shift(
     """
     if not 0 <= share < 1:
         raise ValueError(f"expected a share from 0 to below 1, got {share}")
-    most = [int(side * share + 1e-6) for side in size]
-    draws = [torch.randint(-m, m + 1, (images,), generator=generator, dtype=torch.int32) for m in most]
-    return torch.stack(draws, 1).to(device)
+    reach = torch.tensor(size, dtype=torch.float64) * share
+    drawn = 2 * torch.rand(images, 2, generator=generator, dtype=torch.float64) - 1
+    return (drawn * reach).round().to(device, torch.int32)
 
 
 def circular_shift(batch: Tensor, shift: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from typing import Protocol
 
-import torch
 from torch import Generator, Tensor, nn
 
 
@@ -56,9 +55,3 @@ class Defended(nn.Module):
     def forward(self, batch: Tensor) -> Tensor:
         """Map a batch, float (n, 3, h, w), RGB in [0, 1], to logits, (n, classes)."""
         return self.classifier(self.defense(batch, self.chance))
-
-
-def mean_probability(model: nn.Module, batch: Tensor, passes: int) -> Tensor:
-    """Return class probabilities, (n, classes), averaged over so many passes of a model."""
-    with torch.no_grad():
-        return torch.stack([model(batch).softmax(1) for _ in range(passes)]).mean(0)

@@ -80,10 +80,15 @@ class Rain(nn.Module):
         Args:
             batch: the pictures.
             noise: of this pass, or the generator to draw it from.
+
+        Raises:
+            ValueError: if the noise is not that of the order.
         """
         size = (batch.shape[-2], batch.shape[-1])
         if isinstance(noise, Generator):
             noise = self.draw(len(batch), size, noise, device=batch.device)
+        if ("down" in self.order) != (noise.pick is not None) or ("shift" in self.order) != (noise.shift is not None):
+            raise ValueError(f"expected the noise of {self.order}: a pick for down, a shift for shift, and no other")
         if self.order == "down-shift-up" and noise.pick is not None and noise.shift is not None:
             # The picked places are shifted rather than the pixels: the same, with one look at the picture.
             check_pick(noise.pick, batch)

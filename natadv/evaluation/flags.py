@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from natadv.evaluation.rates import Z_95, Rate
+from natadv.evaluation.rates import Z_95
 from natadv.evaluation.robustness import Measured
 from natadv.models.frozen import frozen
 
@@ -50,13 +50,15 @@ def result_flags(results: Sequence[Measured], *, randomised: bool, repeats: int)
     by_name = {result.setting.name: result for result in results}
     if randomised and repeats == 1:
         flags.append("single noise draw: each image was judged by one pass of a randomised model; see --repeats")
-    if randomised and not any(result.setting.samples for result in results):
-        flags.append("no adaptive attack: plain gradients of a randomised model point nowhere in particular")
+    if randomised and results and not any(result.setting.samples for result in results):
+        flags.append("no adaptive attack: one pass of a randomised model says little of the next")
     for name, result in by_name.items():
         plain = result.setting.name.removeprefix("eot-").split("-")[0]
-        if result.setting.samples and plain in by_name and _beats(by_name[plain].robust, result.robust):
+        if result.setting.samples and plain in by_name and _beats(by_name[plain], result):
             flags.append(f"{plain} beats {name}: the adaptive attack is too weak, or averages too little")
     flags += _boxes(results)
+    if randomised:
+        flags += _boundaries(results)
     return flags
 
 
@@ -71,7 +73,7 @@ def _boxes(results: Sequence[Measured]) -> list[str]:
             continue
         best_white = min(white, key=lambda result: result.robust.value)
         best_black = min(black, key=lambda result: result.robust.value)
-        if _beats(best_black.robust, best_white.robust):
+        if _beats(best_black, best_white):
             flags.append(
                 f"black box beats white box: {best_black.setting.name} leaves less than {best_white.setting.name} "
                 f"at {255 * epsilon:g}/255, so gradients are masked"
@@ -79,10 +81,28 @@ def _boxes(results: Sequence[Measured]) -> list[str]:
     return flags
 
 
-def _beats(one: Rate, other: Rate) -> bool:
-    """Tell whether `one` leaves clearly less robust accuracy than `other`: by a two-sample z test at 95 %."""
-    if not one.total or not other.total:
+def _boundaries(results: Sequence[Measured]) -> list[str]:
+    """Find attacks without a bound that leave more than one with a bound: they stop where the next pass is right."""
+    bounded = [one for one in results if one.setting.uses == "gradients" and one.setting.epsilon is not None]
+    if not bounded:
+        return []
+    best = min(bounded, key=lambda one: one.robust.value)
+    return [
+        f"{one.setting.name} has no bound, yet {best.setting.name} at {255 * (best.setting.epsilon or 0):g}/255 leaves "
+        "less: the smallest change ends on the boundary, and the next pass is as likely right"
+        for one in results
+        if one.setting.sure and _beats(best, one)
+    ]
+
+
+def _beats(one: Measured, other: Measured) -> bool:
+    """Tell whether `one` leaves clearly less robust accuracy than `other`: by a two-sample z test at 95 %.
+
+    As if repeats were one run: they are of the same images.
+    """
+    if not one.images or not other.images:
         return False
-    pooled = (one.hits + other.hits) / (one.total + other.total)
-    error = math.sqrt(pooled * (1 - pooled) * (1 / one.total + 1 / other.total))
-    return other.value - one.value > Z_95 * error
+    shares = [result.robust.value for result in (one, other)]
+    pooled = (shares[0] * one.images + shares[1] * other.images) / (one.images + other.images)
+    error = math.sqrt(pooled * (1 - pooled) * (1 / one.images + 1 / other.images))
+    return shares[1] - shares[0] > Z_95 * error

@@ -48,7 +48,9 @@ class RecordCache:
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"{self.path}: cannot be read ({error})") from error
         lines = text.split("\n")
-        if text and lines[0] != self._head:
+        if "\n" not in text and self._head.startswith(text):
+            return  # killed at its first write, if there is anything at all
+        if lines[0] != self._head:
             raise DataError(f"{self.path}: holds other records than its name says; move it away")
         for number, line in enumerate(lines[1:], start=2):
             if not line:

@@ -4,8 +4,10 @@ Du et al. 2021, Eq. 2 and 3. An image that a defended model gets wrong without a
 randomised model one pass judges an attacked image, as one pass would classify it.
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +18,9 @@ from natadv.evaluation.rates import Rate, clustered_interval
 from natadv.evaluation.record import Record, records
 from natadv.evaluation.record_cache import RecordCache, image_digests
 
+_NOISE, _ATTACK = 1, 2
+"""Streams of chance: a defence's own and an attack's must not be the same numbers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -23,21 +28,72 @@ class Measured:
 
     Attributes:
         setting: the attack.
-        records: one an image.
+        records: one an image; with several repeats, all of the first, then all of the second, and so on.
+        repeats: runs of the attack with other chance.
     """
 
     setting: Setting
     records: tuple[Record, ...]
+    repeats: int = 1
+
+    @property
+    def images(self) -> int:
+        """How many images there are."""
+        return len(self.records) // self.repeats
 
     @property
     def robust(self) -> Rate:
-        """Images that the model still gets right, of all."""
+        """Images that the model still gets right, of all, in all repeats together."""
         return Rate(sum(not record.fooled for record in self.records), len(self.records))
 
-    def mean(self, name: str, *, fooled: bool = True) -> float:
-        """Return the mean of a number of the records, of the fooled images or of all; NaN where there are none."""
-        values = [float(getattr(record, name)) for record in self.records if record.fooled or not fooled]
-        return sum(values) / len(values) if values else float("nan")
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the robust accuracy; repeats of one image are kin."""
+        if self.repeats == 1:
+            return self.robust.interval
+        right = [sum(not one.fooled for one in self.records[k :: self.images]) for k in range(self.images)]
+        return clustered_interval(right, [self.repeats] * self.images)
+
+    def mean_size(self, name: str) -> float:
+        """Return the mean of a size over the images that were changed and fool; NaN where there are none."""
+        return _mean(float(getattr(one, name)) for one in self.records if one.fooled and one.l0 > 0)
+
+    def mean_passes(self, name: str) -> float:
+        """Return the mean of `queries` or `gradients` over all images."""
+        return _mean(float(getattr(one, name)) for one in self.records)
+
+
+def _mean(values: Iterable[float]) -> float:
+    found = list(values)
+    return sum(found) / len(found) if found else math.nan
+
+
+def attack_cache(
+    folder: Path,
+    model: str,
+    defense: str,
+    attack: Setting,
+    *,
+    size: tuple[int, int],
+    seed: int,
+    batch_size: int,
+) -> RecordCache:
+    """Open the records of one attack on one defended model: all that decides a result is in their name.
+
+    Args:
+        folder: of the cache.
+        model: a name with a digest.
+        defense: a name with a digest and settings.
+        attack: at its settings.
+        size: (height, width) of the images in pixels.
+        seed: of all chance.
+        batch_size: images at once; which images share a block decides what chance each meets.
+
+    Raises:
+        DataError: if the file cannot be read, or holds something else.
+    """
+    decides = {"model": model, "size": list(size), "defense": defense, "seed": seed, "batch": batch_size}
+    return RecordCache(folder, {**decides, **attack.described()})
 
 
 def attack_all(
@@ -70,9 +126,9 @@ def attack_all(
     missing = [number for number, record in enumerate(found) if record is None]
     for start in range(0, len(missing), batch_size):
         block = missing[start : start + batch_size]
-        chance = _block_seed(seed, digests[block[0]])
         if isinstance(model, Defended):
-            model.reseed(chance)
+            model.reseed(_block_seed(seed, digests[block[0]], _NOISE))
+        chance = _block_seed(seed, digests[block[0]], _ATTACK)
         outcome = setting(model, images[block], labels[block], seed=chance, batch_size=batch_size)
         made = records(outcome, images[block])
         if cache:
@@ -122,7 +178,7 @@ def clean_accuracy(
 
 
 def adaptive(settings: Sequence[Setting], model: nn.Module, samples: int) -> list[Setting]:
-    """Return the settings with, after each gradient attack on a randomised model, its adaptive form where it lacks one.
+    """Return the settings with, after each plain attack on a randomised model, its adaptive form where it lacks one.
 
     Args:
         settings: as asked for.
@@ -133,12 +189,15 @@ def adaptive(settings: Sequence[Setting], model: nn.Module, samples: int) -> lis
     there = {setting.name for setting in settings}
     for one in settings:
         found.append(one)
-        if one.uses != "gradients" or one.samples or not getattr(model, "randomised", False):
+        if one.samples or not getattr(model, "randomised", False):
             continue
-        if not any(name == f"eot-{one.name}" or name.startswith(f"eot-{one.name}-") for name in there):
-            found.append(one.averaged(samples))
+        averaged = one.averaged(samples)
+        # RAIN's own adaptive C&W takes no more lead than a plain one: see `Setting.averaged`.
+        others = there if not one.sure else {averaged.name} & there
+        if not any(name == averaged.name or name.startswith(f"eot-{one.name}-") for name in others):
+            found.append(averaged)
     return found
 
 
-def _block_seed(seed: int, digest: str) -> int:
-    return (seed * 1_000_003 + int(digest[:12], 16)) % 2**62
+def _block_seed(seed: int, digest: str, stream: int) -> int:
+    return ((seed * 1_000_003 + int(digest[:12], 16)) * 7919 + stream) % 2**62

@@ -19,9 +19,9 @@ from natadv.evaluation.rates import Z_95, Rate
 from natadv.evaluation.record import file_bytes
 from natadv.evaluation.squeezes import SQUEEZES, squeezed
 from natadv.evaluation.success import is_right
-from natadv.evaluation.trial import Trial, try_model
 from natadv.papers.number import Number, percentage
 from natadv.papers.number import setting as described
+from natadv.training.trial import Trial, try_model
 from natadv.training.victim import open_victim
 
 EPSILONS = (20, 60, 100)
@@ -34,7 +34,7 @@ PAPER: Mapping[str, Mapping[int, float]] = {
 TITLES: Mapping[int, str] = {
     1: "AdvDrop 1. Attack success (%) by budget",
     2: "AdvDrop 2. Bytes of the adversarial files more than the clean ones' (%)",
-    3: "AdvDrop 3. Errors (%) on attacked images after denoising",
+    3: "AdvDrop 3. Errors (%) after denoising, on what attacks return; a failed one returns the clean image",
 }
 _PGD = 8 / 255
 

@@ -33,7 +33,7 @@ def advdrop(
 
     from natadv.data.load import load_test
     from natadv.papers.advdrop import TITLES, DropRequest, numbers
-    from natadv.papers.rain_cli import write_one_by_one
+    from natadv.papers.one_by_one import write_one_by_one
     from natadv.training.device import choose_device
 
     if threads is not None:

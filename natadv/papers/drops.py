@@ -17,9 +17,9 @@ from natadv.evaluation.control import Control, control
 from natadv.evaluation.perturbation import perturbation
 from natadv.evaluation.rates import Rate
 from natadv.evaluation.success import is_right, success
-from natadv.evaluation.trial import Trial
 from natadv.models.generator import Generator
 from natadv.training.generators import check_generator, described, open_generator
+from natadv.training.trial import Trial
 
 Box = Literal["white", "black"]
 

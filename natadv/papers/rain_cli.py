@@ -6,9 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from natadv.papers.number import Number
     from natadv.papers.rain_tables.tables import RainRequest
 
 _TABLES, _FIGURES = range(1, 8), (4, 6)
@@ -83,6 +80,7 @@ def rain(
 
 
 def _tabulate(request: "RainRequest", number: int, folder: Path, replace: bool) -> None:
+    from natadv.papers.one_by_one import write_one_by_one
     from natadv.papers.rain import TITLES
     from natadv.papers.rain_tables.tables import numbers
     from natadv.progress import counted
@@ -95,23 +93,6 @@ def _tabulate(request: "RainRequest", number: int, folder: Path, replace: bool) 
 
         found = numbers(number, request, report)
         write_one_by_one(found, folder, number, TITLES[number], replace=replace)
-
-
-def write_one_by_one(found: "Iterable[Number]", folder: Path, table: int, title: str, *, replace: bool) -> None:
-    """Write each number of a table as it comes, and say it; what is written stays when the table is stopped."""
-    from natadv.papers.results import write_table
-
-    name = f"table-{table}"
-    try:
-        for number in found:
-            kept = write_table(folder, name, title, [number], replace=replace)
-            note = f"; kept {kept[0].ours:.4g} of {kept[0].n} images, see --replace" if kept else ""
-            paper = "" if number.paper is None else f" (paper {number.paper:g})"
-            typer.echo(f"{number.row}, {number.column}: {number.ours:.4g}, n {number.n}{paper}{note}", err=True)
-    except KeyboardInterrupt:
-        typer.echo(f"stopped; table {table} has the numbers said above", err=True)
-        raise typer.Exit(130) from None
-    typer.echo(folder / f"{name}.md")
 
 
 def _draw(request: "RainRequest", number: int, folder: Path, replace: bool) -> None:

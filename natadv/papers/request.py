@@ -8,9 +8,9 @@ from typing import TypeVar
 from natadv.data.dataset import Dataset
 from natadv.data.draw import Drawn, draw
 from natadv.errors import ConfigError
-from natadv.evaluation.trial import Trial, try_model
 from natadv.papers.drops import Box, DropAttack
 from natadv.papers.number import setting
+from natadv.training.trial import Trial, try_model
 from natadv.training.victim import Victim, open_victim
 
 Given = TypeVar("Given")

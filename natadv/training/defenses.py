@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +60,13 @@ def open_defense(spec: str) -> OpenedDefense:
     if head == NONE:
         return OpenedDefense(None, NONE, NONE)
     if head == "resize-pad":
-        return OpenedDefense(ResizePad(), head, head)
+        return OpenedDefense(ResizePad(), head, f"{head} 299 to [310, 331) on 331")
     if head == "pixel-deflection":
         from natadv.defenses.pixel_deflection import PixelDeflection  # noqa: PLC0415  # brings scikit-image
 
-        return OpenedDefense(PixelDeflection(), head, head)
+        defense = PixelDeflection()
+        settings = f"{defense.deflections} at 299 px, window {defense.window_px} px, sigma {defense.sigma:g}"
+        return OpenedDefense(defense, head, f"{head} {settings}, scikit-image {version('scikit-image')}")
     settings = _settings(spec, tail)
     if head == "shift":
         return _rain(Rain(nn.Identity(), **{"order": "shift"} | settings), spec, head)

@@ -64,9 +64,15 @@ def test_a_shift_is_a_permutation_and_turns_back():
 
 def test_shifts_stay_within_their_share_and_reach_it():
     shift = draw_shift(4000, (112, 60), 0.05, chance())
-    assert shift[:, 0].unique().tolist() == list(range(-5, 6))
+    assert shift[:, 0].unique().tolist() == list(range(-6, 7))
     assert shift[:, 1].unique().tolist() == list(range(-3, 4))
     assert not draw_shift(10, (32, 32), 0.0, chance()).any()
+
+
+def test_a_reach_below_a_pixel_shifts_now_and_then():
+    shift = draw_shift(8000, (64, 32), 0.01, chance())
+    assert (shift[:, 0] != 0).double().mean() == pytest.approx(1 - 0.5 / 0.64, abs=0.02)
+    assert not shift[:, 1].any()  # 0.32 px
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -115,3 +121,11 @@ def test_a_defended_model_draws_on_and_repeats_from_its_seed():
 def test_senseless_settings_are_refused(wrong, words):
     with pytest.raises(ValueError, match=words):
         Rain(Bicubic(), **wrong)
+
+
+@pytest.mark.parametrize(
+    "noise", [Noise(None, torch.zeros(3, 2)), Noise(torch.zeros(3, 1, 3, 4), None), Noise(None, None)]
+)
+def test_noise_that_lacks_a_part_is_refused(noise):
+    with pytest.raises(ValueError, match="expected the noise of down-shift-up"):
+        Rain(Bicubic())(pictures(), noise)

@@ -42,7 +42,7 @@ def test_a_report_says_what_is_left_and_what_misleads(given, tmp_path):
     assert set(found) == {
         ("none", "fgsm"),
         ("none", "rays"),
-        *(("rain:bicubic", a) for a in ("fgsm", "eot-fgsm", "rays")),
+        *(("rain:bicubic", a) for a in ("fgsm", "eot-fgsm", "rays", "eot-rays")),
     }
     assert float(found["none", "fgsm"]["robust"]) < 50
     assert found["rain:bicubic", "eot-fgsm"]["samples"] == "3"
@@ -91,3 +91,9 @@ def test_a_missing_network_is_refused(given):
     done = run(app, [*given, "--defense", "rain:nothing.pt"])
     assert isinstance(done.exception, DataError)
     assert "nothing.pt: cannot be read" in str(done.exception)
+
+
+def test_an_average_over_passes_that_are_alike_is_the_plain_attack(given, tmp_path):
+    done = run(app, [*given, "--attack", "eot-fgsm"])
+    assert done.exit_code == 0, done.output
+    assert table(tmp_path)["none", "eot-fgsm"]["samples"] == "0"

@@ -8,11 +8,11 @@ from natadv.data.draw import draw
 from natadv.data.load import load_dataset
 from natadv.data.nips17 import load_nips17
 from natadv.errors import ConfigError
-from natadv.evaluation.trial import try_model
 from natadv.images import write_image
 from natadv.models.classifier import create_classifier
 from natadv.papers.advrd import TABLE_2, TABLE_3, TABLE_5, model_column, papers_data
 from natadv.training.checkpoint import save_checkpoint
+from natadv.training.trial import try_model
 from natadv.training.victim import Victim, as_surrogate, label_of, open_victim, targets_of
 from tests.tiny_classifier import LABELS, write_tiny_classifier
 

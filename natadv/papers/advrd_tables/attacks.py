@@ -9,11 +9,11 @@ from natadv.attacks.baselines import BASELINES
 from natadv.attacks.foreign import BUDGET
 from natadv.attacks.outcome import Outcome
 from natadv.evaluation.rates import Rate, clustered_interval
-from natadv.evaluation.trial import Trial
 from natadv.papers.advrd import model_column
 from natadv.papers.drops import Box, size_of, size_of_control
 from natadv.papers.number import Number, percentage, setting
 from natadv.papers.request import Request
+from natadv.training.trial import Trial
 from natadv.training.victim import Victim
 
 ADVRD = "AdvRD"

@@ -19,7 +19,6 @@ from natadv.errors import ConfigError, DataError
 from natadv.evaluation.cam import grad_cam
 from natadv.evaluation.rates import Z_95
 from natadv.evaluation.success import is_right
-from natadv.evaluation.trial import Trial
 from natadv.images import read_image, resize
 from natadv.papers.captured import fooled_images
 from natadv.papers.number import Number
@@ -27,6 +26,7 @@ from natadv.papers.panels import Seen, attention_panel
 from natadv.papers.request import Request
 from natadv.papers.sessions import scans_of
 from natadv.training.pictures import to_batch
+from natadv.training.trial import Trial
 from natadv.training.victim import label_of
 
 TITLE = "Figure 6. Attention (Grad-CAM) on clean images and behind drops"

@@ -7,13 +7,13 @@ from pathlib import Path
 from capture.archive import open_archive
 from natadv.errors import ConfigError
 from natadv.evaluation.rates import Rate
-from natadv.evaluation.trial import Trial
 from natadv.models.generator import Generator
 from natadv.papers.advrd import TABLE_5, papers_data
 from natadv.papers.drops import size_of, size_of_control
 from natadv.papers.number import Number, percentage
 from natadv.papers.request import Request, required
 from natadv.papers.sessions import rate_of, scan_by, scans_of, setting_of
+from natadv.training.trial import Trial
 from natadv.training.victim import open_victim
 
 TITLE = "Table 5. Accuracy and attack success (%) before and after adversarial training"

@@ -12,11 +12,11 @@ import torch
 
 from natadv.errors import ConfigError
 from natadv.evaluation.rates import Z_95, Rate
-from natadv.evaluation.trial import Trial
 from natadv.papers.advrd import TABLE_7
 from natadv.papers.number import Number, percentage
 from natadv.papers.request import Request
 from natadv.training.device import device_name
+from natadv.training.trial import Trial
 
 TITLE = "Table 7. Black-box success and seconds to attack all images, by the number of codes N"
 

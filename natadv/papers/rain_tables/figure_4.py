@@ -4,11 +4,11 @@ from natadv.data.draw import draw
 from natadv.evaluation.rates import Rate
 from natadv.evaluation.spectrum import low_pass
 from natadv.evaluation.success import is_right
-from natadv.evaluation.trial import try_model
 from natadv.papers.charts import curves
 from natadv.papers.number import Number, percentage
 from natadv.papers.number import setting as described
 from natadv.papers.rain_tables.tables import RainRequest
+from natadv.training.trial import try_model
 from natadv.training.victim import open_victim
 
 TITLE = "Figure 4. Accuracy (%) by the largest frequency that is left, energy kept"

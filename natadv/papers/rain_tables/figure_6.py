@@ -16,12 +16,12 @@ from natadv.data.draw import draw
 from natadv.defenses.defended import Defended
 from natadv.errors import ConfigError
 from natadv.evaluation.cam import last_map
-from natadv.evaluation.trial import Trial, try_model
 from natadv.papers.number import Number
 from natadv.papers.number import setting as described
 from natadv.papers.panels import as_png
 from natadv.papers.rain_tables.tables import RainRequest
 from natadv.training.defenses import open_defense
+from natadv.training.trial import Trial, try_model
 from natadv.training.victim import open_victim
 
 TITLE = "Figure 6. What FGSM at 8/255 does to the last features, bare and behind RAIN"

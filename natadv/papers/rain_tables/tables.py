@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from natadv.attacks.suite import Setting, setting
 from natadv.data.dataset import Dataset
 from natadv.data.draw import draw
-from natadv.evaluation.record_cache import RecordCache
-from natadv.evaluation.robustness import attack_all, clean_accuracy
-from natadv.evaluation.trial import Trial, try_model
+from natadv.evaluation.flags import result_flags
+from natadv.evaluation.robustness import Measured, attack_all, attack_cache, clean_accuracy
 from natadv.papers.number import Number, percentage
 from natadv.papers.number import setting as described
 from natadv.papers.rain import COLUMNS, IMAGENET, STL10
 from natadv.papers.rain_tables.rows import Models, Row, rows
 from natadv.training.defenses import OpenedDefense, open_defense
+from natadv.training.trial import Trial, try_model
 from natadv.training.victim import Victim, open_victim, targets_of
 
 _PASSES = 5
@@ -77,11 +77,11 @@ def numbers(table: int, request: RainRequest, report: Report) -> Iterator[Number
             continue
         paper = beside.get(table, {}).get(row.name, {})
         of = _Row(request, trial, row, "ImageNet" if beside is IMAGENET else "STL-10", paper)
-        if request.columns is None or "clean" in request.columns:
-            yield of.clean()
         for column in COLUMNS[table]:
             if request.columns is None or column in request.columns:
                 yield of.attacked(setting(column), report)
+        if request.columns is None or "clean" in request.columns:
+            yield of.clean()
 
 
 class _Row:
@@ -96,6 +96,7 @@ class _Row:
         self._defense: OpenedDefense = open_defense(row.defense)
         if self._defense.defense is not None:
             self._defense.defense.to(request.device)
+        self._measured: list[Measured] = []
         self._model: nn.Module = self._defense.before(self._victim.model, seed=request.seed)
         data = request.data.name
         self._name = row.name if data.startswith("gtsrb") else f"{row.name}@{data.split(' ', maxsplit=1)[0]}"
@@ -117,11 +118,20 @@ class _Row:
             trial.images,
             self._labels,
             attack,
-            cache=self._cache(attack),
+            cache=attack_cache(
+                request.cache,
+                self._victim.described,
+                self._defense.described,
+                attack,
+                size=trial.size,
+                seed=request.seed,
+                batch_size=request.batch_size,
+            ),
             seed=request.seed,
             batch_size=request.batch_size,
             report=lambda done: report(f"{attack.name} on {self._name}", done, len(trial.images)),
         )
+        self._measured.append(measured)
         return percentage(
             self._name,
             attack.name,
@@ -130,16 +140,10 @@ class _Row:
             setting=self._setting(attack, 1),
         )
 
-    def _cache(self, attack: Setting) -> RecordCache:
-        settings = {
-            "model": self._victim.described,
-            "size": list(self._trial.size),
-            "defense": self._defense.described,
-            **attack.described(),
-            "seed": self._request.seed,
-            "torch": torch.__version__.split("+", maxsplit=1)[0],
-        }
-        return RecordCache(self._request.cache, settings)
+    def _flags(self) -> list[str]:
+        """Return what may mislead in the row's attacks; it stands beside the row's clean accuracy."""
+        randomised = bool(getattr(self._model, "randomised", False))
+        return result_flags(self._measured, randomised=randomised, repeats=1) if self._measured else []
 
     def _setting(self, attack: Setting | None, passes: int) -> str:
         trial = self._trial
@@ -151,6 +155,7 @@ class _Row:
             defense=self._defense.described,
             size=f"{trial.size[1]}x{trial.size[0]} px",
             passes=passes if passes > 1 else None,
+            may_mislead=" / ".join(self._flags()) or None if attack is None else None,
             epsilon=budget,
             averaged=f"{attack.samples} passes a gradient" if attack is not None and attack.samples else None,
             backwards="identity (BPDA)" if gone_round and not self._defense.defense.differentiable else None,

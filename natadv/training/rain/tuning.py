@@ -64,7 +64,7 @@ def tune_rain(recipe: TuningRecipe, out: Path, *, resume: bool = False, reporter
     bare = _says(classifier, shown).argmax(1)
     true = bare if feed.test.targets is None else torch.from_numpy(feed.test.targets).to(device)
 
-    def loss(_: nn.Module, batch: Batch, chance: Generator) -> Tensor:
+    def loss(network: nn.Module, batch: Batch, chance: Generator) -> Tensor:
         images = to_batch(batch.images, device)
         if batch.targets is None:
             with torch.no_grad():
@@ -72,7 +72,8 @@ def tune_rain(recipe: TuningRecipe, out: Path, *, resume: bool = False, reporter
         else:
             images = augment(images, chance, strength=1.0)
             aims = torch.from_numpy(batch.targets).to(device)
-        return cross_entropy(classifier(rain(images, chance)), aims)
+        seen = Rain(network, share=recipe.share, order=recipe.order, per_channel=recipe.per_channel)(images, chance)
+        return cross_entropy(classifier(seen), aims)
 
     def measure(_: nn.Module) -> dict[str, float]:
         chance = Generator().manual_seed(recipe.seed)
