@@ -7,8 +7,8 @@ import torch
 from torch import Generator
 from torchattack import PGD
 
-from benchmarks.in_turn import in_turn
 from natadv.attacks.library import pgd
+from natadv.evaluation.latency import medians_in_turn
 from natadv.models.classifier import create_classifier
 from natadv.models.frozen import frozen
 
@@ -31,7 +31,7 @@ def measure(*, runs: int = 9) -> list[dict[str, Any]]:
             labels = model(images).argmax(1)
         library = PGD(model, device=images.device, eps=8 / 255, steps=STEPS, alpha=2 / 255)
         with frozen(model):
-            ours_s, bare_s = in_turn(
+            ours_s, bare_s = medians_in_turn(
                 [
                     lambda: pgd(model, images, labels, epsilon=8 / 255, steps=STEPS, step_size=2 / 255),
                     lambda: library(images, labels),

@@ -15,6 +15,9 @@ def rain(
     *,
     table: Annotated[list[int] | None, typer.Option(help="1 to 7; repeatable.")] = None,
     figure: Annotated[list[int] | None, typer.Option(help="4 or 6; repeatable.")] = None,
+    frontier: Annotated[
+        list[str] | None, typer.Option(help="rain.pt of a network to compare by cost, or bicubic; repeatable.")
+    ] = None,
     data: Annotated[str, typer.Option(help="A name or a folder; its test part is used.")],
     root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
     labels: Annotated[Path | None, typer.Option(help="Names of NIPS-2017's 1001 classes, one a line.")] = None,
@@ -45,8 +48,8 @@ def rain(
     from natadv.errors import ConfigError
 
     wanted = [("table", number, _TABLES) for number in table or ()] + [("figure", n, _FIGURES) for n in figure or ()]
-    if not wanted:
-        raise ConfigError("name a --table or a --figure")
+    if not wanted and not frontier:
+        raise ConfigError("name a --table, a --figure or a --frontier")
     for kind, number, known in wanted:
         if number not in known:
             raise ConfigError(f"--{kind} {number}: not one of {', '.join(map(str, known))}")
@@ -77,6 +80,8 @@ def rain(
     )
     for kind, number, _ in wanted:
         (_draw if kind == "figure" else _tabulate)(request, number, results / "rain", replace)
+    if frontier:
+        _compare(request, frontier, results / "rain")
 
 
 def _tabulate(request: "RainRequest", number: int, folder: Path, replace: bool) -> None:
@@ -93,6 +98,22 @@ def _tabulate(request: "RainRequest", number: int, folder: Path, replace: bool) 
 
         found = numbers(number, request, report)
         write_one_by_one(found, folder, number, TITLES[number], replace=replace)
+
+
+def _compare(request: "RainRequest", networks: list[str], folder: Path) -> None:
+    from natadv.papers.rain_tables.frontier import TITLE, draw_frontier
+    from natadv.papers.results import write_figure
+    from natadv.progress import counted
+
+    with counted("attack", "images") as bar:
+        task = bar.add_task("", total=None)
+        png, numbers = draw_frontier(
+            request,
+            networks,
+            lambda what, done, total: bar.update(task, completed=done, total=total, description=what),
+        )
+    write_figure(folder, "frontier", TITLE, png, numbers)
+    typer.echo(folder / "frontier.png")
 
 
 def _draw(request: "RainRequest", number: int, folder: Path, replace: bool) -> None:

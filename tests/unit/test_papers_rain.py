@@ -102,6 +102,17 @@ def test_figures_are_drawn(data, model, rain, tmp_path):
     assert all(float(number["ours"]) > 0 for number in change.values())
 
 
+def test_networks_are_compared_by_cost(data, model, rain, tmp_path):
+    given = ["rain", "--frontier", str(rain), "--frontier", "bicubic", "--data", str(data), "--model", str(model)]
+    done = run(app, [*given, "--cache", str(tmp_path / "cache"), "--results", str(tmp_path), "--device", "cpu"])
+    assert done.exit_code == 0, done.output
+    found = read(tmp_path / "rain" / "frontier.csv")
+    assert {row for row, _ in found} == {"compact:4x1", "bicubic"}
+    assert float(found["compact:4x1", "latency over bare"]["ours"]) > 1
+    assert float(found["bicubic", "thousand weights"]["ours"]) == 0
+    assert 0 < float(found["bicubic", "clean"]["ours"]) <= 100
+
+
 @pytest.mark.parametrize("wrong", [["--table", "8"], ["--figure", "5"], []])
 def test_unknown_tables_are_refused(wrong, data, model):
     done = run(app, ["rain", *wrong, "--data", str(data), "--model", str(model)])

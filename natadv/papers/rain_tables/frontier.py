@@ -1,0 +1,121 @@
+"""The frontier of RAIN's super-resolution: what each network costs, keeps and withstands. Ours, not the paper's."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from torch import Generator
+
+from natadv.attacks.suite import setting
+from natadv.data.draw import draw
+from natadv.errors import ConfigError
+from natadv.evaluation.latency import alone, behind_rain, medians_in_turn
+from natadv.evaluation.robustness import attack_all, attack_cache, clean_accuracy
+from natadv.papers.number import Number, percentage
+from natadv.papers.number import setting as described
+from natadv.papers.panels import as_png
+from natadv.papers.rain_tables.tables import RainRequest, Report
+from natadv.training.defenses import open_defense
+from natadv.training.rain.checkpoint import load_network
+from natadv.training.trial import try_model
+from natadv.training.victim import open_victim
+
+TITLE = "What RAIN's super-resolution costs, keeps and withstands, by network"
+ATTACKS = ("fgsm", "eot-pgd-2")
+_PASSES = 5
+
+
+def draw_frontier(
+    request: RainRequest, networks: Sequence[str], report: Report, *, runs: int = 60
+) -> tuple[bytes, list[Number]]:
+    """Return the frontier as PNG, and its numbers, a row a network.
+
+    Args:
+        request: classifier and images.
+        networks: rain.pt of each, or "bicubic".
+        report: told what is attacked, and how many of how many images are done.
+        runs: of which the medians of the latencies are taken.
+
+    Raises:
+        ConfigError: if no network is named, or two have one name.
+        DataError: if a file is missing or damaged, or classes do not match.
+    """
+    if not networks:
+        raise ConfigError("--frontier: name a rain.pt or more")
+    victim = open_victim(request.models.standard, request.device)
+    trial = try_model(victim, draw(request.data, count=request.count, seed=request.seed), device=request.device)
+    said = {"data": f"{trial.data} ({trial.clean.hits} images)", "model": victim.described, "seed": request.seed}
+    image = torch.rand(1, 3, *trial.size, generator=Generator().manual_seed(0))
+    bare, numbers = alone(victim.model.cpu(), image), []
+    for spec in networks:
+        defense = open_defense(f"rain:{spec}")
+        row = "bicubic" if spec == "bicubic" else load_network(Path(spec)).name
+        if any(number.row == row for number in numbers):
+            raise ConfigError(f"--frontier {spec}: a second {row}")
+        upsampler = defense.defense.upsampler  # type: ignore[union-attr]
+        bare_s, ours_s = medians_in_turn([bare, behind_rain(victim.model.cpu(), image, upsampler.cpu())], runs)
+        how = described(**said, defense=defense.described)
+        once = described(**said, defense=defense.described, interval="none", threads="one, ONNX Runtime")
+        weights = sum(weight.numel() for weight in upsampler.parameters())
+        model = defense.before(victim.model, seed=request.seed).to(request.device)
+        clean = clean_accuracy(model, trial.images, trial.labels, passes=_PASSES, seed=request.seed)
+        numbers += [
+            Number(row, "thousand weights", weights / 1e3, None, None, 1, None, once),
+            Number(row, "latency over bare", ours_s / bare_s, None, None, runs, None, once),
+            Number(row, "clean", 100 * clean.value, *(100 * end for end in clean.interval), clean.images, None, how),
+        ]
+        for name in ATTACKS:
+            attack = setting(name)
+            measured = attack_all(
+                model,
+                trial.images,
+                trial.labels,
+                attack,
+                cache=attack_cache(
+                    request.cache,
+                    victim.described,
+                    defense.described,
+                    attack,
+                    size=trial.size,
+                    seed=request.seed,
+                    batch_size=request.batch_size,
+                ),
+                seed=request.seed,
+                batch_size=request.batch_size,
+                report=lambda done, what=f"{name} on {row}": report(what, done, len(trial.images)),
+            )
+            numbers.append(percentage(row, name, measured.robust, paper=None, setting=how))
+    return _picture(numbers), numbers
+
+
+def _picture(numbers: Sequence[Number]) -> bytes:
+    by_place = {number.place: number for number in numbers}
+    figure = Figure(figsize=(6.5, 4), dpi=150, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    rows = list(dict.fromkeys(number.row for number in numbers))
+    across = [by_place[row, "latency over bare"].ours for row in rows]
+    for column, marker in (("clean", "o"), *zip(ATTACKS, "s^", strict=True)):
+        found = [by_place[row, column] for row in rows]
+        below = [number.ours - (number.low or 0) for number in found]
+        above = [(number.high or 100) - number.ours for number in found]
+        ours = [number.ours for number in found]
+        axes.errorbar(across, ours, (below, above), fmt=marker, capsize=3, label=column)
+    for row, place in zip(rows, across, strict=True):
+        axes.annotate(
+            row,
+            (place, by_place[row, "clean"].ours),
+            fontsize=7,
+            rotation=30,
+            xytext=(2, 6),
+            textcoords="offset points",
+        )
+    axes.set_xscale("log")
+    axes.set_ylim(-2, 112)
+    axes.set_xlabel("latency over the bare classifier's")
+    axes.set_ylabel("accuracy (%)")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    return as_png(canvas)
