@@ -2,7 +2,7 @@
 
 Each 3 x 3 convolution trains with a 1 x 1 and, where it can, an identity beside it, which then fold into it
 (re-parameterisation: Ding et al. 2021, Sec. 3.3, here without batch normalisation; for super-resolution, Zhang et al.
-2021). Their result is added to one linear layer of the low-resolution pixels, which begins as their repetition, so
+2021). Their result is added to one linear layer of the low-resolution pixels, which begins as bilinear interpolation, so
 nothing else has to carry the picture through.
 With `pack`, 2 x 2 low-resolution pixels become channels first: a quarter of the places for more channels each,
 which a CPU multiplies faster.
@@ -12,7 +12,7 @@ import copy
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, pad, pixel_shuffle, pixel_unshuffle
+from torch.nn.functional import conv2d, interpolate, pad, pixel_shuffle, pixel_unshuffle
 
 
 class FoldedConv(nn.Module):
@@ -68,8 +68,9 @@ class CompactSr(nn.Module):
         last = FoldedConv(features, 4 * inputs)
         nn.init.zeros_(last.wide.weight)
         self.body = nn.Sequential(*parts, last)
-        self.linear = nn.Conv2d(inputs, 4 * inputs, 3, padding=1)
-        _repeat_pixels(self.linear, pack)
+        # The edge goes on beyond itself, or a picture would fade there.
+        self.linear = nn.Conv2d(inputs, 4 * inputs, 3, padding=1, padding_mode="replicate")
+        _interpolate(self.linear, pack)
 
     def forward(self, batch: Tensor) -> Tensor:
         """Map pictures, (n, 3, h, w), RGB in [0, 1], to pictures, (n, 3, 2 h, 2 w), not clipped."""
@@ -88,13 +89,13 @@ class CompactSr(nn.Module):
 
 
 @torch.no_grad()
-def _repeat_pixels(linear: nn.Conv2d, pack: int) -> None:
-    """Let a layer begin as the repetition of each pixel in 2 x 2, for pixels less 0.5."""
-    side = 2 * pack
+def _interpolate(linear: nn.Conv2d, pack: int) -> None:
+    """Let a layer begin as bilinear interpolation of packed pixels less 0.5, by what that makes of a single one."""
     linear.weight.zero_()
     linear.bias.fill_(0.5)
-    for colour in range(3):
-        for row in range(side):
-            for column in range(side):
-                source = (colour * pack + row // 2) * pack + column // 2
-                linear.weight[(colour * side + row) * side + column, source, 1, 1] = 1
+    for channel in range(3 * pack**2):
+        one = torch.zeros(1, 3 * pack**2, 5, 5)
+        one[0, channel, 2, 2] = 1
+        low = pixel_shuffle(one, pack) if pack > 1 else one
+        made = pixel_unshuffle(interpolate(low, scale_factor=2, mode="bilinear"), 2 * pack)
+        linear.weight[:, channel] = made[0, :, 1:4, 1:4].flip(1, 2)
