@@ -2,8 +2,8 @@
 
 Each 3 x 3 convolution trains with a 1 x 1 and, where it can, an identity beside it, which then fold into it
 (re-parameterisation: Ding et al. 2021, Sec. 3.3, here without batch normalisation; for super-resolution, Zhang et al.
-2021). Their result is added to one linear layer of the low-resolution pixels, which begins as bilinear interpolation, so
-nothing else has to carry the picture through.
+2021). Their result is added to one linear layer of the low-resolution pixels, which begins as bilinear interpolation,
+so nothing else has to carry the picture through.
 With `pack`, 2 x 2 low-resolution pixels become channels first: a quarter of the places for more channels each,
 which a CPU multiplies faster.
 """
