@@ -2,36 +2,26 @@
 
 import csv
 
-import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
 
 from natadv.errors import ConfigError
 from natadv.evaluation.squeezes import SQUEEZES, squeezed
-from natadv.images import write_image
 from natadv.models.super_resolution.create import create_super_resolution
 from natadv.papers.cli import app
 from natadv.papers.rain import COLUMNS, IMAGENET, STL10, TITLES
 from natadv.papers.rain_tables.rows import Models, rows
 from natadv.training.rain.checkpoint import save_network
-from tests.tiny_classifier import LABELS, write_tiny_classifier
+from tests.colours import write_colours
+from tests.tiny_classifier import write_tiny_classifier
 
 run = CliRunner().invoke
 
 
 @pytest.fixture
 def data(tmp_path):
-    rng = np.random.default_rng(0)
-    for split in ("train", "test"):
-        for channel, label in enumerate(reversed(LABELS)):
-            folder = tmp_path / "colours" / split / label
-            folder.mkdir(parents=True)
-            for index in range(2):
-                image = rng.integers(60, 180, (16, 16, 3), dtype=np.uint8)
-                image[..., channel] += 12  # RGB: red, green, blue
-                write_image(folder / f"{index}.png", image)
-    return tmp_path / "colours"
+    return write_colours(tmp_path / "colours")
 
 
 @pytest.fixture

@@ -2,29 +2,21 @@
 
 import csv
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from natadv.errors import ConfigError, DataError
-from natadv.images import read_image, write_image
+from natadv.images import read_image
 from natadv.robustness_cli import app
-from tests.tiny_classifier import LABELS, write_tiny_classifier
+from tests.colours import write_colours
+from tests.tiny_classifier import write_tiny_classifier
 
 run = CliRunner().invoke
 
 
 @pytest.fixture
 def given(tmp_path):
-    rng = np.random.default_rng(0)
-    for split in ("train", "test"):
-        for channel, label in enumerate(reversed(LABELS)):
-            folder = tmp_path / "colours" / split / label
-            folder.mkdir(parents=True)
-            for index in range(2):
-                image = rng.integers(60, 180, (16, 16, 3), dtype=np.uint8)
-                image[..., channel] += 12
-                write_image(folder / f"{index}.png", image)
+    write_colours(tmp_path / "colours")
     model = write_tiny_classifier(tmp_path / "tiny.onnx")
     return [str(model), "--data", str(tmp_path / "colours"), "--device", "cpu", "--out", str(tmp_path / "out")]
 
