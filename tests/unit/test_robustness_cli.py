@@ -27,14 +27,14 @@ def table(tmp_path):
 
 
 def test_a_report_says_what_is_left_and_what_misleads(given, tmp_path):
-    wanted = ["--attack", "fgsm", "--attack", "rays", "--defense", "rain:bicubic", "--eot", "3", "--show", "2"]
+    wanted = ["--attack", "fgsm", "--attack", "ni-", "--defense", "rain:bicubic", "--eot", "3", "--show", "2"]
     done = run(app, [*given, *wanted])
     assert done.exit_code == 0, done.output
     found = table(tmp_path)
     assert set(found) == {
         ("none", "fgsm"),
-        ("none", "rays"),
-        *(("rain:bicubic", a) for a in ("fgsm", "eot-fgsm", "rays", "eot-rays")),
+        ("none", "ni-"),
+        *(("rain:bicubic", a) for a in ("fgsm", "eot-fgsm", "ni-", "eot-ni-")),
     }
     assert float(found["none", "fgsm"]["robust"]) < 50
     assert found["rain:bicubic", "eot-fgsm"]["samples"] == "3"
