@@ -19,12 +19,10 @@ from natadv.errors import ResourceError
 from natadv.evaluation.flags import gradient_flag, result_flags
 from natadv.evaluation.rates import Rate
 from natadv.evaluation.record import Record
-from natadv.evaluation.robustness import Accuracy, Measured, attack_all, clean_accuracy
+from natadv.evaluation.robustness import CLEAN_PASSES, Accuracy, Measured, attack_all, clean_accuracy
 from natadv.training.defenses import OpenedDefense
 from natadv.training.trial import Trial
 
-PASSES = 5
-"""Of each clean image through a randomised model."""
 _FLAGGED_IMAGES = 32
 
 Report = Callable[[str, int, int], None]
@@ -201,6 +199,6 @@ def _judged(plan: RobustnessPlan, run: _Run) -> DefenseResult:
         source = StraightThrough(model) if gone_round else model
         vanished = gradient_flag(source, trial.images[some], trial.labels[some])
         flags += [vanished] if vanished else []
-    passes = PASSES if randomised else 1
+    passes = CLEAN_PASSES if randomised else 1
     clean = clean_accuracy(model, trial.images, trial.labels, passes=passes, seed=plan.seed)
     return DefenseResult(run.defense.name, run.defense.described, clean, run.measured, tuple(flags))

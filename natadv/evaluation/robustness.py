@@ -18,6 +18,9 @@ from natadv.evaluation.rates import Rate, clustered_interval
 from natadv.evaluation.record import Record, records
 from natadv.evaluation.record_cache import RecordCache, image_digests
 
+CLEAN_PASSES = 5
+"""Of each clean image through a randomised model."""
+
 _NOISE, _ATTACK = 1, 2
 """Streams of chance: a defence's own and an attack's must not be the same numbers."""
 

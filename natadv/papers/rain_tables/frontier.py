@@ -12,7 +12,7 @@ from natadv.attacks.suite import setting
 from natadv.data.draw import draw
 from natadv.errors import ConfigError
 from natadv.evaluation.latency import alone, behind_rain, medians_in_turn
-from natadv.evaluation.robustness import attack_all, attack_cache, clean_accuracy
+from natadv.evaluation.robustness import CLEAN_PASSES, attack_all, attack_cache, clean_accuracy
 from natadv.papers.number import Number, percentage
 from natadv.papers.number import setting as described
 from natadv.papers.panels import as_png
@@ -24,7 +24,6 @@ from natadv.training.victim import open_victim
 
 TITLE = "What RAIN's super-resolution costs, keeps and withstands, by network"
 ATTACKS = ("fgsm", "eot-pgd-2")
-_PASSES = 5
 
 
 def draw_frontier(
@@ -60,7 +59,7 @@ def draw_frontier(
         once = described(**said, defense=defense.described, interval="none", threads="one, ONNX Runtime")
         weights = sum(weight.numel() for weight in upsampler.parameters())
         model = defense.before(victim.model, seed=request.seed).to(request.device)
-        clean = clean_accuracy(model, trial.images, trial.labels, passes=_PASSES, seed=request.seed)
+        clean = clean_accuracy(model, trial.images, trial.labels, passes=CLEAN_PASSES, seed=request.seed)
         numbers += [
             Number(row, "thousand weights", weights / 1e3, None, None, 1, None, once),
             Number(row, "latency over bare", ours_s / bare_s, None, None, runs, None, once),

@@ -15,7 +15,7 @@ from natadv.attacks.suite import Setting, setting
 from natadv.data.dataset import Dataset
 from natadv.data.draw import draw
 from natadv.evaluation.flags import result_flags
-from natadv.evaluation.robustness import Measured, attack_all, attack_cache, clean_accuracy
+from natadv.evaluation.robustness import CLEAN_PASSES, Measured, attack_all, attack_cache, clean_accuracy
 from natadv.papers.number import Number, percentage
 from natadv.papers.number import setting as described
 from natadv.papers.rain import COLUMNS, IMAGENET, STL10
@@ -23,8 +23,6 @@ from natadv.papers.rain_tables.rows import Models, Row, rows
 from natadv.training.defenses import OpenedDefense, open_defense
 from natadv.training.trial import Trial, try_model
 from natadv.training.victim import Victim, open_victim, targets_of
-
-_PASSES = 5
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ class _Row:
         self._name = row.name if data.startswith("gtsrb") else f"{row.name}@{data.split(' ', maxsplit=1)[0]}"
 
     def clean(self) -> Number:
-        passes = _PASSES if getattr(self._model, "randomised", False) else 1
+        passes = CLEAN_PASSES if getattr(self._model, "randomised", False) else 1
         request, trial = self._request, self._trial
         found = clean_accuracy(self._model, trial.images, self._labels, passes=passes, seed=request.seed)
         low, high = found.interval
