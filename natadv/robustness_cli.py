@@ -8,8 +8,8 @@ import typer
 app = typer.Typer(no_args_is_help=True)
 
 _ATTACKS = (
-    "fgsm, bim, pgd, mim, dim, tim, nim, cw, deepfool, ead, advdrop, nes, zoo, rays, hsv, ni+, ni-, and RAIN's own "
-    "adaptive eot-fgsm, eot-pgd-1, eot-pgd-2, eot-cw; ours eot-cw-sure"
+    "fgsm, bim, pgd, pgd-margin, mim, dim, tim, nim, cw, deepfool, ead, advdrop, nes, zoo, rays, hsv, ni+, ni-, and "
+    "RAIN's own adaptive eot-fgsm, eot-pgd-1, eot-pgd-2, eot-cw; ours eot-cw-sure, eot-pgd-margin"
 )
 _DEFAULT_ATTACKS = ("fgsm", "pgd", "cw", "deepfool", "rays")
 

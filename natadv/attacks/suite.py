@@ -172,6 +172,7 @@ SUITE: Mapping[str, Setting] = {
         Setting("fgsm", "library.fgsm", {"epsilon": BUDGET}),
         Setting("bim", "library.bim", _ITERATED),
         Setting("pgd", "library.pgd", _ITERATED, seeded=True),
+        Setting("pgd-margin", "pgd_margin.pgd_margin", _ITERATED, seeded=True),
         Setting("mim", "library.mim", _ITERATED),
         Setting("dim", "library.dim", _ITERATED, seeded=True),
         Setting("tim", "tim.tim", _ITERATED),
@@ -191,6 +192,8 @@ SUITE: Mapping[str, Setting] = {
         Setting("eot-pgd-1", "library.pgd", _ITERATED, samples=40, seeded=True),
         Setting("eot-pgd-2", "library.pgd", _SHORT, samples=10, seeded=True),
         Setting("eot-cw", "carlini_wagner.carlini_wagner", samples=40),
+        # Ours: the strongest found within the budget.
+        Setting("eot-pgd-margin", "pgd_margin.pgd_margin", _ITERATED, samples=10, seeded=True),
         # Ours: the paper's C&W ends on the boundary of the mean, where the next pass is as likely right as wrong.
         Setting("eot-cw-sure", "carlini_wagner.carlini_wagner", samples=10),
     )

@@ -4,15 +4,15 @@ The paper's text at hand has its abstract and introduction; its numbers are thos
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from natadv.attacks.advdrop import advdrop
-from natadv.attacks.library import pgd
 from natadv.attacks.outcome import Outcome
+from natadv.attacks.suite import Setting
 from natadv.data.dataset import Dataset
 from natadv.data.draw import draw
 from natadv.evaluation.rates import Z_95, Rate
@@ -21,6 +21,7 @@ from natadv.evaluation.squeezes import SQUEEZES, squeezed
 from natadv.evaluation.success import is_right
 from natadv.papers.number import Number, percentage
 from natadv.papers.number import setting as described
+from natadv.training.kept_outcomes import kept_outcome
 from natadv.training.trial import Trial, try_model
 from natadv.training.victim import open_victim
 
@@ -46,6 +47,7 @@ class DropRequest:
     Attributes:
         data: a test set.
         models: files or names.
+        cache: folder of what attacks found already.
         count: so many images, drawn by seed; None for all.
         steps: of an untargeted attack; a targeted one takes ten times as many, as the paper's.
         seed: of the images and the targets.
@@ -55,6 +57,7 @@ class DropRequest:
 
     data: Dataset
     models: tuple[str, ...]
+    cache: Path
     count: int | None = None
     steps: int = 50
     seed: int = 0
@@ -62,7 +65,7 @@ class DropRequest:
     device: str = "cpu"
 
 
-Report = Callable[[str], None]
+Report = Callable[[str, int, int], None]
 
 
 def numbers(table: int, request: DropRequest, report: Report) -> Iterator[Number]:
@@ -71,7 +74,7 @@ def numbers(table: int, request: DropRequest, report: Report) -> Iterator[Number
     Args:
         table: 1 to 3.
         request: what on.
-        report: told what is being attacked.
+        report: told what is attacked, and how many of how many images are done.
 
     Raises:
         ConfigError: if a model is not there.
@@ -87,19 +90,18 @@ def _success(request: DropRequest, trial: Trial, report: Report) -> Iterator[Num
     for kind, paper in PAPER.items():
         targets = None if kind == "untargeted" else targets_for(trial, request.seed)
         for epsilon in EPSILONS:
-            report(f"AdvDrop {kind} at {epsilon} on {trial.victim.name}")
-            steps = request.steps if targets is None else 10 * request.steps
-            outcome = _dropped(request, trial, epsilon, steps=steps, targets=targets)
+            attack = _drop(request, epsilon, tenfold=targets is not None)
+            outcome = _outcome(request, trial, attack, report, targets)
             rate = Rate(int(outcome.fooled.sum()), len(outcome.fooled))
-            said = _said(request, trial, steps=steps, queries=f"{outcome.queries.double().mean():.0f} an image")
+            steps, queries = attack.options["steps"], f"{outcome.queries.double().mean():.0f} an image"
+            said = _said(request, trial, steps=steps, queries=queries)
             row = f"{kind}, {_where(trial)}"
             yield percentage(row, str(epsilon), rate, paper=paper.get(epsilon), setting=said)
 
 
 def _bytes(request: DropRequest, trial: Trial, report: Report) -> Iterator[Number]:
-    for row, make in _attacks(request, trial):
-        report(f"{row} on {trial.victim.name}")
-        outcome = make()
+    for attack in _compared(request):
+        row, outcome = attack.name, _outcome(request, trial, attack, report)
         if not outcome.fooled.any():
             continue
         clean, found = trial.images[outcome.fooled], outcome.images[outcome.fooled]
@@ -117,10 +119,9 @@ def _bytes(request: DropRequest, trial: Trial, report: Report) -> Iterator[Numbe
 
 
 def _survival(request: DropRequest, trial: Trial, report: Report) -> Iterator[Number]:
-    rows = [("clean", None), *_attacks(request, trial)]
-    for row, make in rows:
-        report(f"{row} on {trial.victim.name}")
-        images = trial.images if make is None else make().images
+    for attack in (None, *_compared(request)):
+        row = "clean" if attack is None else attack.name
+        images = trial.images if attack is None else _outcome(request, trial, attack, report).images
         for column, squeeze in SQUEEZES.items():
             right = is_right(trial.victim.model, squeezed(images, squeeze), trial.labels, batch_size=request.batch_size)
             rate = Rate(int((~right).sum()), len(right))
@@ -128,32 +129,42 @@ def _survival(request: DropRequest, trial: Trial, report: Report) -> Iterator[Nu
             yield percentage(f"{row}, {_where(trial)}", column, rate, paper=None, setting=said)
 
 
-def _attacks(request: DropRequest, trial: Trial) -> Iterator[tuple[str, Callable[[], Outcome]]]:
+def _compared(request: DropRequest) -> Iterator[Setting]:
     """Yield what is compared: our start and the authors' at each budget, and PGD."""
     for epsilon in EPSILONS:
-        yield f"AdvDrop {epsilon}", lambda epsilon=epsilon: _dropped(request, trial, epsilon)
-        yield (
-            f"AdvDrop {epsilon}, from the largest tables",
-            lambda epsilon=epsilon: _dropped(request, trial, epsilon, growth=0.0, smallest=5.0),
-        )
-    yield (
-        "PGD-40 at 8/255",
-        lambda: pgd(
-            trial.victim.model,
-            trial.images,
-            trial.labels,
-            epsilon=_PGD,
-            steps=40,
-            step_size=2 / 255,
-            seed=request.seed,
-            batch_size=request.batch_size,
-        ),
+        ours = _drop(request, epsilon)
+        yield ours
+        theirs = {**ours.options, "growth": 0.0, "smallest": 5.0}
+        yield replace(ours, name=f"{ours.name}, from the largest tables", options=theirs)
+    options = {"epsilon": _PGD, "steps": 40, "step_size": 2 / 255}
+    yield Setting("PGD-40 at 8/255", "library.pgd", options, seeded=True)
+
+
+def _drop(request: DropRequest, epsilon: int, *, tenfold: bool = False) -> Setting:
+    steps = request.steps * (10 if tenfold else 1)
+    return Setting(f"AdvDrop {epsilon}", "advdrop.advdrop", {"epsilon": float(epsilon), "steps": steps})
+
+
+def _outcome(
+    request: DropRequest, trial: Trial, attack: Setting, report: Report, targets: Tensor | None = None
+) -> Outcome:
+    """Attack a trial, or return what was kept of the same attack."""
+    what = f"{attack.name}{'' if targets is None else ', targeted,'} on {trial.victim.name}"
+
+    def of_block(images: Tensor, labels: Tensor, aims: Tensor | None) -> Outcome:
+        aimed = attack if aims is None else replace(attack, options={**attack.options, "targets": aims})
+        return aimed(trial.victim.model, images, labels, seed=request.seed, batch_size=request.batch_size)
+
+    return kept_outcome(
+        request.cache,
+        {"model": trial.victim.described, "seed": request.seed, **attack.described()},
+        of_block,
+        trial.images,
+        trial.labels,
+        targets,
+        block=request.batch_size,
+        report=lambda done: report(what, done, len(trial.images)),
     )
-
-
-def _dropped(request: DropRequest, trial: Trial, epsilon: float, **options: object) -> Outcome:
-    given = {"steps": request.steps, "batch_size": request.batch_size} | options
-    return advdrop(trial.victim.model, trial.images, trial.labels, epsilon=float(epsilon), **given)
 
 
 def targets_for(trial: Trial, seed: int) -> Tensor:

@@ -139,11 +139,12 @@ COLUMNS: Mapping[int, Sequence[str]] = {
     2: ("fgsm", "cw", "deepfool"),
     3: _WHITE[1:],
     4: _BLACK[1:],
-    5: (*_ADAPTIVE[1:], "eot-cw-sure"),
+    5: (*_ADAPTIVE[1:], "eot-cw-sure", "eot-pgd-margin"),
     6: _THREE[1:],
     7: _THREE[1:],
 }
-"""The attacks of each table, by their names in natadv.attacks.suite, beside `clean`; `eot-cw-sure` is ours."""
+"""The attacks of each table, by their names in natadv.attacks.suite, beside `clean`; `eot-cw-sure` and `eot-pgd-margin`
+are ours."""
 
 TITLES: Mapping[int, str] = {
     1: "Table I. RdmSCS alone: accuracy and robust accuracy (%) by the share of the shift",

@@ -8,6 +8,7 @@ from torchattack import DIFGSM, FGSM, IFGSM, MIFGSM, PGD
 from natadv.attacks.foreign import keep_what_fools
 from natadv.attacks.library import bim, dim, fgsm, mim, pgd
 from natadv.attacks.nim import nim
+from natadv.attacks.pgd_margin import pgd_margin
 from natadv.attacks.tim import kernel_side, tim
 
 SIDE = 12
@@ -40,9 +41,25 @@ def test_against_a_linear_model_every_value_ends_at_the_budget(attack, linear, w
     assert torch.allclose(outcome.images, GREY + 8 * LEVEL * weights.sign(), atol=1e-6)
 
 
-def test_pgd_gets_there_from_anywhere(linear, weights):
-    outcome = pgd(linear, GREY, ZEROS, epsilon=8 * LEVEL, seed=5)
+@pytest.mark.parametrize("attack", [pgd, pgd_margin])
+def test_pgd_gets_there_from_anywhere(attack, linear, weights):
+    outcome = attack(linear, GREY, ZEROS, epsilon=8 * LEVEL, seed=5)
     assert torch.allclose(outcome.images, GREY + 8 * LEVEL * weights.sign(), atol=1e-6)
+
+
+def test_on_the_margin_it_climbs_where_cross_entropy_is_flat(linear):
+    def sure(batch):
+        return 1e4 * linear(batch)
+
+    dark = torch.zeros_like(GREY)
+    assert not pgd(sure, GREY, ZEROS, epsilon=8 * LEVEL).fooled.any()
+    assert pgd_margin(sure, GREY, ZEROS, epsilon=8 * LEVEL).fooled.all()
+    assert pgd_margin(sure, dark, ZEROS, epsilon=LEVEL).images.min() >= 0
+
+
+def test_on_the_margin_it_takes_a_step_at_least(linear):
+    with pytest.raises(ValueError, match="one step or more"):
+        pgd_margin(linear, GREY, ZEROS, steps=0)
 
 
 def test_passes_are_a_step_each_and_two_looks(linear):
@@ -106,7 +123,7 @@ def test_nim_follows_lins_equations():
     assert len((outcome.images - images).abs().round(decimals=3).unique()) > 1  # some turned back on the way
 
 
-@pytest.mark.parametrize("attack", [pgd, dim])
+@pytest.mark.parametrize("attack", [pgd, pgd_margin, dim])
 def test_another_seed_is_another_attack(attack, linear):
     def bent(batch):
         return linear(torch.tanh(5 * (batch - 0.5)) + 0.5)

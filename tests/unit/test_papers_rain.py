@@ -111,7 +111,8 @@ def test_unknown_tables_are_refused(wrong, data, model):
 
 def test_advdrops_tables(data, model, tmp_path):
     given = ["advdrop", "--table", "1", "--table", "2", "--table", "3", "--data", str(data), "--model", str(model)]
-    done = run(app, [*given, "--steps", "4", "--results", str(tmp_path), "--device", "cpu"])
+    kept = ["--steps", "4", "--cache", str(tmp_path / "kept"), "--results", str(tmp_path), "--device", "cpu"]
+    done = run(app, [*given, *kept])
     assert done.exit_code == 0, done.output
     success = read(tmp_path / "advdrop" / "table-1.csv")
     assert set(success) == {
