@@ -19,7 +19,7 @@ from natadv.errors import ResourceError
 from natadv.evaluation.flags import gradient_flag, result_flags
 from natadv.evaluation.rates import Rate
 from natadv.evaluation.record import Record
-from natadv.evaluation.robustness import CLEAN_PASSES, Accuracy, Measured, attack_all, clean_accuracy
+from natadv.evaluation.robustness import CLEAN_PASSES, Accuracy, Measured, attack_all, blocks_of, clean_accuracy
 from natadv.training.defenses import OpenedDefense
 from natadv.training.trial import Trial
 
@@ -96,7 +96,7 @@ def run_plan(plan: RobustnessPlan, *, device: str, workers: int = 1, report: Rep
                 except queue.Empty:
                     continue
                 done[number] = count
-                report(what, sum(done), total * workers)
+                report(what, sum(done), total)
             failed = [shard for shard in shards if shard.done() and shard.exception()]
             for shard in failed or shards:
                 shard.result()
@@ -120,7 +120,7 @@ def _workers(count: int, context: multiprocessing.context.SpawnContext) -> Itera
 
 
 def _shard(plan: RobustnessPlan, device: str, number: int, workers: int, said: "queue.Queue[object]") -> None:
-    """Attack every `workers`-th image."""
+    """Attack every `workers`-th block of images."""
     torch.set_num_threads(1)
     where = f"cuda:{number % torch.cuda.device_count()}" if device == "cuda" else device
 
@@ -161,21 +161,21 @@ def _measured(
     report: Report,
     part: slice,
 ) -> Measured:
-    images, labels = trial.images[part], trial.labels[part]
     repeats = plan.repeats if attack.seeded or getattr(model, "randomised", False) else 1
+    mine = sum(map(len, blocks_of(len(trial.images), plan.batch_size, part)))
     records: list[Record] = []
     for repeat in range(repeats):
-        before = repeat * len(images)
         found = attack_all(
             model,
-            images,
-            labels,
+            trial.images,
+            trial.labels,
             attack,
             cache=plan.cache(trial, defense, attack, repeat),
             seed=plan.seed + repeat,
             batch_size=plan.batch_size,
-            report=lambda done, before=before: report(
-                f"{attack.name} on {defense.name}", before + done, repeats * len(images)
+            part=part,
+            report=lambda done, before=repeat * mine: report(
+                f"{attack.name} on {defense.name}", before + done, repeats * len(trial.images)
             ),
         )
         records += found.records

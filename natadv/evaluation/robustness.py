@@ -108,9 +108,10 @@ def attack_all(
     cache: RecordCache | None = None,
     seed: int = 0,
     batch_size: int = 32,
+    part: slice = slice(None),
     report: Callable[[int], None] = lambda done: None,
 ) -> Measured:
-    """Attack images, but for those whose records are there.
+    """Attack images, but for those whose records are there, in blocks of `batch_size`.
 
     Args:
         model: in eval mode; a `Defended` one draws its noise from `seed` and the first image of each block anew, so
@@ -121,25 +122,38 @@ def attack_all(
         cache: where records are kept; None to keep none.
         seed: of all chance.
         batch_size: images at once.
-        report: told how many images are done.
+        part: of the blocks, which to do; a block's records do not depend on the others.
+        report: told how many images of these are done.
     """
     digests = image_digests(images, labels)
     found: list[Record | None] = [cache.get(digest) if cache else None for digest in digests]
-    report(sum(record is not None for record in found))
-    missing = [number for number, record in enumerate(found) if record is None]
-    for start in range(0, len(missing), batch_size):
-        block = missing[start : start + batch_size]
+    blocks = blocks_of(len(images), batch_size, part)
+
+    def done() -> int:
+        return sum(found[number] is not None for block in blocks for number in block)
+
+    report(done())
+    for block in blocks:
+        missing = [number for number in block if found[number] is None]
+        if not missing:
+            continue
         if isinstance(model, Defended):
             model.reseed(_block_seed(seed, digests[block[0]], _NOISE))
         chance = _block_seed(seed, digests[block[0]], _ATTACK)
-        outcome = setting(model, images[block], labels[block], seed=chance, batch_size=batch_size)
-        made = records(outcome, images[block])
+        these = slice(block.start, block.stop)  # all of them: who shares a block shares its chance
+        outcome = setting(model, images[these], labels[these], seed=chance, batch_size=batch_size)
+        made = records(outcome, images[these])
+        for number in missing:
+            found[number] = made[number - block.start]
         if cache:
-            cache.add(zip((digests[number] for number in block), made, strict=True))
-        for number, record in zip(block, made, strict=True):
-            found[number] = record
-        report(sum(record is not None for record in found))
+            cache.add((digests[number], made[number - block.start]) for number in missing)
+        report(done())
     return Measured(setting, tuple(record for record in found if record is not None))
+
+
+def blocks_of(images: int, batch_size: int, part: slice = slice(None)) -> list[range]:
+    """Return the blocks that so many images are attacked in, or a part of these blocks."""
+    return [range(start, min(start + batch_size, images)) for start in range(0, images, batch_size)][part]
 
 
 @dataclass(frozen=True, slots=True)

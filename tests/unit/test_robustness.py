@@ -97,16 +97,33 @@ def test_a_stopped_run_goes_on_with_what_is_there(images, tmp_path):
             asked.append(len(batch))
             return super().forward(batch)
 
-    one = RecordCache(tmp_path, {"model": "m"})
-    first = attack_all(Spied(), images[:2], ZEROS[:2], setting("fgsm"), cache=one)
+    def attacked(some):
+        cache = RecordCache(tmp_path, {"model": "m"})
+        return attack_all(Spied(), some, ZEROS[: len(some)], setting("fgsm"), cache=cache, batch_size=2)
+
+    first = attacked(images[:2])
     asked.clear()
-    again = attack_all(Spied(), images, ZEROS, setting("fgsm"), cache=RecordCache(tmp_path, {"model": "m"}))
+    again = attacked(images)
     assert again.records[:2] == first.records
     assert sum(asked) == 2 * 1 + 2 * 2  # two images: a look, then a gradient and a re-check each
     asked.clear()
-    whole = attack_all(Spied(), images, ZEROS, setting("fgsm"), cache=RecordCache(tmp_path, {"model": "m"}))
-    assert whole == again
+    assert attacked(images) == again
     assert not asked
+
+
+def test_a_block_is_attacked_whole_or_not_at_all(images, tmp_path):
+    def attacked(folder, **more):
+        model, cache = Defended(Jitter(), Linear()), RecordCache(tmp_path / folder, {})
+        return attack_all(model, images, ZEROS, setting("pgd"), cache=cache, batch_size=2, **more)
+
+    whole = attacked("whole")
+    attacked("parts", part=slice(1, None, 2))
+    (path,) = (tmp_path / "parts").iterdir()
+    assert len(path.read_text().splitlines()) == 1 + 2
+    assert attacked("parts") == whole
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:-1]))  # as if it had been stopped between two images
+    assert attacked("parts") == whole
 
 
 def test_other_settings_have_another_file(tmp_path):

@@ -56,9 +56,9 @@ def test_a_second_run_computes_nothing_anew(given, tmp_path):
 
 
 def test_two_processes_come_to_the_same(given, tmp_path):
-    alone = run(app, [*given, "--attack", "fgsm"]).output
-    apart = [*given[:-1], str(tmp_path / "other"), "--attack", "fgsm", "--workers", "2"]
-    both = run(app, apart)
+    wanted = ["--attack", "pgd", "--defense", "shift", "--plain-only", "--batch-size", "2"]
+    alone = run(app, [*given, *wanted]).output
+    both = run(app, [*given[:-1], str(tmp_path / "other"), *wanted, "--workers", "2"])
     assert both.exit_code == 0, both.output
     assert both.output.replace("other", "out") == alone
 
