@@ -21,7 +21,9 @@ def train_sr(
     root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
     network: Annotated[
         str | None,
-        typer.Option(help="edsr:, compact: or packed:FEATURESxDEPTH; edsr:64x16 is the paper's.", show_default="ours"),
+        typer.Option(
+            help="edsr:, compact: or separable:FEATURESxDEPTH; edsr:64x16 is the paper's.", show_default="ours"
+        ),
     ] = None,
     teacher: Annotated[Path | None, typer.Option(help="sr.pt whose output is half of what is aimed at.")] = None,
     size: Annotated[int | None, typer.Option(help="Picture side, px.", show_default="64")] = None,
@@ -53,9 +55,7 @@ def train_rain(
     classifier: Annotated[str, typer.Option(help="checkpoint.pt, NAME.onnx or a timm name; it stays as it is.")],
     out: Annotated[Path, typer.Option(help="New folder for rain.pt and the metrics.")],
     data: Annotated[str | None, typer.Option(help=_DATA)] = None,
-    photographs: Annotated[
-        Path | None, typer.Option(help=_PHOTOGRAPHS + " The classifier itself says what they show.")
-    ] = None,
+    photographs: Annotated[Path | None, typer.Option(help=_PHOTOGRAPHS)] = None,
     root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
     share: Annotated[
         float | None, typer.Option(help="p: shift by up to this of the sides.", show_default="0.05")
@@ -65,6 +65,12 @@ def train_rain(
         typer.Option(help="down-shift-up, shift-down-up, down-up-shift or down-up.", show_default="down-shift-up"),
     ] = None,
     per_channel: Annotated[bool, typer.Option("--per-channel", help="Pick a pixel for each channel.")] = False,
+    aim: Annotated[
+        str | None,
+        typer.Option(
+            help="answer: the classifier's own to the clean picture; label: the paper's.", show_default="answer"
+        ),
+    ] = None,
     size: Annotated[int | None, typer.Option(help="Picture side, px; the classifier's.", show_default="64")] = None,
     steps: Annotated[int | None, typer.Option(help="Training steps.", show_default="600")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Pictures a step.", show_default="32")] = None,
@@ -87,6 +93,7 @@ def train_rain(
         "share": share,
         "order": order,
         "per_channel": per_channel,
+        "aim": aim,
     }
     recipe = checked_recipe(TuningRecipe, _said(given))
     with _stoppable(out):

@@ -35,8 +35,10 @@ def picked_places(pick: Tensor, size: tuple[int, int]) -> Tensor:
     h, w = size
     rows = (2 * torch.arange(pick.shape[2], device=pick.device))[:, None]
     columns = 2 * torch.arange(pick.shape[3], device=pick.device)
-    # A table rather than division and remainder, which an exporter spells out in a dozen operations.
-    places = rows * w + columns + torch.tensor([0, 1, w, w + 1], device=pick.device)[pick.long()]
+    # A table rather than division and remainder, which an exporter spells out in a dozen operations; looked up by
+    # `index_select`, which it writes as the quickest of three.
+    table = torch.tensor([0, 1, w, w + 1], device=pick.device)
+    places = rows * w + columns + table.index_select(0, pick.flatten()).view(pick.shape)
     if h % 2:
         places = places - w * ((rows == h - 1) & (pick >= 2))
     if w % 2:

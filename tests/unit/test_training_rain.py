@@ -1,6 +1,7 @@
 """RAIN's training on folders of squares: that it learns, resumes to the bit, and leaves the classifier alone."""
 
 import hashlib
+import math
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from natadv.training.rain.loop import LAST
 from natadv.training.rain.recipe import SuperResolutionRecipe, TuningRecipe
 from natadv.training.rain.super_resolution import NETWORK, train_super_resolution
 from natadv.training.rain.tuning import NETWORK as TUNED
-from natadv.training.rain.tuning import tune_rain
+from natadv.training.rain.tuning import distillation, tune_rain
 from tests.squares import write_squares
 
 
@@ -36,7 +37,7 @@ def classifier(tmp_path_factory):
 
 
 def recipe(folder, **changed):
-    small = {"data": str(folder), "network": "packed:8x1", "size_px": 16, "steps": 6, "batch_size": 4, "every": 3}
+    small = {"data": str(folder), "network": "compact:8x1", "size_px": 16, "steps": 6, "batch_size": 4, "every": 3}
     return SuperResolutionRecipe(**small | {"device": "cpu", "threads": 1} | changed)
 
 
@@ -55,7 +56,7 @@ def trained(folder, tmp_path_factory):
 def test_it_learns_more_than_interpolation(trained):
     loaded = load_network(trained)
     assert loaded.metrics["psnr"] > loaded.metrics["psnr_bicubic"] + 0.3
-    assert loaded.name == "packed:8x1"
+    assert loaded.name == "compact:8x1"
     assert loaded.training is None
 
 
@@ -96,9 +97,11 @@ def test_photographs_train_too_and_small_ones_are_left_out(folder, tmp_path):
         train_super_resolution(recipe(folder, **given, size_px=64), tmp_path / "large")
 
 
-def test_tuning_changes_the_network_alone(folder, trained, classifier, tmp_path):
+@pytest.mark.parametrize("aim", ["answer", "label"])
+def test_tuning_changes_the_network_alone(folder, trained, classifier, aim, tmp_path):
     before = hashlib.sha256(classifier.read_bytes()).hexdigest()
-    metrics = tune_rain(tuning(folder, trained, classifier, learning_rate=0.05, share=0.1), tmp_path / "run")
+    settings = tuning(folder, trained, classifier, learning_rate=0.01, share=0.1, aim=aim)
+    metrics = tune_rain(settings, tmp_path / "run")
     tuned = load_network(tmp_path / "run" / TUNED)
     assert 0 <= metrics["rain"] <= 1
     assert hashlib.sha256(classifier.read_bytes()).hexdigest() == before
@@ -130,6 +133,17 @@ def test_photographs_are_labelled_by_the_classifier(folder, trained, classifier,
     assert tune_rain(given, tmp_path / "run")["clean"] == 1
 
 
+def test_distillation_is_zero_where_answers_agree_and_counts_what_is_unlikely_too():
+    answers = torch.tensor([[9.0, 2.0, 0.0], [0.0, 5.0, 5.0]])
+    assert distillation(answers + 7, answers) == pytest.approx(0, abs=1e-6)
+    two = torch.log(torch.tensor([[0.75, 0.25]]))
+    plain = 0.75 * math.log(0.75 / 0.5) + 0.25 * math.log(0.25 / 0.5)
+    assert distillation(torch.zeros(1, 2), two, temperature=1) == pytest.approx(plain)
+    # Of sure answers a temperature shows what they are unsure of.
+    swapped = answers[:, [0, 2, 1]]
+    assert distillation(swapped, answers) > 10 * distillation(swapped, answers, temperature=1)
+
+
 @pytest.mark.parametrize(
     ("changed", "words"),
     [({"data": None}, "give either --data or --photographs"), ({"photographs": "x"}, "give either")],
@@ -137,6 +151,11 @@ def test_photographs_are_labelled_by_the_classifier(folder, trained, classifier,
 def test_one_source_of_pictures(folder, changed, words):
     with pytest.raises(ValueError, match=words):
         recipe(folder, **changed)
+
+
+def test_photographs_have_no_labels_to_aim_at(folder, trained, classifier):
+    with pytest.raises(ValueError, match="photographs have no labels"):
+        tuning(folder, trained, classifier, data=None, photographs=str(folder / "train"), aim="label")
 
 
 def test_what_cannot_be_trained_is_refused(folder, classifier, trained, tmp_path):

@@ -1,32 +1,32 @@
-"""Compact super-resolution: a few plain convolutions at low resolution, for a device.
+"""Compact super-resolution: a few convolutions at low resolution, for a device.
 
-Each 3 x 3 convolution trains with a 1 x 1 and, where it can, an identity beside it, which then fold into it
-(re-parameterisation: Ding et al. 2021, Sec. 3.3, here without batch normalisation; for super-resolution, Zhang et al.
-2021). Their result is added to one linear layer of the low-resolution pixels, which begins as bilinear interpolation,
-so nothing else has to carry the picture through.
-With `pack`, 2 x 2 low-resolution pixels become channels first: a quarter of the places for more channels each,
-which a CPU multiplies faster.
+The picture goes through all of them in channels of its own, which begin as the identity (its values are positive, so
+ReLU lets them pass) and end as bilinear interpolation; the other channels correct that. So there is no second path: a
+branch beside the convolutions costs a small classifier as much as a convolution. As they train, 3 x 3 convolutions have
+a 1 x 1 and, where it can be, an identity beside them, which then fold into one kernel (re-parameterisation: Ding et
+al. 2021, Sec. 3.3, here without batch normalisation; for super-resolution, Zhang et al. 2021).
 """
 
 import copy
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, interpolate, pad, pixel_shuffle, pixel_unshuffle
+from torch.nn.functional import conv2d, conv_transpose2d, interpolate, pad, pixel_shuffle, pixel_unshuffle
+
+_CHANNELS = 3
 
 
 class FoldedConv(nn.Module):
     """A 3 x 3 convolution that trains as a sum of several and computes as one."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, padding: int = 1) -> None:
         super().__init__()
-        self.wide = nn.Conv2d(inputs, outputs, 3, padding=1)
-        # Without batch norms, torch's default would let the signal fade from layer to layer.
-        nn.init.kaiming_normal_(self.wide.weight, nonlinearity="relu")
-        nn.init.zeros_(self.wide.bias)
+        self.wide = nn.Conv2d(inputs, outputs, 3, padding=padding)
         self.narrow = nn.Conv2d(inputs, outputs, 1, bias=False)
         nn.init.zeros_(self.narrow.weight)
         self.through = nn.Parameter(torch.zeros(outputs)) if inputs == outputs else None
+        _begin(self.wide)
 
     def kernel(self) -> Tensor:
         """Return the one kernel that does what all do, (outputs, inputs, 3, 3)."""
@@ -36,8 +36,8 @@ class FoldedConv(nn.Module):
         return kernel
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (n, inputs, h, w) to (n, outputs, h, w)."""
-        return conv2d(x, self.kernel(), self.wide.bias, padding=1)
+        """Map (n, inputs, h, w) to (n, outputs, h, w), or less by the padding that is not there."""
+        return conv2d(x, self.kernel(), self.wide.bias, padding=self.wide.padding)
 
     @torch.no_grad()
     def folded(self) -> nn.Conv2d:
@@ -47,55 +47,86 @@ class FoldedConv(nn.Module):
         return plain
 
 
+class SeparableConv(nn.Sequential):
+    """A 3 x 3 convolution of each channel by itself, then a 1 x 1 of all (Chollet 2017)."""
+
+    def __init__(self, inputs: int, outputs: int, padding: int = 1) -> None:
+        alone = nn.Conv2d(inputs, inputs, 3, padding=padding, groups=inputs, bias=False)
+        super().__init__(alone, nn.Conv2d(inputs, outputs, 1))
+        with torch.no_grad():
+            alone.weight[:_CHANNELS] = 0
+            alone.weight[:_CHANNELS, 0, 1, 1] = 1
+        _begin(self[1])
+
+
 class CompactSr(nn.Module):
     """A compact network that doubles the sides of a picture.
 
     Args:
-        features: channels of the convolutions between the first and the last.
+        features: channels of the convolutions between the first and the last, 3 or more.
         layers: convolutions that give them, 1 or more; one more gives the picture.
-        pack: side of the squares of pixels that become channels, 1 or 2.
+        separable: whether those between are separable.
     """
 
-    def __init__(self, features: int, layers: int, *, pack: int = 1) -> None:
+    def __init__(self, features: int, layers: int, *, separable: bool = False) -> None:
         super().__init__()
-        if features < 1 or layers < 1 or pack not in (1, 2):
-            raise ValueError(f"expected features, layers > 0 and a pack of 1 or 2, got {features}, {layers}, {pack}")
-        self.pack = pack
-        inputs = 3 * pack**2
-        parts: list[nn.Module] = [FoldedConv(inputs, features), nn.ReLU()]
+        if features < _CHANNELS or layers < 1:
+            raise ValueError(f"expected {_CHANNELS} features and a layer at least, got {features} and {layers}")
+        between = SeparableConv if separable else FoldedConv
+        parts: list[nn.Module] = [FoldedConv(_CHANNELS, features), nn.ReLU()]
         for _ in range(layers - 1):
-            parts += [FoldedConv(features, features), nn.ReLU()]
-        last = FoldedConv(features, 4 * inputs)
-        nn.init.zeros_(last.wide.weight)
+            parts += [between(features, features), nn.ReLU()]
+        last = FoldedConv(features, 4 * _CHANNELS, padding=0)
+        _interpolate(last.wide)
         self.body = nn.Sequential(*parts, last)
-        # The edge goes on beyond itself, or a picture would fade there.
-        self.linear = nn.Conv2d(inputs, 4 * inputs, 3, padding=1, padding_mode="replicate")
-        _interpolate(self.linear, pack)
 
     def forward(self, batch: Tensor) -> Tensor:
         """Map pictures, (n, 3, h, w), RGB in [0, 1], to pictures, (n, 3, 2 h, 2 w), not clipped."""
-        h, w = batch.shape[-2:]
-        if h % self.pack or w % self.pack:
-            batch = pad(batch, (0, w % self.pack, 0, h % self.pack), mode="replicate")
-        packed = (pixel_unshuffle(batch, self.pack) if self.pack > 1 else batch) - 0.5
-        made = pixel_shuffle(self.body(packed) + self.linear(packed), 2 * self.pack)
-        return made[..., : 2 * h, : 2 * w]
+        # The edge goes on beyond itself, or a picture would fade there.
+        return pixel_shuffle(self.body(pad(batch, (1, 1, 1, 1), mode="replicate")), 2)
 
-    def folded(self) -> "CompactSr":
+    def folded(self) -> "FoldedSr":
         """Return a network that computes the same with one kernel a layer, for export."""
-        plain = copy.deepcopy(self)
-        plain.body = nn.Sequential(*(part.folded() if isinstance(part, FoldedConv) else part for part in self.body))
-        return plain
+        return FoldedSr(part.folded() if isinstance(part, FoldedConv) else copy.deepcopy(part) for part in self.body)
+
+
+class FoldedSr(nn.Module):
+    """What a compact network computes, in the operations that cost a device least.
+
+    On ONNX Runtime's CPU a transposed convolution by ones puts pixels side by side in a quarter of DepthToSpace's time.
+    """
+
+    ones: Tensor
+
+    def __init__(self, parts: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*parts)
+        self.register_buffer("ones", torch.eye(4).view(4, 1, 2, 2).repeat(_CHANNELS, 1, 1, 1), persistent=False)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        """Do as `CompactSr.forward`."""
+        made = self.body(pad(batch, (1, 1, 1, 1), mode="replicate"))
+        return conv_transpose2d(made, self.ones, stride=2, groups=_CHANNELS)
 
 
 @torch.no_grad()
-def _interpolate(linear: nn.Conv2d, pack: int) -> None:
-    """Let a layer begin as bilinear interpolation of packed pixels less 0.5, by what that makes of a single one."""
-    linear.weight.zero_()
-    linear.bias.fill_(0.5)
-    for channel in range(3 * pack**2):
-        one = torch.zeros(1, 3 * pack**2, 5, 5)
+def _begin(conv: nn.Conv2d) -> None:
+    """Let the first channels carry the picture, and the others begin as noise of their input's size."""
+    # Without batch norms, torch's default would let the signal fade from layer to layer.
+    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+    nn.init.zeros_(conv.bias)
+    middle = conv.weight.shape[-1] // 2
+    conv.weight[:_CHANNELS] = 0
+    for channel in range(_CHANNELS):
+        conv.weight[channel, channel, middle, middle] = 1
+
+
+@torch.no_grad()
+def _interpolate(last: nn.Conv2d) -> None:
+    """Let a layer begin as bilinear interpolation of the carried picture, by what that makes of a single pixel."""
+    last.weight.zero_()
+    for channel in range(_CHANNELS):
+        one = torch.zeros(1, _CHANNELS, 5, 5)
         one[0, channel, 2, 2] = 1
-        low = pixel_shuffle(one, pack) if pack > 1 else one
-        made = pixel_unshuffle(interpolate(low, scale_factor=2, mode="bilinear"), 2 * pack)
-        linear.weight[:, channel] = made[0, :, 1:4, 1:4].flip(1, 2)
+        made = pixel_unshuffle(interpolate(one, scale_factor=2, mode="bilinear"), 2)
+        last.weight[:, channel] = made[0, :, 1:4, 1:4].flip(1, 2)

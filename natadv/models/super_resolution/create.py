@@ -14,7 +14,7 @@ EDSR_BASELINE = "edsr:64x16"
 
 DEFAULT_NETWORK = "compact:8x3"
 
-FAMILIES = ("edsr", "compact", "packed")
+FAMILIES = ("edsr", "compact", "separable")
 _NAME = re.compile(r"(?P<family>[a-z]+):(?P<features>[1-9]\d*)x(?P<depth>[1-9]\d*)")
 
 
@@ -30,8 +30,8 @@ def create_super_resolution(name: str) -> nn.Module:
     """Build a network with fresh weights from torch's random generator.
 
     Args:
-        name: "bicubic"; "edsr:FEATURESxBLOCKS"; "compact:FEATURESxLAYERS"; or "packed:FEATURESxLAYERS", which works
-            on 2 x 2 pixels as one.
+        name: "bicubic"; "edsr:FEATURESxBLOCKS"; "compact:FEATURESxLAYERS"; or "separable:FEATURESxLAYERS", the same
+            with separable convolutions.
 
     Raises:
         ConfigError: if there is no such network.
@@ -45,4 +45,7 @@ def create_super_resolution(name: str) -> nn.Module:
     features, depth = int(match["features"]), int(match["depth"])
     if match["family"] == "edsr":
         return Edsr(features, depth)
-    return CompactSr(features, depth, pack=2 if match["family"] == "packed" else 1)
+    try:
+        return CompactSr(features, depth, separable=match["family"] == "separable")
+    except ValueError as error:
+        raise ConfigError(f"super-resolution {name!r}: {error}") from error

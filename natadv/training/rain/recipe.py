@@ -69,8 +69,9 @@ class TuningRecipe(PictureRecipe):
         share: p of the shift.
         order: of RAIN's parts.
         per_channel: pick a pixel for each channel.
-        learning_rate: of SGD with momentum 0.9; the authors' code has 1e-4, for one epoch of 1.2 million images.
-        weight_decay: the authors'.
+        aim: what the classifier is to say behind RAIN: the true `label`, as in the paper, or its own `answer` to the
+            clean picture, all of it. Photographs have no label.
+        learning_rate: Adam's first; it falls along a half cosine to 0.
     """
 
     super_resolution: str
@@ -78,7 +79,13 @@ class TuningRecipe(PictureRecipe):
     share: float = Field(0.05, ge=0, lt=1)
     order: Order = "down-shift-up"
     per_channel: bool = False
+    aim: Literal["answer", "label"] = "answer"
     learning_rate: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(5e-4, ge=0)
     steps: int = Field(600, ge=1)
     batch_size: int = Field(32, ge=1)
+
+    @model_validator(mode="after")
+    def _labels_are_there(self) -> Self:
+        if self.aim == "label" and self.data is None:
+            raise ValueError("--aim label needs --data; photographs have no labels")
+        return self

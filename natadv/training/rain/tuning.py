@@ -1,8 +1,9 @@
 """Tune RAIN's super-resolution so that a classifier sees what it needs: `tune_rain` (Du et al. 2021, Sec. III-D).
 
 The classifier is frozen, its batch norms in eval mode with their statistics untouched; gradients pass through it to the
-super-resolution alone. Only clean pictures train. Labelled ones by the cross-entropy; photographs without labels by
-the cross-entropy to what the bare classifier says of the clean crop.
+super-resolution alone. Only clean pictures train: towards their label, as in the paper, or towards all that the bare
+classifier says of them (distillation: Hinton et al. 2015, Sec. 2), which still teaches where a classifier knows its
+training pictures by heart, and needs no labels.
 """
 
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 from lightning.fabric import Fabric
 from torch import Generator, Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, kl_div
 
 from natadv.defenses.rain import Rain
 from natadv.errors import ConfigError
@@ -26,6 +27,7 @@ from natadv.training.rain.recipe import TuningRecipe
 from natadv.training.victim import open_victim, targets_of
 
 NETWORK = "rain.pt"
+_TEMPERATURE = 4.0
 
 
 def tune_rain(recipe: TuningRecipe, out: Path, *, resume: bool = False, reporter: Reporter = silent) -> dict[str, Any]:
@@ -66,14 +68,15 @@ def tune_rain(recipe: TuningRecipe, out: Path, *, resume: bool = False, reporter
 
     def loss(network: nn.Module, batch: Batch, chance: Generator) -> Tensor:
         images = to_batch(batch.images, device)
-        if batch.targets is None:
-            with torch.no_grad():
-                aims = classifier(images).softmax(1)
-        else:
+        if batch.targets is not None:
             images = augment(images, chance, strength=1.0)
-            aims = torch.from_numpy(batch.targets).to(device)
         seen = Rain(network, share=recipe.share, order=recipe.order, per_channel=recipe.per_channel)(images, chance)
-        return cross_entropy(classifier(seen), aims)
+        logits = classifier(seen)
+        if recipe.aim == "label" and batch.targets is not None:
+            return cross_entropy(logits, torch.from_numpy(batch.targets).to(device))
+        with torch.no_grad():
+            answers = classifier(images)
+        return distillation(logits, answers)
 
     def measure(_: nn.Module) -> dict[str, float]:
         chance = Generator().manual_seed(recipe.seed)
@@ -90,7 +93,7 @@ def tune_rain(recipe: TuningRecipe, out: Path, *, resume: bool = False, reporter
         Task(
             network=rain.upsampler,
             name=first.name,
-            optimizer=torch.optim.SGD(weights, lr=recipe.learning_rate, momentum=0.9, weight_decay=recipe.weight_decay),
+            optimizer=torch.optim.Adam(weights, lr=recipe.learning_rate),
             loss=loss,
             measure=measure,
             provenance={
@@ -103,6 +106,16 @@ def tune_rain(recipe: TuningRecipe, out: Path, *, resume: bool = False, reporter
         last,
         reporter,
     )
+
+
+def distillation(logits: Tensor, answers: Tensor, *, temperature: float = _TEMPERATURE) -> Tensor:
+    """Return how far logits are from answers, (n, classes) both: their divergence, softened, a mean over images.
+
+    Times the square of the temperature, as Hinton et al. scale it; 0 where the two differ by a constant alone.
+    """
+    softened = (logits / temperature).log_softmax(1)
+    aimed = (answers / temperature).log_softmax(1)
+    return temperature**2 * kl_div(softened, aimed, reduction="batchmean", log_target=True)
 
 
 @torch.no_grad()
