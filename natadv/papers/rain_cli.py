@@ -119,12 +119,13 @@ def _compare(request: "RainRequest", networks: list[str], folder: Path) -> None:
 def _draw(request: "RainRequest", number: int, folder: Path, replace: bool) -> None:
     from importlib import import_module
 
-    from natadv.papers.results import check_smaller, write_figure
+    from natadv.papers.results import check_smaller, read_numbers, write_figure
 
     module, name = import_module(f"natadv.papers.rain_tables.figure_{number}"), f"figure-{number}"
-    png, numbers = module.draw_figure(request)
+    kept = folder / f"{name}.csv"
+    png, numbers = module.draw_figure(request, read_numbers(kept) if kept.exists() else ())
     if not replace:
-        check_smaller(folder / f"{name}.csv", numbers)
+        check_smaller(kept, numbers)
     write_figure(folder, name, module.TITLE, png, numbers)
     typer.echo(folder / f"{name}.png")
 

@@ -49,6 +49,15 @@ def test_the_papers_numbers_are_its_own():
     assert STL10[3]["RAIN"] == {"clean": 92.9, "fgsm": 68.1, "pgd": 4.5, "cw": 78.1, "deepfool": 73.4, "ead": 82.8}
     assert IMAGENET[5]["RAIN-AT"]["eot-cw"] == 47.3
     assert "pgd" not in STL10[3]["Madry"]
+    # A row of each table, last columns where a slip would show.
+    assert STL10[1]["RdmSCS p=0.05"] == {"clean": 95.8, "fgsm": 21.5, "cw": 42.1, "deepfool": 9.3}
+    assert STL10[2]["RdmDU-SR"] == {"clean": 93.5, "fgsm": 56.5, "cw": 74.2, "deepfool": 66.4}
+    assert STL10[4]["RAIN"] == {"clean": 92.9, "zoo": 91.2, "nes": 87.1, "rays": 88.2}
+    assert STL10[5]["RAIN"] == {"clean": 92.9, "eot-fgsm": 18.8, "eot-pgd-1": 1, "eot-pgd-2": 2.3, "eot-cw": 40.2}
+    assert STL10[6]["RdmSCS-RdmDU"] == {"clean": 90.9, "fgsm": 67.5, "deepfool": 73.7, "cw": 84.3}
+    assert STL10[7]["p=0.15"] == {"clean": 77.4, "fgsm": 59, "deepfool": 70.3, "cw": 67.1}
+    assert IMAGENET[3]["RAIN"] == {"clean": 93.3, "fgsm": 62.5, "pgd": 1.2, "cw": 52.3, "deepfool": 86.7, "ead": 85.7}
+    assert IMAGENET[4]["RandP&R"] == {"clean": 92.8, "zoo": 86.7, "nes": 88.1, "rays": 91.3}
     assert set(STL10) == set(COLUMNS) == set(TITLES) == set(range(1, 8))
 
 
@@ -87,6 +96,12 @@ def test_figures_are_drawn(data, model, rain, tmp_path):
     assert done.exit_code == 0, done.output
     curve = read(tmp_path / "rain" / "figure-4.csv")
     assert float(curve["colours", "1"]["ours"]) == 100
+    write_colours(tmp_path / "others")
+    again = ["rain", "--figure", "4", "--data", str(tmp_path / "others"), "--model", str(model), "--device", "cpu"]
+    assert run(app, [*again, "--results", str(tmp_path)]).exit_code == 0
+    both = read(tmp_path / "rain" / "figure-4.csv")
+    assert {row for row, _ in both} == {"colours", "others"}
+    assert both["colours", "0.1"] == curve["colours", "0.1"]
     change = read(tmp_path / "rain" / "figure-6.csv")
     assert {row for row, _ in change} == {"CNN-only", "RAIN"}
     assert all(float(number["ours"]) > 0 for number in change.values())

@@ -1,5 +1,7 @@
 """Figure 4: accuracy by how much of the high frequencies is left, at the same energy (Eq. 4, 5)."""
 
+from collections.abc import Sequence
+
 from natadv.data.draw import draw
 from natadv.evaluation.rates import Rate
 from natadv.evaluation.spectrum import low_pass
@@ -15,8 +17,12 @@ TITLE = "Figure 4. Accuracy (%) by the largest frequency that is left, energy ke
 RADII = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
-def draw_figure(request: RainRequest) -> tuple[bytes, list[Number]]:
+def draw_figure(request: RainRequest, before: Sequence[Number]) -> tuple[bytes, list[Number]]:
     """Return the curve of the bare classifier as PNG, and its numbers, on the images that it gets right.
+
+    Args:
+        request: what on.
+        before: numbers of the figure as it stands; curves of other data stay.
 
     Raises:
         ConfigError: if the model is not there.
@@ -29,10 +35,11 @@ def draw_figure(request: RainRequest) -> tuple[bytes, list[Number]]:
         model=victim.described,
         size=f"{trial.size[1]}x{trial.size[0]} px",
     )
-    numbers = []
+    name = trial.data.split(" ", maxsplit=1)[0]
+    numbers = [number for number in before if number.row != name]
     for radius in RADII:
         filtered = low_pass(trial.images, radius).clamp(0, 1)
         right = is_right(victim.model, filtered, trial.labels, batch_size=request.batch_size)
         rate = Rate(int(right.sum()), len(right))
-        numbers.append(percentage(trial.data, f"{radius:g}", rate, paper=None, setting=said))
+        numbers.append(percentage(name, f"{radius:g}", rate, paper=None, setting=said))
     return curves(numbers, across="largest frequency left, r", up="accuracy (%)"), numbers

@@ -4,6 +4,8 @@ F(x) is the mean over channels of the last convolutional map. The attack sees RA
 between passes with the same noise, or the shift alone would make most of it.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -29,8 +31,12 @@ _SHOWN = 3
 _MEASURED = 64
 
 
-def draw_figure(request: RainRequest) -> tuple[bytes, list[Number]]:
+def draw_figure(request: RainRequest, before: Sequence[Number]) -> tuple[bytes, list[Number]]:
     """Return the panel as PNG, and how long the differences are on average, as a share of the features' length.
+
+    Args:
+        request: what on.
+        before: numbers of the figure as it stands; none stay, since the picture holds one classifier's.
 
     Raises:
         ConfigError: without a model or --rain.
@@ -59,7 +65,17 @@ def draw_figure(request: RainRequest) -> tuple[bytes, list[Number]]:
         said = _said(trial, request, None if name == "CNN-only" else defense.described)
         row = Number(name, "change, %", mean, mean - 100 * half, mean + 100 * half, len(shift), None, said)
         numbers.append(row)
-    return _panel(images[:_SHOWN], panels), numbers
+    shown = _of_different_classes(labels)
+    picked = [(features[shown], change[shown]) for features, change in panels]
+    return _panel(images[shown], picked), numbers
+
+
+def _of_different_classes(labels: Tensor) -> list[int]:
+    """Return the first image of each of a few classes."""
+    first: dict[int, int] = {}
+    for number, label in enumerate(labels.tolist()):
+        first.setdefault(label, number)
+    return list(first.values())[:_SHOWN]
 
 
 def _crafted(epsilon: float, model: nn.Module, images: Tensor, labels: Tensor, seed: int) -> Tensor:
