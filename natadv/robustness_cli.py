@@ -34,7 +34,7 @@ def robustness(
     labels: Annotated[Path | None, typer.Option(help="Names of NIPS-2017's 1001 classes, one a line.")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="So many images, drawn by seed.", show_default="all")] = None,
     size: Annotated[int | None, typer.Option(min=8, help="Side to attack at, px.", show_default="the model's")] = None,
-    eot: Annotated[int, typer.Option(min=1, help="Passes that an adaptive attack averages for a gradient.")] = 10,
+    eot: Annotated[int, typer.Option(min=2, help="Passes that an adaptive attack averages for a gradient.")] = 10,
     plain_only: Annotated[
         bool, typer.Option("--plain-only", help="Leave the adaptive attacks out; the report says so.")
     ] = False,
@@ -44,7 +44,9 @@ def robustness(
     show: Annotated[int, typer.Option(min=0, help="Draw so many images attacked, in picture.png.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     workers: Annotated[int, typer.Option(min=1, help="Processes; with --device cuda, one a GPU.")] = 1,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's own choice")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's own choice; of --workers, 1")
+    ] = None,
 ) -> None:
     """Attack a model, bare and behind each defence, and report what of its accuracy is left.
 
@@ -86,7 +88,7 @@ def robustness(
             bar.update(task, completed=done, total=total, description=what)
 
         try:
-            result = run_plan(plan, device=chosen, workers=workers, report=report)
+            result = run_plan(plan, device=chosen, workers=workers, threads=threads or 1, report=report)
         except KeyboardInterrupt:
             bar.stop()
             typer.echo(f"stopped; the same command goes on with what {out} holds", err=True)

@@ -152,7 +152,9 @@ def advdrop_with_tables(
     )
     tables = torch.zeros_like(coefficients_of(images))
     if tables_of_crafted:
-        tables[outcome.queries > 1] = torch.cat(tables_of_crafted)  # what was wrong at first sight was asked once
+        # What a model that is not randomised got wrong at first sight was asked once, and nothing was crafted of it.
+        asked_first = 0 if getattr(model, "randomised", False) else 1
+        tables[outcome.queries > asked_first] = torch.cat(tables_of_crafted)
     tables[~outcome.fooled] = 0
     return outcome, tables
 

@@ -18,6 +18,7 @@ from natadv.attacks.stand_in import Expectation, StraightThrough
 from natadv.attacks.success import MARGIN, lead, rounded
 from natadv.defenses.defended import Defended
 from natadv.errors import ConfigError
+from natadv.source_digest import source_digest
 
 Uses = Literal["gradients", "scores", "labels"]
 """What of a model's answer an attack needs."""
@@ -42,7 +43,11 @@ class Setting:
         uses: what it asks of the model.
         samples: passes that an adaptive attack averages for one gradient; 0 for the plain attack.
         seeded: whether it takes a seed.
-        sure: whether it looks for the smallest change, and so ends on the boundary of whatever it is shown.
+        adapts: the plain attack whose adaptive form it is.
+        stops: whether it ends where what it is shown is just fooled: on the boundary of a mean, which the next pass is
+            as likely as not to get right.
+        confident: whether it can be asked for a lead beyond that boundary.
+        lead: that lead, in spreads of the lead between passes; 0 for none.
         adapted: what more its adaptive form is given.
         lone: whether it ends when all images of a batch fool at once, which a randomised model seldom lets happen.
     """
@@ -53,7 +58,10 @@ class Setting:
     uses: Uses = "gradients"
     samples: int = 0
     seeded: bool = False
-    sure: bool = False
+    adapts: str = ""
+    stops: bool = False
+    confident: bool = False
+    lead: float = 0.0
     adapted: Mapping[str, Any] = field(default_factory=dict)
     lone: bool = False
 
@@ -74,8 +82,9 @@ class Setting:
             "attack": self.attack,
             "options": {name: repr(options[name]) for name in sorted(options)},
             "samples": self.samples,
-            "lead": self._takes_lead(),
+            "lead": self.lead,
             "libraries": {name: version(name) for name in ("torch", "torchattack", "foolbox")},
+            "code": source_digest(f"natadv.attacks.{self.attack.split('.')[0]}", "natadv.attacks.stand_in"),
         }
 
     def averaged(self, samples: int) -> "Setting":
@@ -84,11 +93,9 @@ class Setting:
         An attack that looks for the smallest change would end on the boundary of that mean, where every other pass
         is right again: so it wants a lead besides, twice the spread of the lead between passes.
         """
-        name = f"eot-{self.name}{'-sure' if self.sure else ''}"
-        return replace(self, name=name, samples=samples, options={**self.options, **self.adapted})
-
-    def _takes_lead(self) -> bool:
-        return self.name.endswith("-sure")
+        options = {**self.options, **self.adapted}
+        name, lead = (f"eot-{self.name}-sure", _LEADS) if self.confident else (f"eot-{self.name}", 0.0)
+        return replace(self, name=name, adapts=self.name, samples=samples, options=options, lead=lead)
 
     def _function(self) -> Callable[..., Outcome]:
         module, name = self.attack.split(".")
@@ -119,8 +126,8 @@ class Setting:
         if self.samples:
             stand_in = Expectation(stand_in, self.samples)
             batch_size = max(1, batch_size // self.samples)
-        if self._takes_lead():
-            options["confidence"] = _LEADS * lead_spread(model, images, labels)
+        if self.lead:
+            options["confidence"] = self.lead * lead_spread(model, images, labels)
         options["surrogate"] = None if stand_in is model else stand_in
         return self._function()(model, images, labels, batch_size=batch_size, **options)
 
@@ -177,25 +184,25 @@ SUITE: Mapping[str, Setting] = {
         Setting("dim", "library.dim", _ITERATED, seeded=True),
         Setting("tim", "tim.tim", _ITERATED),
         Setting("nim", "nim.nim", _ITERATED),
-        Setting("cw", "carlini_wagner.carlini_wagner", sure=True),
-        Setting("deepfool", "deepfool.deepfool", {"epsilon": BUDGET}, lone=True),
-        Setting("ead", "ead.ead", sure=True),
-        Setting("advdrop", "advdrop.advdrop"),
-        Setting("nes", "nes.nes", {"epsilon": BUDGET}, "scores", seeded=True),
-        Setting("zoo", "zoo.zoo", {"epsilon": BUDGET}, "scores", seeded=True),
+        Setting("cw", "carlini_wagner.carlini_wagner", stops=True, confident=True),
+        Setting("deepfool", "deepfool.deepfool", {"epsilon": BUDGET}, stops=True, lone=True),
+        Setting("ead", "ead.ead", stops=True, confident=True),
+        Setting("advdrop", "advdrop.advdrop", stops=True),
+        Setting("nes", "nes.nes", {"epsilon": BUDGET}, "scores", seeded=True, stops=True),
+        Setting("zoo", "zoo.zoo", {"epsilon": BUDGET}, "scores", seeded=True, stops=True),
         Setting("rays", "rays.rays", {"epsilon": BUDGET}, "labels", adapted={"whole_budget": True}),
-        Setting("hsv", "hsv_shift.hsv_shift", {}, "labels", seeded=True),
-        Setting("ni+", "noise_patterns.noise_plus", {}, "labels"),
-        Setting("ni-", "noise_patterns.noise_minus", {}, "labels"),
+        Setting("hsv", "hsv_shift.hsv_shift", {}, "labels", seeded=True, stops=True),
+        Setting("ni+", "noise_patterns.noise_plus", {}, "labels", stops=True),
+        Setting("ni-", "noise_patterns.noise_minus", {}, "labels", stops=True),
         # Sec. IV-A.4: PGD-1 is 40 steps of 40 passes each, PGD-2 10 of 10.
-        Setting("eot-fgsm", "library.fgsm", {"epsilon": BUDGET}, samples=40),
-        Setting("eot-pgd-1", "library.pgd", _ITERATED, samples=40, seeded=True),
-        Setting("eot-pgd-2", "library.pgd", _SHORT, samples=10, seeded=True),
-        Setting("eot-cw", "carlini_wagner.carlini_wagner", samples=40),
+        Setting("eot-fgsm", "library.fgsm", {"epsilon": BUDGET}, samples=40, adapts="fgsm"),
+        Setting("eot-pgd-1", "library.pgd", _ITERATED, samples=40, seeded=True, adapts="pgd"),
+        Setting("eot-pgd-2", "library.pgd", _SHORT, samples=10, seeded=True, adapts="pgd"),
+        Setting("eot-cw", "carlini_wagner.carlini_wagner", samples=40, adapts="cw", stops=True),
         # Ours: the strongest found within the budget.
-        Setting("eot-pgd-margin", "pgd_margin.pgd_margin", _ITERATED, samples=10, seeded=True),
+        Setting("eot-pgd-margin", "pgd_margin.pgd_margin", _ITERATED, samples=10, seeded=True, adapts="pgd-margin"),
         # Ours: the paper's C&W ends on the boundary of the mean, where the next pass is as likely right as wrong.
-        Setting("eot-cw-sure", "carlini_wagner.carlini_wagner", samples=10),
+        Setting("eot-cw-sure", "carlini_wagner.carlini_wagner", samples=10, adapts="cw", stops=True, lead=_LEADS),
     )
 }
 """All attacks by name."""

@@ -9,21 +9,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Generator, nn
+from torch import nn
 
-from natadv.attacks.stand_in import StraightThrough
 from natadv.attacks.suite import Setting
 from natadv.campaign.robustness_plan import RobustnessPlan
-from natadv.defenses.defended import Defended
 from natadv.errors import ResourceError
-from natadv.evaluation.flags import gradient_flag, result_flags
+from natadv.evaluation.flags import result_flags, vanishing_flag
 from natadv.evaluation.rates import Rate
 from natadv.evaluation.record import Record
 from natadv.evaluation.robustness import CLEAN_PASSES, Accuracy, Measured, attack_all, blocks_of, clean_accuracy
-from natadv.training.defenses import OpenedDefense
+from natadv.training.defenses import OpenedDefense, tuning_flag
 from natadv.training.trial import Trial
-
-_FLAGGED_IMAGES = 32
 
 Report = Callable[[str, int, int], None]
 """Told what is being done, and how many of how many images of it are."""
@@ -65,13 +61,16 @@ class RobustnessResult:
     defenses: tuple[DefenseResult, ...]
 
 
-def run_plan(plan: RobustnessPlan, *, device: str, workers: int = 1, report: Report) -> RobustnessResult:
+def run_plan(
+    plan: RobustnessPlan, *, device: str, workers: int = 1, threads: int = 1, report: Report
+) -> RobustnessResult:
     """Attack what is not in the cache yet, then gather.
 
     Args:
         plan: what to do.
         device: "cpu" or "cuda"; with CUDA, process k computes on GPU k.
         workers: processes.
+        threads: CPU threads of each of several processes.
         report: told of the progress.
 
     Raises:
@@ -86,7 +85,7 @@ def run_plan(plan: RobustnessPlan, *, device: str, workers: int = 1, report: Rep
     with context.Manager() as manager:
         said = manager.Queue()
         with _workers(workers, context) as pool:
-            shards = [pool.submit(_shard, plan, device, number, workers, said) for number in range(workers)]
+            shards = [pool.submit(_shard, plan, device, number, workers, threads, said) for number in range(workers)]
             done = [0] * workers
             while not all(shard.done() for shard in shards):
                 if any(shard.done() and shard.exception() for shard in shards):
@@ -106,11 +105,12 @@ def run_plan(plan: RobustnessPlan, *, device: str, workers: int = 1, report: Rep
 @contextmanager
 def _workers(count: int, context: multiprocessing.context.SpawnContext) -> Iterator[ProcessPoolExecutor]:
     """Give processes that are stopped where one fails."""
+    others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(count, mp_context=context)
     try:
         yield pool
     except BaseException as error:
-        for child in multiprocessing.active_children():
+        for child in set(multiprocessing.active_children()) - others:
             child.terminate()
         if isinstance(error, BrokenProcessPool):
             raise ResourceError("a process was killed, perhaps for memory; take fewer --workers and go on") from error
@@ -119,9 +119,11 @@ def _workers(count: int, context: multiprocessing.context.SpawnContext) -> Itera
         pool.shutdown(cancel_futures=True)
 
 
-def _shard(plan: RobustnessPlan, device: str, number: int, workers: int, said: "queue.Queue[object]") -> None:
+def _shard(
+    plan: RobustnessPlan, device: str, number: int, workers: int, threads: int, said: "queue.Queue[object]"
+) -> None:
     """Attack every `workers`-th block of images."""
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     where = f"cuda:{number % torch.cuda.device_count()}" if device == "cuda" else device
 
     def report(what: str, done: int, total: int) -> None:
@@ -192,13 +194,10 @@ def _judged(plan: RobustnessPlan, run: _Run) -> DefenseResult:
     """Add clean accuracy and flags to what was measured."""
     model, trial = run.model, run.trial
     randomised = bool(getattr(model, "randomised", False))
-    flags = result_flags(run.measured, randomised=randomised, repeats=plan.repeats)
+    flags: list[str | None] = [*result_flags(run.measured, randomised=randomised, repeats=plan.repeats)]
     if any(result.setting.uses == "gradients" for result in run.measured):
-        gone_round = isinstance(model, Defended) and not model.differentiable
-        some = torch.randperm(len(trial.labels), generator=Generator().manual_seed(plan.seed))[:_FLAGGED_IMAGES]
-        source = StraightThrough(model) if gone_round else model
-        vanished = gradient_flag(source, trial.images[some], trial.labels[some])
-        flags += [vanished] if vanished else []
+        flags.append(vanishing_flag(model, trial.images, trial.labels, seed=plan.seed))
+    flags.append(tuning_flag(run.defense, trial.victim.described))
     passes = CLEAN_PASSES if randomised else 1
     clean = clean_accuracy(model, trial.images, trial.labels, passes=passes, seed=plan.seed)
-    return DefenseResult(run.defense.name, run.defense.described, clean, run.measured, tuple(flags))
+    return DefenseResult(run.defense.name, run.defense.described, clean, run.measured, tuple(filter(None, flags)))

@@ -48,7 +48,7 @@ def write_picture(plan: RobustnessPlan, count: int, *, device: str) -> Path:
     """
     trial = plan.trial(device)
     images, labels = trial.images[:count], trial.labels[:count]
-    found = attacked_images(trial.victim.model, images, labels, plan.settings(trial.victim.model))
+    found = attacked_images(trial.victim.model, images, labels, plan.settings(trial.victim.model), plan.seed)
     first = next((one for one in plan.opened() if one.defense is not None), None)
     defended = None if first is None else first.before(trial.victim.model, seed=plan.seed).to(device)
     figure, written = draw(images, found, defended), io.BytesIO()
@@ -58,7 +58,9 @@ def write_picture(plan: RobustnessPlan, count: int, *, device: str) -> Path:
     return path
 
 
-def attacked_images(model: nn.Module, images: Tensor, labels: Tensor, settings: Sequence[Setting]) -> list[Shown]:
+def attacked_images(
+    model: nn.Module, images: Tensor, labels: Tensor, settings: Sequence[Setting], seed: int
+) -> list[Shown]:
     """Attack images with each of several attacks.
 
     Args:
@@ -66,8 +68,9 @@ def attacked_images(model: nn.Module, images: Tensor, labels: Tensor, settings: 
         images: clean, (n, 3, h, w), RGB in [0, 1].
         labels: true classes, (n,).
         settings: the attacks.
+        seed: of their chance.
     """
-    made = [(one.name, one(model, images, labels)) for one in settings]
+    made = [(one.name, one(model, images, labels, seed=seed)) for one in settings]
     return [Shown(name, outcome.images, outcome.fooled) for name, outcome in made]
 
 

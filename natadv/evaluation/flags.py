@@ -4,14 +4,28 @@ import math
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
+from natadv.attacks.stand_in import StraightThrough
+from natadv.defenses.defended import Defended
 from natadv.evaluation.rates import Z_95
 from natadv.evaluation.robustness import Measured
 from natadv.models.frozen import frozen
 
+_LOOKED_AT = 64
+"""Images whose gradients are looked at."""
 VANISHED = 0.1
 """Share of images with no gradient at all from which on gradient attacks are not to be trusted."""
+
+
+def vanishing_flag(model: nn.Module, images: Tensor, labels: Tensor, *, seed: int) -> str | None:
+    """Return a flag where the loss of a model has no gradient at too many of some images, drawn by seed, else None.
+
+    A defence that cannot be differentiated is gone round, as the attacks go.
+    """
+    some = torch.randperm(len(labels), generator=Generator().manual_seed(seed))[:_LOOKED_AT]
+    source = StraightThrough(model) if isinstance(model, Defended) and not model.differentiable else model
+    return gradient_flag(source, images[some], labels[some])
 
 
 def gradient_flag(model: nn.Module, images: Tensor, labels: Tensor, *, batch_size: int = 32) -> str | None:
@@ -49,17 +63,23 @@ def result_flags(results: Sequence[Measured], *, randomised: bool, repeats: int)
     flags = []
     by_name = {result.setting.name: result for result in results}
     if randomised and repeats == 1:
-        flags.append("single noise draw: each image was judged by one pass of a randomised model; see --repeats")
-    if randomised and results and not any(result.setting.samples for result in results):
+        flags.append("single noise draw: each image was judged by one pass of a randomised model")
+    if randomised and results and not _adaptive(results):
         flags.append("no adaptive attack: one pass of a randomised model says little of the next")
     for name, result in by_name.items():
-        plain = result.setting.name.removeprefix("eot-").split("-")[0]
-        if result.setting.samples and plain in by_name and _beats(by_name[plain], result):
+        plain = result.setting.adapts
+        if plain in by_name and _beats(by_name[plain], result):
             flags.append(f"{plain} beats {name}: the adaptive attack is too weak, or averages too little")
     flags += _boxes(results)
     if randomised:
         flags += _boundaries(results)
     return flags
+
+
+def _adaptive(results: Sequence[Measured]) -> bool:
+    """Tell whether an attack averages passes, one by gradients where there are such attacks."""
+    by_gradients = [result for result in results if result.setting.uses == "gradients"]
+    return any(result.setting.samples > 1 for result in by_gradients or results)
 
 
 def _boxes(results: Sequence[Measured]) -> list[str]:
@@ -82,16 +102,20 @@ def _boxes(results: Sequence[Measured]) -> list[str]:
 
 
 def _boundaries(results: Sequence[Measured]) -> list[str]:
-    """Find attacks without a bound that leave more than one with a bound: they stop where the next pass is right."""
-    bounded = [one for one in results if one.setting.uses == "gradients" and one.setting.epsilon is not None]
-    if not bounded:
-        return []
-    best = min(bounded, key=lambda one: one.robust.value)
-    return [
-        f"{one.setting.name} has no bound, yet {best.setting.name} at {255 * (best.setting.epsilon or 0):g}/255 leaves "
-        "less: the smallest change ends on the boundary, and the next pass is as likely right"
+    """Find attacks that stop where they just fool, and leave more than one that uses its whole budget."""
+    whole = [
+        one
         for one in results
-        if one.setting.sure and _beats(best, one)
+        if one.setting.uses == "gradients" and one.setting.epsilon is not None and not one.setting.stops
+    ]
+    if not whole:
+        return []
+    best = min(whole, key=lambda one: one.robust.value)
+    return [
+        f"{one.setting.name} stops where it just fools, and {best.setting.name} at "
+        f"{255 * (best.setting.epsilon or 0):g}/255 leaves less: on the boundary the next pass is as likely right"
+        for one in results
+        if one.setting.stops and one.setting.uses == "gradients" and _beats(best, one)
     ]
 
 

@@ -40,7 +40,7 @@ def alone(classifier: nn.Module, batch: Tensor) -> Callable[[], Any]:
 
 def behind_rain(classifier: nn.Module, batch: Tensor, upsampler: nn.Module) -> Callable[[], Any]:
     """Return a run of a classifier on a batch, (1, 3, h, w), behind RAIN with this network, folded where it folds."""
-    rain = Rain(upsampler.folded() if isinstance(upsampler, CompactSr) else upsampler).eval()
+    rain = Rain(deployed(upsampler)).eval()
     size = (batch.shape[-2], batch.shape[-1])
     noise = rain.draw(1, size, Generator().manual_seed(0))
     session = _session(Deployed(rain, classifier), (batch, noise.pick, noise.shift), ("image", "pick", "shift"))
@@ -54,6 +54,11 @@ def behind_rain(classifier: nn.Module, batch: Tensor, upsampler: nn.Module) -> C
         return session.run(None, {"image": image, "pick": pick, "shift": shift})
 
     return run
+
+
+def deployed(upsampler: nn.Module) -> nn.Module:
+    """Return a super-resolution network as a device has it: folded, where it folds."""
+    return upsampler.folded() if isinstance(upsampler, CompactSr) else upsampler
 
 
 def medians_in_turn(

@@ -4,11 +4,13 @@ Du et al. 2021, Eq. 2 and 3. An image that a defended model gets wrong without a
 randomised model one pass judges an attacked image, as one pass would classify it.
 """
 
+import hashlib
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import torch
 from torch import Tensor, nn
 
@@ -17,9 +19,13 @@ from natadv.defenses.defended import Defended
 from natadv.evaluation.rates import Rate, clustered_interval
 from natadv.evaluation.record import Record, records
 from natadv.evaluation.record_cache import RecordCache, image_digests
+from natadv.source_digest import source_digest
 
 CLEAN_PASSES = 5
 """Of each clean image through a randomised model."""
+
+_CODE = ("natadv.evaluation.robustness", "natadv.training.defenses")
+"""What makes records, beside the attack."""
 
 _NOISE, _ATTACK = 1, 2
 """Streams of chance: a defence's own and an attack's must not be the same numbers."""
@@ -95,7 +101,15 @@ def attack_cache(
     Raises:
         DataError: if the file cannot be read, or holds something else.
     """
-    decides = {"model": model, "size": list(size), "defense": defense, "seed": seed, "batch": batch_size}
+    decides = {
+        "model": model,
+        "size": list(size),
+        "defense": defense,
+        "seed": seed,
+        "batch": batch_size,
+        "bench": source_digest(*_CODE),
+        "opencv": cv2.__version__,  # wrote the files that are weighed
+    }
     return RecordCache(folder, {**decides, **attack.described()})
 
 
@@ -126,7 +140,13 @@ def attack_all(
         report: told how many images of these are done.
     """
     digests = image_digests(images, labels)
-    found: list[Record | None] = [cache.get(digest) if cache else None for digest in digests]
+    names = list(digests)
+    if setting.seeded or getattr(model, "randomised", False):
+        # Who shares a block shares its chance: an image's record is that of its block.
+        for block in blocks_of(len(images), batch_size):
+            company = hashlib.sha256(" ".join(digests[block.start : block.stop]).encode()).hexdigest()[:12]
+            names[block.start : block.stop] = [f"{digest} in {company}" for digest in digests[block.start : block.stop]]
+    found: list[Record | None] = [cache.get(name) if cache else None for name in names]
     blocks = blocks_of(len(images), batch_size, part)
 
     def done() -> int:
@@ -138,15 +158,15 @@ def attack_all(
         if not missing:
             continue
         if isinstance(model, Defended):
-            model.reseed(_block_seed(seed, digests[block[0]], _NOISE))
-        chance = _block_seed(seed, digests[block[0]], _ATTACK)
-        these = slice(block.start, block.stop)  # all of them: who shares a block shares its chance
+            model.reseed(block_seed(seed, digests[block[0]], _NOISE))
+        chance = block_seed(seed, digests[block[0]], _ATTACK)
+        these = slice(block.start, block.stop)  # all of them, for the same reason
         outcome = setting(model, images[these], labels[these], seed=chance, batch_size=batch_size)
         made = records(outcome, images[these])
         for number in missing:
             found[number] = made[number - block.start]
         if cache:
-            cache.add((digests[number], made[number - block.start]) for number in missing)
+            cache.add((names[number], made[number - block.start]) for number in missing)
         report(done())
     return Measured(setting, tuple(record for record in found if record is not None))
 
@@ -203,18 +223,17 @@ def adaptive(settings: Sequence[Setting], model: nn.Module, samples: int) -> lis
         samples: passes that an adaptive attack averages.
     """
     found: list[Setting] = []
-    there = {setting.name for setting in settings}
+    there = {(one.adapts, str(one.options), one.lead > 0) for one in settings if one.samples}
     for one in settings:
         found.append(one)
         if one.samples or not getattr(model, "randomised", False):
             continue
         averaged = one.averaged(samples)
-        # RAIN's own adaptive C&W takes no more lead than a plain one: see `Setting.averaged`.
-        others = there if not one.sure else {averaged.name} & there
-        if not any(name == averaged.name or name.startswith(f"eot-{one.name}-") for name in others):
+        if (averaged.adapts, str(averaged.options), averaged.lead > 0) not in there:
             found.append(averaged)
     return found
 
 
-def _block_seed(seed: int, digest: str, stream: int) -> int:
+def block_seed(seed: int, digest: str, stream: int = _ATTACK) -> int:
+    """Return the seed of a block's chance, from the seed of all and the digest of the block's first image."""
     return ((seed * 1_000_003 + int(digest[:12], 16)) * 7919 + stream) % 2**62

@@ -17,6 +17,8 @@ from natadv.data.dataset import Dataset
 from natadv.data.draw import draw
 from natadv.evaluation.rates import Z_95, Rate
 from natadv.evaluation.record import file_bytes
+from natadv.evaluation.record_cache import image_digests
+from natadv.evaluation.robustness import block_seed
 from natadv.evaluation.squeezes import SQUEEZES, squeezed
 from natadv.evaluation.success import is_right
 from natadv.papers.number import Number, percentage
@@ -93,8 +95,7 @@ def _success(request: DropRequest, trial: Trial, report: Report) -> Iterator[Num
             attack = _drop(request, epsilon, tenfold=targets is not None)
             outcome = _outcome(request, trial, attack, report, targets)
             rate = Rate(int(outcome.fooled.sum()), len(outcome.fooled))
-            steps, queries = attack.options["steps"], f"{outcome.queries.double().mean():.0f} an image"
-            said = _said(request, trial, steps=steps, queries=queries)
+            said = _said(request, trial, attack, queries=f"{outcome.queries.double().mean():.0f} an image")
             row = f"{kind}, {_where(trial)}"
             yield percentage(row, str(epsilon), rate, paper=paper.get(epsilon), setting=said)
 
@@ -112,10 +113,11 @@ def _bytes(request: DropRequest, trial: Trial, report: Report) -> Iterator[Numbe
                     for before, after in zip(_images(clean), _images(found), strict=True)
                 ]
             )
-            half = Z_95 * more.std(ddof=1) / len(more) ** 0.5 if len(more) > 1 else 0.0
             mean = float(more.mean())
-            said = _said(request, trial, interval="of the mean")
-            yield Number(f"{row}, {_where(trial)}", column, mean, mean - half, mean + half, len(more), None, said)
+            half = Z_95 * more.std(ddof=1) / len(more) ** 0.5 if len(more) > 1 else None
+            ends = (None, None) if half is None else (mean - half, mean + half)
+            said = _said(request, trial, attack, files="of the images it fooled", interval="of the mean")
+            yield Number(f"{row}, {_where(trial)}", column, mean, *ends, len(more), None, said)
 
 
 def _survival(request: DropRequest, trial: Trial, report: Report) -> Iterator[Number]:
@@ -125,7 +127,7 @@ def _survival(request: DropRequest, trial: Trial, report: Report) -> Iterator[Nu
         for column, squeeze in SQUEEZES.items():
             right = is_right(trial.victim.model, squeezed(images, squeeze), trial.labels, batch_size=request.batch_size)
             rate = Rate(int((~right).sum()), len(right))
-            said = _said(request, trial)
+            said = _said(request, trial, attack)
             yield percentage(f"{row}, {_where(trial)}", column, rate, paper=None, setting=said)
 
 
@@ -153,7 +155,8 @@ def _outcome(
 
     def of_block(images: Tensor, labels: Tensor, aims: Tensor | None) -> Outcome:
         aimed = attack if aims is None else replace(attack, options={**attack.options, "targets": aims})
-        return aimed(trial.victim.model, images, labels, seed=request.seed, batch_size=request.batch_size)
+        chance = block_seed(request.seed, image_digests(images[:1], labels[:1])[0])
+        return aimed(trial.victim.model, images, labels, seed=chance, batch_size=request.batch_size)
 
     return kept_outcome(
         request.cache,
@@ -178,7 +181,9 @@ def _where(trial: Trial) -> str:
     return f"{trial.victim.name} on {trial.data.split(' ', maxsplit=1)[0]}"
 
 
-def _said(request: DropRequest, trial: Trial, **more: object) -> str:
+def _said(request: DropRequest, trial: Trial, attack: Setting | None, **more: object) -> str:
+    if attack is not None:
+        more["steps"] = attack.options["steps"]
     return described(
         data=f"{trial.data} ({trial.clean.total} images, {trial.clean.hits} right)",
         model=trial.victim.described,

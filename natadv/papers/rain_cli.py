@@ -59,7 +59,7 @@ def rain(
     from natadv.attacks.suite import setting
     from natadv.data.load import load_test
     from natadv.papers.rain_tables.rows import Models
-    from natadv.papers.rain_tables.tables import RainRequest
+    from natadv.papers.rain_tables.tables import RainRequest, check_tables
     from natadv.training.device import choose_device
 
     if threads is not None:
@@ -78,10 +78,11 @@ def rain(
         batch_size=batch_size,
         device=choose_device(device),
     )
+    check_tables(table or (), request)
     for kind, number, _ in wanted:
         (_draw if kind == "figure" else _tabulate)(request, number, results / "rain", replace)
     if frontier:
-        _compare(request, frontier, results / "rain")
+        _compare(request, frontier, results / "rain", replace)
 
 
 def _tabulate(request: "RainRequest", number: int, folder: Path, replace: bool) -> None:
@@ -100,9 +101,9 @@ def _tabulate(request: "RainRequest", number: int, folder: Path, replace: bool) 
         write_one_by_one(found, folder, number, TITLES[number], replace=replace)
 
 
-def _compare(request: "RainRequest", networks: list[str], folder: Path) -> None:
+def _compare(request: "RainRequest", networks: list[str], folder: Path, replace: bool) -> None:
     from natadv.papers.rain_tables.frontier import TITLE, draw_frontier
-    from natadv.papers.results import write_figure
+    from natadv.papers.results import check_smaller, write_figure
     from natadv.progress import counted
 
     with counted("attack", "images") as bar:
@@ -112,6 +113,8 @@ def _compare(request: "RainRequest", networks: list[str], folder: Path) -> None:
             networks,
             lambda what, done, total: bar.update(task, completed=done, total=total, description=what),
         )
+    if not replace:
+        check_smaller(folder / "frontier.csv", numbers)
     write_figure(folder, "frontier", TITLE, png, numbers)
     typer.echo(folder / "frontier.png")
 

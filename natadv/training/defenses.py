@@ -31,11 +31,14 @@ class OpenedDefense:
         defense: an `nn.Module` as `natadv.defenses.defended.Defense`; None for no defence.
         name: what reports call it.
         described: a name that changes with its weights and settings.
+        tuned_for: the classifier that its network was tuned through, as that is described, or "no classifier"; None
+            where there is nothing to tune.
     """
 
     defense: nn.Module | None
     name: str
     described: str
+    tuned_for: str | None = None
 
     def before(self, classifier: nn.Module, *, seed: int = 0) -> nn.Module:
         """Return the classifier behind the defence, in eval mode."""
@@ -69,20 +72,35 @@ def open_defense(spec: str) -> OpenedDefense:
         return OpenedDefense(defense, head, f"{head} {settings}, scikit-image {version('scikit-image')}")
     settings = _settings(spec, tail)
     if head == "shift":
-        return _rain(Rain(nn.Identity(), **{"order": "shift"} | settings), spec, head)
+        if set(settings) - {"share"}:
+            raise ConfigError(f"defence {spec}: shift has one setting, share")
+        return _rain(Rain(nn.Identity(), order="shift", **settings), spec, head)
     if kind == "rain" and name == "bicubic":
         return _rain(Rain(Bicubic(), **settings), spec, name)
     if kind == "rain" and name:
         loaded = load_network(Path(name))
-        return _rain(loaded.rain(**settings), spec, f"{loaded.name} sha256 {loaded.digest[:12]}")
+        tuned_for = str(loaded.provenance.get("classifier", "no classifier"))
+        return _rain(loaded.rain(**settings), spec, f"{loaded.name} sha256 {loaded.digest[:12]}", tuned_for)
     raise ConfigError(
         f"defence {spec}: expected {NONE}, rain:FILE, rain:bicubic, shift, resize-pad or pixel-deflection"
     )
 
 
-def _rain(rain: Rain, spec: str, network: str) -> OpenedDefense:
+def tuning_flag(defense: OpenedDefense, model: str) -> str | None:
+    """Return a flag where a defence's network was tuned through another classifier than this, or none; else None.
+
+    Args:
+        defense: as opened.
+        model: the classifier, as it is described.
+    """
+    if defense.tuned_for in (None, model):
+        return None
+    return f"its network was tuned for {defense.tuned_for}, not for {model}"
+
+
+def _rain(rain: Rain, spec: str, network: str, tuned_for: str | None = None) -> OpenedDefense:
     picked = ", a pixel a channel" if rain.per_channel else ""
-    return OpenedDefense(rain, spec, f"rain {rain.order}, share {rain.share:g}{picked}, {network}")
+    return OpenedDefense(rain, spec, f"rain {rain.order}, share {rain.share:g}{picked}, {network}", tuned_for)
 
 
 def _settings(spec: str, tail: str) -> dict[str, Any]:

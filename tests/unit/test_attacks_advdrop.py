@@ -209,6 +209,21 @@ def test_by_transfer_the_model_is_looked_at_twice(stripes):
     assert outcome.gradients.tolist() == [0, 0]
 
 
+def test_by_transfer_a_randomised_model_is_looked_at_once(stripes):
+    class Moody(torch.nn.Module):
+        randomised = True
+
+        def forward(self, batch):
+            return reader(0, 3, 10.0)(batch)
+
+    found, tables = advdrop_with_tables(
+        Moody().eval(), stripes, ZEROS, epsilon=200, growth=0.0, surrogate=reader(0, 3, 8.0)
+    )
+    assert found.fooled.all()
+    assert found.queries.tolist() == [1, 1]
+    assert torch.equal(drop(stripes, tables), found.images)
+
+
 def test_a_model_without_slope_and_a_random_one_break_nothing(stripes):
     def flat(batch):
         return torch.stack([batch.sum((1, 2, 3)) * 0 + 1, batch.sum((1, 2, 3)) * 0], 1)

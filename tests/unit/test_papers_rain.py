@@ -6,7 +6,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from natadv.errors import ConfigError
+from natadv.errors import ConfigError, DataError
 from natadv.evaluation.squeezes import SQUEEZES, squeezed
 from natadv.models.super_resolution.create import create_super_resolution
 from natadv.papers.cli import app
@@ -32,7 +32,10 @@ def model(tmp_path):
 @pytest.fixture
 def rain(tmp_path):
     torch.manual_seed(0)
-    path = tmp_path / "rain.pt"
+    return write_network(tmp_path / "rain.pt")
+
+
+def write_network(path):
     recipe = {"share": 0.1, "order": "down-shift-up", "per_channel": False}
     save_network(
         path, create_super_resolution("compact:4x1"), name="compact:4x1", recipe=recipe, metrics={}, provenance={}
@@ -67,7 +70,8 @@ def test_rows_are_those_that_there_are_models_for():
     for table in STL10:
         assert {row.name for row in rows(table, all_)} == set(STL10[table])
     by_name = {row.name: row for row in rows(5, all_)}
-    assert (by_name["RAIN-AT"].model, by_name["RAIN-AT"].defense) == ("madry.pt", "rain:rain-at.pt")
+    usual = "rain:rain-at.pt@share=0.05,order=down-shift-up"
+    assert (by_name["RAIN-AT"].model, by_name["RAIN-AT"].defense) == ("madry.pt", usual)
     with pytest.raises(ConfigError, match="--table 6 needs --rain"):
         rows(6, Models("plain.pt"))
 
@@ -83,7 +87,7 @@ def test_a_table_is_written_number_by_number_and_goes_on(data, model, rain, tmp_
     assert float(table["CNN-only@colours", "clean"]["ours"]) == 100
     assert float(table["CNN-only@colours", "fgsm"]["ours"]) < 50
     assert table["CNN-only@colours", "fgsm"]["paper"] == "7.4"
-    assert "share 0.1" in table["RAIN@colours", "fgsm"]["setting"]
+    assert "share 0.05" in table["RAIN@colours", "fgsm"]["setting"]  # the paper's, not the file's
     before = {path.name: path.read_bytes() for path in (tmp_path / "cache").iterdir()}
     assert len(before) == 2
     assert run(app, [*given, *kept, *wanted]).exit_code == 0
@@ -116,6 +120,52 @@ def test_networks_are_compared_by_cost(data, model, rain, tmp_path):
     assert float(found["compact:4x1", "latency over bare"]["ours"]) > 1
     assert float(found["bicubic", "thousand weights"]["ours"]) == 0
     assert 0 < float(found["bicubic", "clean"]["ours"]) <= 100
+
+
+def test_flags_stand_beside_a_rows_accuracy_whenever_they_were_found(data, model, rain, tmp_path):
+    given = ["rain", "--table", "5", "--data", str(data), "--model", str(model), "--rain", str(rain), "--row", "RAIN"]
+    kept = ["--cache", str(tmp_path / "cache"), "--results", str(tmp_path), "--device", "cpu"]
+    assert run(app, [*given, *kept, "--attack", "eot-fgsm"]).exit_code == 0
+    assert run(app, [*given, *kept, "--attack", "clean"]).exit_code == 0
+    said = read(tmp_path / "rain" / "table-5.csv")["RAIN@colours", "clean"]["setting"]
+    assert "single noise draw" in said
+    assert "its network was tuned for no classifier, not for tiny" in said
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (["--row", "RIAN"], "--row RIAN: the tables asked for have CNN-only, RAIN"),
+        (["--attack", "rays"], "--attack rays: the tables asked for have clean, fgsm"),
+        (["--madry", "nowhere.pt"], "nowhere.pt"),
+    ],
+)
+def test_wrong_names_are_refused_before_anything_is_attacked(wrong, words, data, model, rain, tmp_path):
+    given = ["rain", "--table", "3", "--data", str(data), "--model", str(model), "--rain", str(rain), *wrong]
+    done = run(app, [*given, "--cache", str(tmp_path / "cache"), "--results", str(tmp_path), "--device", "cpu"])
+    assert isinstance(done.exception, ConfigError | DataError)
+    assert words in str(done.exception)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_frontier_tells_networks_of_one_architecture_apart(data, model, rain, tmp_path):
+    torch.manual_seed(9)
+    other = write_network(tmp_path / "other.pt")
+    given = ["rain", "--data", str(data), "--model", str(model), "--cache", str(tmp_path), "--results", str(tmp_path)]
+    both = [*given, "--frontier", str(rain), "--frontier", str(other), "--device", "cpu"]
+    assert run(app, both).exit_code == 0
+    rows_ = {row for row, _ in read(tmp_path / "rain" / "frontier.csv")}
+    assert len(rows_) == 2
+    assert all(row.startswith("compact:4x1 ") for row in rows_)
+    assert isinstance(run(app, [*both, "--frontier", str(rain)]).exception, ConfigError)
+    smaller = run(app, [*both, "--count", "2"])
+    assert "rests on 6 images, this run on 2" in str(smaller.exception)
+
+
+def test_one_image_has_no_interval(data, model, rain, tmp_path):
+    given = ["rain", "--figure", "6", "--data", str(data), "--model", str(model), "--rain", str(rain), "--count", "1"]
+    assert run(app, [*given, "--results", str(tmp_path), "--device", "cpu"]).exit_code == 0
+    assert read(tmp_path / "rain" / "figure-6.csv")["RAIN", "change, %"]["low"] == ""
 
 
 @pytest.mark.parametrize("wrong", [["--table", "8"], ["--figure", "5"], []])

@@ -111,6 +111,16 @@ def test_a_stopped_run_goes_on_with_what_is_there(images, tmp_path):
     assert not asked
 
 
+def test_records_do_not_depend_on_what_was_attacked_before(images, tmp_path):
+    def attacked(folder, some):
+        model, cache = Defended(Jitter(), Linear()), RecordCache(tmp_path / folder, {})
+        return attack_all(model, some, ZEROS[: len(some)], setting("pgd"), cache=cache)
+
+    fresh = attacked("fresh", images)
+    attacked("used", images[1:3])
+    assert attacked("used", images) == fresh
+
+
 def test_a_block_is_attacked_whole_or_not_at_all(images, tmp_path):
     def attacked(folder, **more):
         model, cache = Defended(Jitter(), Linear()), RecordCache(tmp_path / folder, {})
@@ -202,10 +212,13 @@ def test_adaptive_attacks_are_added_for_randomised_models_alone():
         "fgsm",
         "eot-fgsm",
         "pgd",
+        "eot-pgd",  # of 40 steps, where RAIN's own has ten
         "rays",
         "eot-rays",
         "eot-pgd-2",
     ]
+    same = adaptive([setting("pgd"), setting("cw"), setting("eot-pgd-1"), setting("eot-cw")], randomised, 7)
+    assert [one.name for one in same] == ["pgd", "cw", "eot-cw-sure", "eot-pgd-1", "eot-cw"]
     assert adaptive(asked, randomised, 7)[1].samples == 7
     assert adaptive(asked, Linear(), 7) == asked
 
@@ -226,14 +239,40 @@ def measured(name, fooled, total, **options):
     return Measured(one, (record,) * fooled + (right,) * (total - fooled))
 
 
+def replace_setting(one, **changed):
+    return replace(one, setting=replace(one.setting, **changed))
+
+
+def suites(name, fooled, **changed):
+    """What an attack of the suite left of a hundred images."""
+    return Measured(replace(setting(name), **changed), measured(name, fooled, 100).records)
+
+
+@pytest.mark.parametrize("plain", ["pgd-margin", "pgd", "deepfool"])
+def test_an_adaptive_attack_that_does_less_is_flagged(plain):
+    weak = Measured(setting(plain).averaged(10), measured("weak", 20, 100).records)
+    flags = " ".join(result_flags([suites(plain, 90), weak], randomised=True, repeats=3))
+    assert f"{plain} beats eot-{plain}:" in flags
+
+
+@pytest.mark.parametrize("stops", ["cw", "eot-cw", "eot-cw-sure", "deepfool", "advdrop"])
+def test_an_attack_that_stops_at_the_boundary_is_flagged(stops):
+    whole = suites("eot-pgd-2", 74)
+    flags = " ".join(result_flags([suites(stops, 8), whole], randomised=True, repeats=3))
+    assert f"{stops} stops where it just fools, and eot-pgd-2 at 8/255 leaves less" in flags
+    assert "stops" not in " ".join(result_flags([suites(stops, 80), whole], randomised=True, repeats=3))
+
+
 def test_flags_say_what_misleads():
-    plain, eot = measured("pgd", 90, 100), measured("eot-pgd-2", 20, 100, samples=10)
+    plain, eot = measured("pgd", 90, 100), measured("eot-pgd-2", 20, 100, samples=10, adapts="pgd")
     black = measured("rays", 99, 100, uses="labels")
     flags = " ".join(result_flags([plain, eot, black], randomised=True, repeats=1))
     assert "single noise draw" in flags
     assert "pgd beats eot-pgd-2" in flags
     assert "rays leaves less than pgd at 8/255" in flags
-    assert "no adaptive attack" in " ".join(result_flags([plain], randomised=True, repeats=3))
+    for weak in ([plain], [plain, replace_setting(black, samples=10)], [plain, replace_setting(eot, samples=1)]):
+        assert "no adaptive attack" in " ".join(result_flags(weak, randomised=True, repeats=3))
+    assert "no adaptive" not in " ".join(result_flags([replace_setting(black, samples=10)], randomised=True, repeats=3))
     assert result_flags([plain, measured("rays", 80, 100, uses="labels")], randomised=False, repeats=1) == []
     assert (
         result_flags([measured("pgd", 90, 100), measured("rays", 92, 100, uses="labels")], randomised=False, repeats=1)
@@ -330,9 +369,3 @@ def test_what_decides_a_result_is_in_the_caches_name(tmp_path):
     others += [path(replace(setting("cw"), options={"confidence": 1.0})), path(setting("cw").averaged(2))]
     assert len({path(), *others}) == 7
     assert "initial_const" in setting("cw").described()["options"]
-
-
-def test_a_smallest_change_that_leaves_more_than_a_bounded_one_is_flagged():
-    cw = Measured(replace(setting("cw"), options={}), measured("cw", 20, 100).records)
-    flags = " ".join(result_flags([cw, measured("pgd", 90, 100)], randomised=True, repeats=3))
-    assert "cw has no bound, yet pgd at 8/255 leaves less" in flags

@@ -153,6 +153,11 @@ def test_one_source_of_pictures(folder, changed, words):
         recipe(folder, **changed)
 
 
+def test_an_order_without_super_resolution_is_refused(folder, trained, classifier):
+    with pytest.raises(ValueError, match="--order shift has no super-resolution to tune"):
+        tuning(folder, trained, classifier, order="shift")
+
+
 def test_photographs_have_no_labels_to_aim_at(folder, trained, classifier):
     with pytest.raises(ValueError, match="photographs have no labels"):
         tuning(folder, trained, classifier, data=None, photographs=str(folder / "train"), aim="label")
@@ -180,7 +185,8 @@ def test_a_torn_file_is_refused(trained, tmp_path):
         ("shift@p=0.1", "no setting 'p'; there are share"),
         ("shift@share=much", "share cannot be 'much'"),
         ("shift@share=1", "share is from 0 to below 1"),
-        ("shift@order=up", "no order 'up'"),
+        ("rain:bicubic@order=up", "no order 'up'"),
+        ("shift@order=down-up", "shift has one setting, share"),
     ],
 )
 def test_unknown_defences_are_refused(spec, words):

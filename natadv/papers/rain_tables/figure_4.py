@@ -20,6 +20,8 @@ RADII = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 def draw_figure(request: RainRequest, before: Sequence[Number]) -> tuple[bytes, list[Number]]:
     """Return the curve of the bare classifier as PNG, and its numbers, on the images that it gets right.
 
+    What the scaling to the old energy puts outside [0, 1] is clipped, as a picture is.
+
     Args:
         request: what on.
         before: numbers of the figure as it stands; curves of other data stay.
@@ -38,8 +40,12 @@ def draw_figure(request: RainRequest, before: Sequence[Number]) -> tuple[bytes, 
     name = trial.data.split(" ", maxsplit=1)[0]
     numbers = [number for number in before if number.row != name]
     for radius in RADII:
-        filtered = low_pass(trial.images, radius).clamp(0, 1)
-        right = is_right(victim.model, filtered, trial.labels, batch_size=request.batch_size)
-        rate = Rate(int(right.sum()), len(right))
+        right = [
+            is_right(victim.model, low_pass(some, radius).clamp(0, 1), true, batch_size=request.batch_size)
+            for some, true in zip(
+                trial.images.split(request.batch_size), trial.labels.split(request.batch_size), strict=True
+            )
+        ]
+        rate = Rate(sum(int(part.sum()) for part in right), len(trial.labels))
         numbers.append(percentage(name, f"{radius:g}", rate, paper=None, setting=said))
     return curves(numbers, across="largest frequency left, r", up="accuracy (%)"), numbers

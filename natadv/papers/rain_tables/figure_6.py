@@ -18,6 +18,7 @@ from natadv.data.draw import draw
 from natadv.defenses.defended import Defended
 from natadv.errors import ConfigError
 from natadv.evaluation.cam import last_map
+from natadv.evaluation.rates import Z_95
 from natadv.papers.number import Number
 from natadv.papers.number import setting as described
 from natadv.papers.panels import as_png
@@ -60,10 +61,11 @@ def draw_figure(request: RainRequest, before: Sequence[Number]) -> tuple[bytes, 
         shifts[name] = (attacked - clean).flatten(1).norm(dim=1) / clean.flatten(1).norm(dim=1)
         panels.append((clean.mean(1), (attacked - clean).abs().mean(1)))
     for name, shift in shifts.items():
-        half = 1.96 * float(shift.std()) / len(shift) ** 0.5
         mean = 100 * float(shift.mean())
+        half = 100 * Z_95 * float(shift.std()) / len(shift) ** 0.5 if len(shift) > 1 else None
+        ends = (None, None) if half is None else (mean - half, mean + half)
         said = _said(trial, request, None if name == "CNN-only" else defense.described)
-        row = Number(name, "change, %", mean, mean - 100 * half, mean + 100 * half, len(shift), None, said)
+        row = Number(name, "change, %", mean, *ends, len(shift), None, said)
         numbers.append(row)
     shown = _of_different_classes(labels)
     picked = [(features[shown], change[shown]) for features, change in panels]

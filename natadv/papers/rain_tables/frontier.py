@@ -11,13 +11,13 @@ from torch import Generator
 from natadv.attacks.suite import setting
 from natadv.data.draw import draw
 from natadv.errors import ConfigError
-from natadv.evaluation.latency import alone, behind_rain, medians_in_turn
+from natadv.evaluation.latency import alone, behind_rain, deployed, medians_in_turn
 from natadv.evaluation.robustness import CLEAN_PASSES, attack_all, attack_cache, clean_accuracy
 from natadv.papers.number import Number, percentage
 from natadv.papers.number import setting as described
 from natadv.papers.panels import as_png
 from natadv.papers.rain_tables.tables import RainRequest, Report
-from natadv.training.defenses import open_defense
+from natadv.training.defenses import OpenedDefense, open_defense
 from natadv.training.rain.checkpoint import load_network
 from natadv.training.trial import try_model
 from natadv.training.victim import open_victim
@@ -38,7 +38,7 @@ def draw_frontier(
         runs: of which the medians of the latencies are taken.
 
     Raises:
-        ConfigError: if no network is named, or two have one name.
+        ConfigError: if no network is named, or one twice.
         DataError: if a file is missing or damaged, or classes do not match.
     """
     if not networks:
@@ -48,16 +48,12 @@ def draw_frontier(
     said = {"data": f"{trial.data} ({trial.clean.hits} images)", "model": victim.described, "seed": request.seed}
     image = torch.rand(1, 3, *trial.size, generator=Generator().manual_seed(0))
     bare, numbers = alone(victim.model.cpu(), image), []
-    for spec in networks:
-        defense = open_defense(f"rain:{spec}")
-        row = "bicubic" if spec == "bicubic" else load_network(Path(spec)).name
-        if any(number.row == row for number in numbers):
-            raise ConfigError(f"--frontier {spec}: a second {row}")
+    for row, defense in _named(networks).items():
         upsampler = defense.defense.upsampler  # type: ignore[union-attr]
         bare_s, ours_s = medians_in_turn([bare, behind_rain(victim.model.cpu(), image, upsampler.cpu())], runs)
         how = described(**said, defense=defense.described)
         once = described(**said, defense=defense.described, interval="none", threads="one, ONNX Runtime")
-        weights = sum(weight.numel() for weight in upsampler.parameters())
+        weights = sum(weight.numel() for weight in deployed(upsampler).parameters())
         model = defense.before(victim.model, seed=request.seed).to(request.device)
         clean = clean_accuracy(model, trial.images, trial.labels, passes=CLEAN_PASSES, seed=request.seed)
         numbers += [
@@ -87,6 +83,19 @@ def draw_frontier(
             )
             numbers.append(percentage(row, name, measured.robust, paper=None, setting=how))
     return _picture(numbers), numbers
+
+
+def _named(networks: Sequence[str]) -> dict[str, OpenedDefense]:
+    """Open networks; several of one architecture are told apart by their files' digests."""
+    opened = [("bicubic" if spec == "bicubic" else load_network(Path(spec)), spec) for spec in networks]
+    names = [one if isinstance(one, str) else one.name for one, _ in opened]
+    found: dict[str, OpenedDefense] = {}
+    for (one, spec), name in zip(opened, names, strict=True):
+        row = name if names.count(name) == 1 or isinstance(one, str) else f"{name} {one.digest[:6]}"
+        if row in found:
+            raise ConfigError(f"--frontier {spec}: named twice")
+        found[row] = open_defense(f"rain:{spec}")
+    return found
 
 
 def _picture(numbers: Sequence[Number]) -> bytes:

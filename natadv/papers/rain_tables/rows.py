@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from natadv.errors import ConfigError
 from natadv.training.defenses import NONE
 
+_USUAL = "share=0.05,order=down-shift-up"
+"""The paper's RAIN, whatever a network was tuned with."""
 SHARES = ("0.01", "0.05", "0.1", "0.15")
 
 
@@ -49,6 +51,7 @@ def rows(table: int, models: Models) -> list[Row]:
         ConfigError: if the table is about RAIN and there is none.
     """
     standard, rain = models.standard, f"rain:{models.rain}"
+    usual = f"{rain}@{_USUAL}"
     if table not in (1, 4, 3, 5) and models.rain is None:
         raise ConfigError(f"--table {table} needs --rain")
     bare = Row("CNN-only", standard)
@@ -62,15 +65,15 @@ def rows(table: int, models: Models) -> list[Row]:
     if table == 5:
         return [*_defended(models), *_trained(models)[:1], *_both(models)]
     if table == 6:
-        first = Row("RdmSCS-RdmDU", standard, f"{rain}@order=shift-down-up")
-        last = Row("RdmDU-RdmSCS", standard, f"{rain}@order=down-up-shift")
-        return [bare, first, last, Row("RAIN", standard, rain)]
-    return [Row(f"p={share}", standard, f"{rain}@share={share}") for share in SHARES]
+        first = Row("RdmSCS-RdmDU", standard, f"{rain}@share=0.05,order=shift-down-up")
+        last = Row("RdmDU-RdmSCS", standard, f"{rain}@share=0.05,order=down-up-shift")
+        return [bare, first, last, Row("RAIN", standard, usual)]
+    return [Row(f"p={share}", standard, f"{rain}@share={share},order=down-shift-up") for share in SHARES]
 
 
 def _defended(models: Models) -> list[Row]:
     found = [Row("PixelDef", models.standard, "pixel-deflection"), Row("RandP&R", models.standard, "resize-pad")]
-    return [Row("RAIN", models.standard, f"rain:{models.rain}"), *found] if models.rain else found
+    return [Row("RAIN", models.standard, f"rain:{models.rain}@{_USUAL}"), *found] if models.rain else found
 
 
 def _trained(models: Models) -> list[Row]:
@@ -82,4 +85,4 @@ def _both(models: Models) -> list[Row]:
     if models.madry is None:
         return []
     found = [Row("RandP&R-AT", models.madry, "resize-pad")]
-    return [Row("RAIN-AT", models.madry, f"rain:{models.rain_at}"), *found] if models.rain_at else found
+    return [Row("RAIN-AT", models.madry, f"rain:{models.rain_at}@{_USUAL}"), *found] if models.rain_at else found

@@ -4,7 +4,7 @@ All rows stand on the same images, those that the bare standard classifier gets 
 image by image, so a table that was stopped goes on, and tables share what they have in common.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from natadv.attacks.suite import Setting, setting
 from natadv.data.dataset import Dataset
 from natadv.data.draw import draw
-from natadv.evaluation.flags import result_flags
+from natadv.errors import ConfigError
+from natadv.evaluation.flags import result_flags, vanishing_flag
 from natadv.evaluation.robustness import CLEAN_PASSES, Measured, attack_all, attack_cache, clean_accuracy
 from natadv.papers.number import Number, percentage
 from natadv.papers.number import setting as described
 from natadv.papers.rain import COLUMNS, IMAGENET, STL10
 from natadv.papers.rain_tables.rows import Models, Row, rows
-from natadv.training.defenses import OpenedDefense, open_defense
+from natadv.training.defenses import OpenedDefense, open_defense, tuning_flag
 from natadv.training.trial import Trial, try_model
 from natadv.training.victim import Victim, open_victim, targets_of
 
@@ -74,16 +75,36 @@ def numbers(table: int, request: RainRequest, report: Report) -> Iterator[Number
         if request.only is not None and row.name not in request.only:
             continue
         paper = beside.get(table, {}).get(row.name, {})
-        of = _Row(request, trial, row, "ImageNet" if beside is IMAGENET else "STL-10", paper)
+        work = _Work(request, trial, row, "ImageNet" if beside is IMAGENET else "STL-10", paper)
         for column in COLUMNS[table]:
             if request.columns is None or column in request.columns:
-                yield of.attacked(setting(column), report)
-        if request.columns is None or "clean" in request.columns:
-            yield of.clean()
+                yield work.attacked(setting(column), report)
+        yield work.clean(COLUMNS[table])  # in any case: the row's flags stand beside it
 
 
-class _Row:
-    """One row in work."""
+def check_tables(tables: Sequence[int], request: RainRequest) -> None:
+    """Refuse, before anything is attacked, names that no table has and files that are not there.
+
+    Raises:
+        ConfigError: if there is no such row or column, model or defence.
+        DataError: if a file is missing or damaged.
+    """
+    planned = [row for table in tables for row in rows(table, request.models)]
+    names = dict.fromkeys(row.name for row in planned)
+    columns = dict.fromkeys(("clean", *(column for table in tables for column in COLUMNS[table])))
+    for option, given, there in (("--row", request.only, names), ("--attack", request.columns, columns)):
+        for name in given or ():
+            if name not in there:
+                raise ConfigError(f"{option} {name}: the tables asked for have {', '.join(there)}")
+    wanted = [row for row in planned if request.only is None or row.name in request.only]
+    for model in dict.fromkeys(row.model for row in wanted):
+        open_victim(model, request.device)
+    for defense in dict.fromkeys(row.defense for row in wanted):
+        open_defense(defense)
+
+
+class _Work:
+    """A row in work."""
 
     def __init__(self, request: RainRequest, trial: Trial, row: Row, papers_data: str, paper: dict[str, float]) -> None:
         self._request, self._trial, self._row = request, trial, row
@@ -94,24 +115,37 @@ class _Row:
         self._defense: OpenedDefense = open_defense(row.defense)
         if self._defense.defense is not None:
             self._defense.defense.to(request.device)
-        self._measured: list[Measured] = []
         self._model: nn.Module = self._defense.before(self._victim.model, seed=request.seed)
         data = request.data.name
         self._name = row.name if data.startswith("gtsrb") else f"{row.name}@{data.split(' ', maxsplit=1)[0]}"
 
-    def clean(self) -> Number:
-        passes = CLEAN_PASSES if getattr(self._model, "randomised", False) else 1
+    def clean(self, columns: Sequence[str]) -> Number:
+        """Return the accuracy without an attack; what may mislead in the row, in these columns, stands beside it."""
+        passes = CLEAN_PASSES if self._randomised else 1
         request, trial = self._request, self._trial
         found = clean_accuracy(self._model, trial.images, self._labels, passes=passes, seed=request.seed)
         low, high = found.interval
-        paper, how = self._paper.get("clean"), self._setting(None, passes)
+        paper, how = self._paper.get("clean"), self._setting(None, passes, self._flags(columns))
         return Number(self._name, "clean", 100 * found.value, 100 * low, 100 * high, found.images, paper, how)
 
     def attacked(self, attack: Setting, report: Report) -> Number:
+        """Return the accuracy under an attack."""
+        total = len(self._trial.images)
+        measured = self._measured(
+            attack, slice(None), lambda done: report(f"{attack.name} on {self._name}", done, total)
+        )
+        paper, how = self._paper.get(attack.name), self._setting(measured.setting, 1, ())
+        return percentage(self._name, attack.name, measured.robust, paper=paper, setting=how)
+
+    @property
+    def _randomised(self) -> bool:
+        return bool(getattr(self._model, "randomised", False))
+
+    def _measured(self, attack: Setting, part: slice, report: Callable[[int], None]) -> Measured:
         request, trial = self._request, self._trial
-        if attack.samples and not getattr(self._model, "randomised", False):
+        if attack.samples and not self._randomised:
             attack = replace(attack, samples=0)  # an average over passes that are all alike
-        measured = attack_all(
+        return attack_all(
             self._model,
             trial.images,
             self._labels,
@@ -127,23 +161,23 @@ class _Row:
             ),
             seed=request.seed,
             batch_size=request.batch_size,
-            report=lambda done: report(f"{attack.name} on {self._name}", done, len(trial.images)),
-        )
-        self._measured.append(measured)
-        return percentage(
-            self._name,
-            attack.name,
-            measured.robust,
-            paper=self._paper.get(attack.name),
-            setting=self._setting(attack, 1),
+            part=part,
+            report=report,
         )
 
-    def _flags(self) -> list[str]:
-        """Return what may mislead in the row's attacks; it stands beside the row's clean accuracy."""
-        randomised = bool(getattr(self._model, "randomised", False))
-        return result_flags(self._measured, randomised=randomised, repeats=1) if self._measured else []
+    def _flags(self, columns: Sequence[str]) -> list[str]:
+        """Return what may mislead in all that was measured of the row, now or before."""
+        kept = [self._measured(setting(column), slice(0), lambda done: None) for column in columns]
+        whole = [one for one in kept if one.images == len(self._trial.images)]
+        if not whole:
+            return []
+        flags: list[str | None] = [*result_flags(whole, randomised=self._randomised, repeats=1)]
+        if any(one.setting.uses == "gradients" for one in whole):
+            flags.append(vanishing_flag(self._model, self._trial.images, self._labels, seed=self._request.seed))
+        flags.append(tuning_flag(self._defense, self._victim.described))
+        return [flag for flag in flags if flag]
 
-    def _setting(self, attack: Setting | None, passes: int) -> str:
+    def _setting(self, attack: Setting | None, passes: int, flags: Sequence[str]) -> str:
         trial = self._trial
         budget = None if attack is None or attack.epsilon is None else f"{255 * attack.epsilon:g}/255"
         gone_round = attack is not None and attack.uses == "gradients" and self._defense.defense is not None
@@ -153,7 +187,7 @@ class _Row:
             defense=self._defense.described,
             size=f"{trial.size[1]}x{trial.size[0]} px",
             passes=passes if passes > 1 else None,
-            may_mislead=" / ".join(self._flags()) or None if attack is None else None,
+            may_mislead=" / ".join(flags) or None,
             epsilon=budget,
             averaged=f"{attack.samples} passes a gradient" if attack is not None and attack.samples else None,
             backwards="identity (BPDA)" if gone_round and not self._defense.defense.differentiable else None,

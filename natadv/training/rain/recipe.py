@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from natadv.defenses.rain import Order
 from natadv.models.super_resolution.create import DEFAULT_NETWORK
@@ -83,6 +83,13 @@ class TuningRecipe(PictureRecipe):
     learning_rate: float = Field(1e-3, gt=0)
     steps: int = Field(600, ge=1)
     batch_size: int = Field(32, ge=1)
+
+    @field_validator("order")
+    @classmethod
+    def _has_a_network(cls, order: Order) -> Order:
+        if "up" not in order.split("-"):
+            raise ValueError(f"--order {order} has no super-resolution to tune")
+        return order
 
     @model_validator(mode="after")
     def _labels_are_there(self) -> Self:
