@@ -11,9 +11,14 @@ from torch import Generator
 
 from natadv.evaluation.latency import alone, behind_rain, medians_in_turn
 from natadv.models.classifier import create_classifier
-from natadv.models.super_resolution.create import DEFAULT_NETWORK, EDSR_BASELINE, create_super_resolution
+from natadv.models.super_resolution.create import (
+    DEFAULT_NETWORK,
+    EDSR_BASELINE,
+    PHOTOGRAPH_NETWORK,
+    create_super_resolution,
+)
 
-CASES = ((64, "natadv_slim", 43), (224, "mobilenetv2_100", 1000))
+CASES = ((64, "natadv_slim", 43, DEFAULT_NETWORK), (224, "mobilenetv2_100", 1000, PHOTOGRAPH_NETWORK))
 
 
 def measure(*, runs: int = 60) -> list[dict[str, Any]]:
@@ -22,16 +27,15 @@ def measure(*, runs: int = 60) -> list[dict[str, Any]]:
     Args:
         runs: single images of which the medians are taken; a fifteenth as many where EDSR is among them.
     """
-    return [_row(side, name, classes, runs) for side, name, classes in CASES]
+    return [_row(*case, runs) for case in CASES]
 
 
-def _row(side: int, name: str, classes: int, runs: int) -> dict[str, Any]:
+def _row(side: int, name: str, classes: int, network: str, runs: int) -> dict[str, Any]:
     classifier = create_classifier(name, tuple(map(str, range(classes))), (side, side)).eval()
     batch = torch.rand(1, 3, side, side, generator=Generator().manual_seed(0))
     bare = alone(classifier, batch)
     ours, edsr = (
-        behind_rain(classifier, batch, create_super_resolution(network).eval())
-        for network in (DEFAULT_NETWORK, EDSR_BASELINE)
+        behind_rain(classifier, batch, create_super_resolution(one).eval()) for one in (network, EDSR_BASELINE)
     )
     bare_s, ours_s = medians_in_turn([bare, ours], runs)
     again_s, edsr_s = medians_in_turn([bare, edsr], max(3, runs // 15))
@@ -43,6 +47,6 @@ def _row(side: int, name: str, classes: int, runs: int) -> dict[str, Any]:
         "reference_name": f"{name} alone",
         "unit": "ms an image",
         "better": "lower",
-        "note": f"RAIN with {DEFAULT_NETWORK} at {side} px, one image, ONNX Runtime {ort.__version__}, one thread; "
+        "note": f"RAIN with {network} at {side} px, one image, ONNX Runtime {ort.__version__}, one thread; "
         f"with {EDSR_BASELINE} {edsr_s / again_s:.1f} times the bare one",
     }

@@ -87,7 +87,10 @@ def test_a_stopped_run_ends_as_one_that_was_not(folder, tmp_path, monkeypatch):
 
 def test_a_teacher_is_followed(folder, trained, tmp_path):
     train_super_resolution(recipe(folder, teacher=str(trained)), tmp_path / "pupil")
-    assert load_network(tmp_path / "pupil" / NETWORK).provenance["teacher_sha256"] == load_network(trained).digest
+    pupil = load_network(tmp_path / "pupil" / NETWORK)
+    assert pupil.provenance["teacher_sha256"] == load_network(trained).digest
+    alone = load_network(trained).network.state_dict()
+    assert any(not torch.equal(alone[name], weight) for name, weight in pupil.network.state_dict().items())
 
 
 def test_photographs_train_too_and_small_ones_are_left_out(folder, tmp_path):
@@ -131,6 +134,14 @@ def test_tuning_leaves_batch_statistics_alone(folder, trained, classifier, tmp_p
 def test_photographs_are_labelled_by_the_classifier(folder, trained, classifier, tmp_path):
     given = tuning(folder, trained, classifier, data=None, photographs=str(folder / "train"))
     assert tune_rain(given, tmp_path / "run")["clean"] == 1
+    assert any(
+        not torch.equal(before, after)
+        for before, after in zip(
+            load_network(trained).network.state_dict().values(),
+            load_network(tmp_path / "run" / TUNED).network.state_dict().values(),
+            strict=True,
+        )
+    )
 
 
 def test_distillation_is_zero_where_answers_agree_and_counts_what_is_unlikely_too():

@@ -80,8 +80,8 @@ class TuningRecipe(PictureRecipe):
     order: Order = "down-shift-up"
     per_channel: bool = False
     aim: Literal["answer", "label"] = "answer"
-    learning_rate: float = Field(1e-3, gt=0)
-    steps: int = Field(600, ge=1)
+    learning_rate: float = Field(4e-3, gt=0)
+    steps: int = Field(2000, ge=1)
     batch_size: int = Field(32, ge=1)
 
     @field_validator("order")
