@@ -9,7 +9,7 @@ from torch import Tensor
 
 from natadv.attacks.foreign import BUDGET, keep_what_fools
 from natadv.attacks.outcome import Outcome
-from natadv.attacks.success import Model
+from natadv.attacks.success import Model, climbable_lead
 
 _LAST_STEP = 0.1
 """Of the first step's length."""
@@ -44,15 +44,10 @@ def pgd_margin(
         found = (clean + torch.empty_like(clean).uniform_(-epsilon, epsilon)).clamp(0, 1)
         for length in torch.linspace(first, _LAST_STEP * first, steps).tolist():
             found.requires_grad_()
-            (gradient,) = torch.autograd.grad(_margins(source(found), targets).sum(), found)
+            (gradient,) = torch.autograd.grad(climbable_lead(source(found), targets).sum(), found)
             found = (found.detach() + length * gradient.sign()).clamp(clean - epsilon, clean + epsilon).clamp(0, 1)
         return found
 
     return keep_what_fools(
         craft, model, images, labels, epsilon=epsilon, surrogate=surrogate, seed=seed, batch_size=batch_size
     )
-
-
-def _margins(logits: Tensor, labels: Tensor) -> Tensor:
-    true = labels[:, None]
-    return logits.scatter(1, true, -torch.inf).amax(1) - logits.gather(1, true)[:, 0]

@@ -33,9 +33,13 @@ def lead(scores: Tensor, labels: Tensor) -> Tensor:
     """
     if scores.ndim != 2 or len(scores) != len(labels) or scores.shape[1] < 2:
         raise ValueError(f"expected scores ({len(labels)}, classes), got {tuple(scores.shape)}")
-    scores = scores.detach()
-    true = labels[:, None]
-    ahead = scores.scatter(1, true, -torch.inf).amax(1) - scores.gather(1, true)[:, 0]
+    ahead = climbable_lead(scores.detach(), labels)
     if ahead.isnan().any():
         raise ValueError("the model's scores hold NaN; nothing can be said of its errors")
     return ahead
+
+
+def climbable_lead(scores: Tensor, labels: Tensor) -> Tensor:
+    """Return the same with its gradient, for an attack to climb, and unchecked."""
+    true = labels[:, None]
+    return scores.scatter(1, true, -torch.inf).amax(1) - scores.gather(1, true)[:, 0]

@@ -12,11 +12,11 @@ from natadv.attacks.suite import setting
 from natadv.data.draw import draw
 from natadv.errors import ConfigError
 from natadv.evaluation.latency import alone, behind_rain, deployed, medians_in_turn
-from natadv.evaluation.robustness import CLEAN_PASSES, attack_all, attack_cache, clean_accuracy
+from natadv.evaluation.robustness import CLEAN_PASSES, clean_accuracy
 from natadv.papers.number import Number, percentage
 from natadv.papers.number import setting as described
 from natadv.papers.panels import as_png
-from natadv.papers.rain_tables.tables import RainRequest, Report
+from natadv.papers.rain_tables.tables import RainRequest, Report, attacked
 from natadv.training.defenses import OpenedDefense, open_defense
 from natadv.training.rain.checkpoint import load_network
 from natadv.training.trial import try_model
@@ -62,23 +62,13 @@ def draw_frontier(
             Number(row, "clean", 100 * clean.value, *(100 * end for end in clean.interval), clean.images, None, how),
         ]
         for name in ATTACKS:
-            attack = setting(name)
-            measured = attack_all(
+            measured = attacked(
+                request,
+                setting(name),
                 model,
+                (victim.described, defense.described),
                 trial.images,
                 trial.labels,
-                attack,
-                cache=attack_cache(
-                    request.cache,
-                    victim.described,
-                    defense.described,
-                    attack,
-                    size=trial.size,
-                    seed=request.seed,
-                    batch_size=request.batch_size,
-                ),
-                seed=request.seed,
-                batch_size=request.batch_size,
                 report=lambda done, what=f"{name} on {row}": report(what, done, len(trial.images)),
             )
             numbers.append(percentage(row, name, measured.robust, paper=None, setting=how))

@@ -103,6 +103,35 @@ def check_tables(tables: Sequence[int], request: RainRequest) -> None:
         open_defense(defense)
 
 
+def attacked(
+    request: RainRequest,
+    attack: Setting,
+    model: nn.Module,
+    described: tuple[str, str],
+    images: Tensor,
+    labels: Tensor,
+    *,
+    part: slice = slice(None),
+    report: Callable[[int], None],
+) -> Measured:
+    """Attack images, or return what the request's cache has of that.
+
+    Args:
+        request: its cache, seed and batch size.
+        attack: at its settings.
+        model: a classifier, behind its defence.
+        described: the classifier and the defence, as their files describe them.
+        images: clean, (n, 3, h, w), RGB in [0, 1].
+        labels: true classes, (n,).
+        part: of the blocks, which to do; an empty one takes what is kept and attacks nothing.
+        report: told how many images of these are done.
+    """
+    size = (images.shape[-2], images.shape[-1])
+    chance = {"seed": request.seed, "batch_size": request.batch_size}
+    cache = attack_cache(request.cache, *described, attack, size=size, **chance)
+    return attack_all(model, images, labels, attack, cache=cache, part=part, report=report, **chance)
+
+
 class _Work:
     """A row in work."""
 
@@ -145,25 +174,8 @@ class _Work:
         request, trial = self._request, self._trial
         if attack.samples and not self._randomised:
             attack = replace(attack, samples=0)  # an average over passes that are all alike
-        return attack_all(
-            self._model,
-            trial.images,
-            self._labels,
-            attack,
-            cache=attack_cache(
-                request.cache,
-                self._victim.described,
-                self._defense.described,
-                attack,
-                size=trial.size,
-                seed=request.seed,
-                batch_size=request.batch_size,
-            ),
-            seed=request.seed,
-            batch_size=request.batch_size,
-            part=part,
-            report=report,
-        )
+        described = (self._victim.described, self._defense.described)
+        return attacked(request, attack, self._model, described, trial.images, self._labels, part=part, report=report)
 
     def _flags(self, columns: Sequence[str]) -> list[str]:
         """Return what may mislead in all that was measured of the row, now or before."""
