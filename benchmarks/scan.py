@@ -209,6 +209,7 @@ def _bundle(folder: Path) -> Path:
 
     from edge.bundle import Golden, pack, write_bundle  # noqa: PLC0415
     from edge.manifest import Parity  # noqa: PLC0415
+    from export.graph import DeployedClassifier  # noqa: PLC0415
     from export.onnx import OPSET, to_onnx  # noqa: PLC0415
     from natadv.models.classifier import DEFAULT_MODEL, create_classifier  # noqa: PLC0415
 
@@ -219,7 +220,7 @@ def _bundle(folder: Path) -> Path:
     with torch.no_grad():
         logits = classifier(torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255).numpy()
     bundle = pack(
-        to_onnx(classifier, labels=LABELS, input_size=size),
+        to_onnx(DeployedClassifier(classifier), labels=LABELS, input_size=size),
         Golden(frames, logits),
         labels=LABELS,
         input_size=size,

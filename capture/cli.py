@@ -97,11 +97,14 @@ def scan(
     from capture.outcome import first_frame_share
     from capture.scan import HITS, known_scan, scan_session
     from edge.classifier import Classifier
+    from edge.noise import SEED_BYTES
 
     archive = open_archive(session)
     command = shlex.join(["natadv", *sys.argv[1:]])
     # The scan gives each core a clip of its own: a thread per run of the model is what is left for it.
-    with Classifier(bundle, device=device, allow_cpu=allow_cpu, threads=1) as classifier, _scan_progress() as progress:
+    # And a randomised model's noise is the same in every scan, so that the same clips have the same hits.
+    opened = Classifier(bundle, device=device, allow_cpu=allow_cpu, threads=1, noise_seed=bytes(SEED_BYTES))
+    with opened as classifier, _scan_progress() as progress:
         known = None if force or verify else known_scan(archive, classifier.digest, hits_per_clip)
         if known:
             typer.echo("scanned before with this model: the figures of then; --force scans again", err=True)

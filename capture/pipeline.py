@@ -6,6 +6,7 @@ threads run meanwhile, so that one clip's model overlaps the next one's decoder,
 (docs/decisions/0005-scan-pipeline.md has the measurements).
 """
 
+import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -37,8 +38,11 @@ class Model(Protocol):
     provider: str
     manifest: Any
 
-    def probabilities(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the softmax probabilities, (n, classes), of frames uint8 (n, h, w, 3) at the model's size."""
+    def probabilities(self, frames: NDArray[np.uint8], numbers: Sequence[int] | None = None) -> NDArray[np.float32]:
+        """Return the softmax probabilities, (n, classes), of frames uint8 (n, h, w, 3) at the model's size.
+
+        A randomised model sees each with the noise of its number.
+        """
         ...
 
 
@@ -102,20 +106,26 @@ class Pipeline:
         inputs = np.empty((self._batch, *size, 3), np.uint8)
         frames: list[Image] = []
         start = 0
+        first_number = _first_number(clip)
         for frame in clip.images(threads=threads, window=window):
             # Cut out at once, while the decoded frame is in the processor's cache.
             inputs[len(frames)] = geometry.rectify(frame, size)
             frames.append(frame)
             if len(frames) == self._batch:
-                yield Batch(start, frames, geometry, self._classify(inputs))
+                yield Batch(start, frames, geometry, self._classify(inputs, first_number + start))
                 start += len(frames)
                 frames = []
         if frames:
-            yield Batch(start, frames, geometry, self._classify(inputs[: len(frames)]))
+            yield Batch(start, frames, geometry, self._classify(inputs[: len(frames)], first_number + start))
 
-    def _classify(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _classify(self, inputs: NDArray[np.uint8], first_number: int) -> NDArray[np.float32]:
         with self._turn:
-            return self._model.probabilities(inputs)
+            return self._model.probabilities(inputs, range(first_number, first_number + len(inputs)))
+
+
+def _first_number(clip: Clip) -> int:
+    """Return the noise number of a clip's first frame, by its name: no matter which core reads which clip when."""
+    return int.from_bytes(hashlib.sha256(clip.folder.name.encode()).digest()[:8], "big") << 32
 
 
 def cores() -> int:

@@ -1,8 +1,9 @@
 """Bundle: a model and all that a device must know of it, in one folder that is verified before it runs.
 
-    model.onnx      `frames` uint8 (n, h, w, 3) RGB in; `probabilities` and `logits` float32 (n, classes) out
+    model.onnx      `frames` uint8 (n, h, w, 3) RGB in, and chance where it takes some (`RainNoise`);
+                    `probabilities` and `logits` float32 (n, classes) out
     manifest.json   Manifest: digests, labels, input size, what it was made from, how good it is
-    golden.npz      input frames and the original model's logits, which the device replays at its start
+    golden.npz      input frames, chance, and the original model's logits, which the device replays at its start
 
 The bytes that are hashed are the bytes that are returned: no file is read twice, so nobody can exchange it in
 between. The digests find damage and mix-ups; who made a bundle is a signature's to say, not theirs.
@@ -12,16 +13,16 @@ import io
 import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from edge.manifest import FORMAT, InputSize, Manifest, Parity, first_problem, parse_manifest, sha256
+from edge.manifest import FORMAT, INPUT, InputSize, Manifest, Parity, RainNoise, first_problem, parse_manifest, sha256
 from edge.selfcontained import has_external_data
 from natadv.durable import file_error, new_folder
 from natadv.errors import BundleError, ConfigError
@@ -33,10 +34,22 @@ GOLDEN: Final = "golden.npz"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Golden:
-    """Input frames, uint8 RGB (n, h, w, 3), and the original model's logits of them, float32 (n, classes)."""
+    """What the original model said of some frames.
+
+    Attributes:
+        frames: uint8 RGB (n, h, w, 3).
+        logits: float32 (n, classes).
+        noise: int32 arrays by the input that they were given to; none for a model that takes no chance.
+    """
 
     frames: NDArray[np.uint8]
     logits: NDArray[np.float32]
+    noise: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
+
+    @property
+    def feed(self) -> dict[str, NDArray[Any]]:
+        """All inputs by name."""
+        return {INPUT: self.frames, **self.noise}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +74,8 @@ def pack(
     metrics: Mapping[str, float],
     accuracy_data: str | None,
     versions: Mapping[str, str],
+    noise: RainNoise | None = None,
+    rain_sha256: str | None = None,
 ) -> Bundle:
     """Make a bundle of a model and what is known of it; `Manifest` describes the arguments.
 
@@ -73,11 +88,13 @@ def pack(
             model_sha256=sha256(model_bytes),
             golden_sha256=sha256(_golden_to_bytes(golden)),
             checkpoint_sha256=checkpoint_sha256,
+            rain_sha256=rain_sha256,
             manifest_sha256="",
             created=datetime.now(UTC).replace(microsecond=0),
             model_name=model_name,
             labels=tuple(labels),
             input=InputSize(height=input_size[0], width=input_size[1]),
+            noise=noise,
             opset=opset,
             parity=parity,
             metrics=dict(metrics),
@@ -177,6 +194,12 @@ def _check_parts(bundle: Bundle, where: Path | str) -> None:
         raise BundleError(f"{where}: {count} labels, golden logits are {logits.dtype} {logits.shape}")
     if not 0 < len(frames) == len(logits) or not np.isfinite(logits).all():
         raise BundleError(f"{where}: {len(frames)} golden frames do not fit {len(logits)} finite rows of logits")
+    expected = {
+        name: (len(frames), *shape) for name, shape in (manifest.noise.shapes if manifest.noise else {}).items()
+    }
+    found = {name: values.shape for name, values in golden.noise.items() if values.dtype == np.int32}
+    if found != expected or len(found) != len(golden.noise):
+        raise BundleError(f"{where}: golden noise is int32 {found}, the model takes {expected}")
     try:
         outside = has_external_data(bundle.model_bytes)
     except ValueError as error:
@@ -187,14 +210,16 @@ def _check_parts(bundle: Bundle, where: Path | str) -> None:
 
 def _golden_to_bytes(golden: Golden) -> bytes:
     buffer = io.BytesIO()
-    np.savez(buffer, frames=golden.frames, logits=golden.logits)  # its dates are fixed: same arrays, same bytes
+    arrays: dict[str, Any] = {"frames": golden.frames, "logits": golden.logits, **golden.noise}
+    np.savez(buffer, **arrays)  # its dates are fixed: same arrays, same bytes
     return buffer.getvalue()
 
 
 def _golden_from_bytes(data: bytes, path: Path) -> Golden:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            return Golden(arrays["frames"], arrays["logits"])
+            noise = {name: arrays[name] for name in arrays.files if name not in ("frames", "logits")}
+            return Golden(arrays["frames"], arrays["logits"], noise)
     except (ValueError, KeyError, OSError, zipfile.BadZipFile, EOFError) as error:
         raise BundleError(f"{path}: holds no golden frames and logits ({error})") from error
 

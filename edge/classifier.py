@@ -1,6 +1,6 @@
 """Classifier: a verified bundle, running on a device that proved it computes the same as its original."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edge import tensorrt
 from edge.bundle import MODEL, Bundle, read_bundle
 from edge.manifest import INPUT, OUTPUTS
+from edge.noise import NoiseStream
 from edge.prediction import Prediction
 from edge.runtime import PROVIDERS, Device, load_runtime, one_line, open_session
 from natadv.errors import BundleError, DeviceError
@@ -32,6 +33,7 @@ class Classifier:
         input_size: (height, width) of the model's input.
         digest: SHA-256 of `model.onnx` in hex.
         provider: what the model runs on, as the runtime said when asked, as "CUDAExecutionProvider".
+        noise: where a randomised model's chance comes from; None for any other.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Classifier:
         device: Device = "auto",
         allow_cpu: bool = False,
         threads: int | None = None,
+        noise_seed: bytes | None = None,
         runtime: Any = None,
     ) -> None:
         """Verify a bundle, open it on a device, and replay its golden frames.
@@ -50,6 +53,8 @@ class Classifier:
             device: "auto" takes TensorRT, else CUDA, else the CPU where the runtime is a CPU build.
             allow_cpu: run on the CPU where the GPU cannot be had, instead of raising.
             threads: CPU threads of one run; None leaves it to the runtime.
+            noise_seed: 32 bytes that a randomised model's chance follows from, to replay a run; by default fresh ones
+                of the operating system, as a defence needs.
             runtime: stands in for the module onnxruntime in tests.
 
         Raises:
@@ -66,11 +71,13 @@ class Classifier:
             runtime or load_runtime(),
             bundle.model_bytes,
             digest=self.digest,
-            input_size=self.input_size,
+            shapes=bundle.manifest.input_shapes,
             device=device,
             allow_cpu=allow_cpu,
             threads=threads,
         )
+        noise = bundle.manifest.noise
+        self.noise = None if noise is None else NoiseStream(noise, noise_seed)
         self._max_batch = tensorrt.MAX_BATCH if self.provider == PROVIDERS["tensorrt"] else None
         try:
             _check_interface(self._session, bundle, bundle_folder / MODEL)
@@ -79,17 +86,19 @@ class Classifier:
             self.close()
             raise
 
-    def probabilities(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def probabilities(self, frames: NDArray[np.uint8], numbers: Sequence[int] | None = None) -> NDArray[np.float32]:
         """Return the softmax probabilities, (n, classes), of frames at the model's own size.
 
         Args:
             frames: uint8 RGB, (n, h, w, 3); n may be 0.
+            numbers: of the noise that each frame is seen with; by default such as were never used. Only a randomised
+                model looks at them.
 
         Raises:
             ValueError: if they are of another type or shape, or the classifier is closed.
             DeviceError: if the device fails.
         """
-        return self._run(frames)[0]
+        return self._run(frames, self._chance(len(frames), numbers)[1])[0]
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
         """Return a prediction for each image, uint8 RGB (h, w, 3) of any size; they are resized by `resize`.
@@ -104,9 +113,10 @@ class Classifier:
                 raise ValueError(f"expected an image, uint8 (h, w, 3), got {image.dtype} {image.shape}")
             frames[place] = resize(image, self.input_size)
         predictions = []
-        for row in self.probabilities(frames):
+        numbers, chance = self._chance(len(frames), None)
+        for row, number in zip(self._run(frames, chance)[0], numbers, strict=True):
             index = int(row.argmax())
-            predictions.append(Prediction(self.labels[index], index, float(row[index]), row))
+            predictions.append(Prediction(self.labels[index], index, float(row[index]), row, number))
         return predictions
 
     def close(self) -> None:
@@ -121,7 +131,21 @@ class Classifier:
     ) -> None:
         self.close()
 
-    def _run(self, frames: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _chance(
+        self, count: int, numbers: Sequence[int] | None
+    ) -> tuple[Sequence[int | None], dict[str, NDArray[np.int32]]]:
+        """Return the numbers of the noise of so many frames, and that noise."""
+        if self.noise is None:
+            return [None] * count, {}
+        if numbers is None:
+            numbers = self.noise.fresh(count)
+        if len(numbers) != count:
+            raise ValueError(f"expected a noise number for each of {count} frames, got {len(numbers)}")
+        return numbers, self.noise.at(numbers)
+
+    def _run(
+        self, frames: NDArray[np.uint8], chance: Mapping[str, NDArray[np.int32]]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return (probabilities, logits), each (n, classes)."""
         if self._session is None:
             raise ValueError("expected an open classifier, this one is closed")
@@ -132,11 +156,14 @@ class Classifier:
         step = self._max_batch or max(1, len(frames))
         parts = []
         for start in range(0, len(frames), step):
-            batch = np.ascontiguousarray(frames[start : start + step])
+            stop = start + step
+            feed: dict[str, NDArray[Any]] = {INPUT: np.ascontiguousarray(frames[start:stop])}
+            feed |= {name: values[start:stop] for name, values in chance.items()}
             try:
-                parts.append(self._session.run(OUTPUTS, {INPUT: batch}))
+                parts.append(self._session.run(OUTPUTS, feed))
             except Exception as error:  # the runtime's errors share no base of their own
-                raise DeviceError(f"{self.provider}: failed on a batch of {len(batch)}: {one_line(error)}") from error
+                count = len(feed[INPUT])
+                raise DeviceError(f"{self.provider}: failed on a batch of {count}: {one_line(error)}") from error
         if not parts:
             nothing = np.empty((0, len(self.labels)), np.float32)
             return nothing, nothing
@@ -147,7 +174,7 @@ class Classifier:
     def _replay(self, bundle: Bundle, folder: Path) -> None:
         """Compare this device's answers to the golden frames with the original model's."""
         golden = bundle.golden
-        probabilities, logits = self._run(golden.frames)
+        probabilities, logits = self._run(golden.frames, golden.noise)
         tolerance = TOLERANCE.get(self.provider, 1e-3) * max(1.0, float(np.abs(golden.logits).max()))
         difference = float(np.abs(logits - golden.logits).max())
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -168,13 +195,20 @@ def _check_interface(session: Any, bundle: Bundle, path: Path) -> None:
     manifest = bundle.manifest
     height, width = manifest.input_size
     inputs = {item.name: (item.type, list(item.shape[1:])) for item in session.get_inputs()}
-    if inputs != {INPUT: ("tensor(uint8)", [height, width, 3])}:
+    if inputs.get(INPUT) != ("tensor(uint8)", [height, width, 3]):
         raise BundleError(
             f"{path}: takes {inputs}, its manifest says {INPUT} uint8 (n, {height}, {width}, 3);"
             " export the model at this size"
         )
-    if not isinstance(session.get_inputs()[0].shape[0], str):
-        raise BundleError(f"{path}: takes batches of {session.get_inputs()[0].shape[0]} alone; export it again")
+    expected = {
+        name: ("tensor(uint8)" if name == INPUT else "tensor(int32)", list(shape))
+        for name, shape in manifest.input_shapes.items()
+    }
+    if inputs != expected:
+        raise BundleError(f"{path}: takes {inputs}, its manifest says {expected}; export the model again")
+    for item in session.get_inputs():
+        if not isinstance(item.shape[0], str):
+            raise BundleError(f"{path}: takes batches of {item.shape[0]} alone; export it again")
     outputs = {item.name: (item.type, list(item.shape[1:])) for item in session.get_outputs()}
     for name in OUTPUTS:
         if outputs.get(name) != ("tensor(float)", [len(manifest.labels)]):

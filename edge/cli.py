@@ -30,6 +30,10 @@ def run(
     ] = "auto",
     allow_cpu: Annotated[bool, typer.Option("--allow-cpu", help="Run on the CPU where the GPU cannot be had.")] = False,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads of the model.")] = None,
+    noise_seed: Annotated[
+        str | None,
+        typer.Option("--noise-seed", help="Of a randomised model, in hex, as a run says it: replays that run's noise."),
+    ] = None,
     images: Annotated[
         Path | None,
         typer.Option(
@@ -47,6 +51,7 @@ def run(
 
     Ends with the source, after --seconds, or on SIGINT or SIGTERM, with a summary on standard error.
     """
+    from edge.noise import seed_from_hex
     from edge.session import run_session
     from edge.source import SourceOptions
 
@@ -57,6 +62,7 @@ def run(
         device=device,
         allow_cpu=allow_cpu,
         threads=threads,
+        noise_seed=None if noise_seed is None else seed_from_hex(noise_seed),
         seconds=seconds,
         video=video,
         overwrite=overwrite,

@@ -21,8 +21,10 @@ from pydantic import (
 
 from natadv.errors import BundleError
 
-FORMAT: Final = "natadv-bundle/1"
+FORMAT: Final = "natadv-bundle/2"
 INPUT: Final = "frames"
+PICK: Final = "pick"
+SHIFT: Final = "shift"
 OUTPUTS: Final = ("probabilities", "logits")
 OPSETS: Final = range(18, 21)  # newer ones have moved models from CUDA to the CPU without a word
 
@@ -54,26 +56,65 @@ class Parity(_Frozen):
     tolerance: FiniteFloat = Field(gt=0)
 
 
+class RainNoise(_Frozen):
+    """What chance a model with RAIN takes as inputs beside its frames, so that a pass can be replayed.
+
+    Attributes:
+        draws: passes that the model averages for a frame, each with chance of its own.
+        pick: shape of the input `pick`, int32 (n, *pick), values 0..3, each as likely; None: the model has none.
+        reach: of the input `shift`, int32 (n, 2 * draws), pairs of pixels down and right: the whole numbers nearest to
+            U(-reach, reach); None: the model has none.
+    """
+
+    draws: int = Field(ge=1)
+    pick: Annotated[tuple[int, int, int], Field(strict=False)] | None
+    reach: Annotated[tuple[FiniteFloat, FiniteFloat], Field(strict=False)] | None
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        if self.pick is None and self.reach is None:
+            raise ValueError("noise of no kind")
+        if self.pick is not None and (min(self.pick) < 1 or self.pick[0] not in (self.draws, 3 * self.draws)):
+            raise ValueError(f"a pick of {self.pick} for {self.draws} draws")
+        if self.reach is not None and min(self.reach) < 0:
+            raise ValueError(f"a reach of {self.reach}")
+        return self
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The inputs by name, each with its shape for one frame."""
+        found: dict[str, tuple[int, ...]] = {}
+        if self.pick is not None:
+            found[PICK] = self.pick
+        if self.reach is not None:
+            found[SHIFT] = (2 * self.draws,)
+        return found
+
+
 class Manifest(_Frozen):
     """What `manifest.json` says; digests are SHA-256 in hex.
 
     Attributes:
         manifest_sha256: of this manifest as written, with this one value empty.
         model_name: the architecture, as timm or the training names it.
+        rain_sha256: of the file of RAIN's network, where RAIN is before the classifier.
+        noise: the chance that the model takes as inputs; None: it takes none.
         metrics: shares are 0..1; `accuracy` is the exported model's own, on `accuracy_images` images.
         accuracy_data: the data set and part that `accuracy` was measured on, if it was.
         versions: of the packages that made the bundle.
     """
 
-    format: Literal["natadv-bundle/1"]
+    format: Literal["natadv-bundle/2"]
     model_sha256: _Digest
     golden_sha256: _Digest
     checkpoint_sha256: _Digest
+    rain_sha256: _Digest | None
     manifest_sha256: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
     created: Annotated[AwareDatetime, Field(strict=False)]
     model_name: str
     labels: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
     input: InputSize
+    noise: RainNoise | None
     opset: int = Field(ge=OPSETS.start, lt=OPSETS.stop)
     parity: Parity
     metrics: dict[str, FiniteFloat]
@@ -90,6 +131,11 @@ class Manifest(_Frozen):
     def input_size(self) -> tuple[int, int]:
         """(height, width) of the model's input."""
         return self.input.height, self.input.width
+
+    @property
+    def input_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The model's inputs by name, each with its shape for one frame."""
+        return {INPUT: (*self.input_size, 3)} | (self.noise.shapes if self.noise else {})
 
     @property
     def labels_json(self) -> str:

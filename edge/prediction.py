@@ -15,9 +15,11 @@ class Prediction:
         index: its place in the bundle's list of labels.
         confidence: its softmax probability, 0..1.
         probabilities: of all classes, float32 (classes,).
+        noise: number of the noise that a randomised model saw it with, as `edge.noise` counts; None for any other.
     """
 
     label: str
     index: int
     confidence: float
     probabilities: NDArray[np.float32]
+    noise: int | None = None

@@ -7,7 +7,7 @@ the CPU is taken only where it was asked for, where nothing else is installed, o
 
 import contextlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, Literal
@@ -51,7 +51,7 @@ def open_session(
     model: bytes,
     *,
     digest: str,
-    input_size: tuple[int, int],
+    shapes: Mapping[str, tuple[int, ...]],
     device: Device = "auto",
     allow_cpu: bool = False,
     threads: int | None = None,
@@ -64,7 +64,7 @@ def open_session(
         runtime: the module onnxruntime, or a test's.
         model: bytes of a verified model.
         digest: their SHA-256 in hex.
-        input_size: (height, width) of its input.
+        shapes: of its inputs by name, each for one frame.
         device: what to run on.
         allow_cpu: run on the CPU where the GPU cannot be had, instead of raising.
         threads: CPU threads of one run; None leaves it to the runtime.
@@ -87,7 +87,7 @@ def open_session(
         def open_on(name: str = name) -> Any:
             chain: list[Any] = [PROVIDERS["cuda"], _CPU]
             if name == "tensorrt":
-                chain.insert(0, (PROVIDERS[name], tensorrt.options(digest, input_size, runtime.__version__)))
+                chain.insert(0, (PROVIDERS[name], tensorrt.options(digest, shapes, runtime.__version__)))
             return _session(runtime, model, chain, threads)
 
         session, reason = _try(runtime, PROVIDERS[name], open_on)

@@ -28,6 +28,7 @@ def run_session(
     device: Device = "auto",
     allow_cpu: bool = False,
     threads: int | None = None,
+    noise_seed: bytes | None = None,
     seconds: float | None = None,
     video: Path | None = None,
     overwrite: bool = False,
@@ -44,10 +45,13 @@ def run_session(
         sinks: list[Sink] = [JsonLines(sys.stdout)]
         if video is not None:
             sinks.append(opened.enter_context(AnnotatedVideo(video, overwrite=overwrite)))
-        classifier = opened.enter_context(Classifier(bundle, device=device, allow_cpu=allow_cpu, threads=threads))
+        classifier = opened.enter_context(
+            Classifier(bundle, device=device, allow_cpu=allow_cpu, threads=threads, noise_seed=noise_seed)
+        )
         source = opened.enter_context(open_source(source_name, options))
         stop = opened.enter_context(stop_on_signal())
-        sys.stderr.write(f"{bundle}: {len(classifier.labels)} labels, on {classifier.provider}\n")
+        noise = f", noise seed {classifier.noise.seed}" if classifier.noise else ""
+        sys.stderr.write(f"{bundle}: {len(classifier.labels)} labels, on {classifier.provider}{noise}\n")
         summary = run(source, classifier, sinks, stop=stop, seconds=seconds, every=options.fast)
     if not summary.seen and seconds is None:
         raise ConfigError(f"source {source_name}: gave no frame")

@@ -51,7 +51,8 @@ class JsonLines:
     def write(self, observation: Observation) -> None:
         """Write a line with the keys index, timestamp_s, label, confidence, latency_ms, age_ms, fps.
 
-        `truth` is added where the source knows what the frame shows.
+        `truth` is added where the source knows what the frame shows, `noise` where the model is randomised: the number
+        by which its pass can be replayed.
 
         Raises:
             BrokenPipeError: if nobody listens any more.
@@ -70,6 +71,8 @@ class JsonLines:
         }
         if observation.shot.label is not None:
             line["truth"] = observation.shot.label
+        if prediction.noise is not None:
+            line["noise"] = prediction.noise
         try:
             self._stream.write(json.dumps(line, ensure_ascii=False) + "\n")
             self._stream.flush()

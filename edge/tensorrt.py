@@ -9,23 +9,27 @@ import hashlib
 import os
 import re
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 MAX_BATCH: Final = 64  # the engine is built for 1 to this many frames; `Classifier` cuts larger batches
 
 
-def options(digest: str, input_size: tuple[int, int], runtime_version: str) -> dict[str, str]:
-    """Return the provider options for a model with the input `frames`, uint8 (n, h, w, 3)."""
+def options(digest: str, shapes: Mapping[str, tuple[int, ...]], runtime_version: str) -> dict[str, str]:
+    """Return the provider options for a model with these inputs, each with its shape for one frame."""
     folder = cache_folder(digest, gpu_name(), runtime_version)
     folder.mkdir(parents=True, exist_ok=True)
-    shape = f"{input_size[0]}x{input_size[1]}x3"
+
+    def profile(frames: int) -> str:
+        return ",".join(f"{name}:{'x'.join(map(str, (frames, *shape)))}" for name, shape in shapes.items())
+
     return {
         "trt_engine_cache_enable": "True",
         "trt_engine_cache_path": str(folder),
-        "trt_profile_min_shapes": f"frames:1x{shape}",
-        "trt_profile_opt_shapes": f"frames:1x{shape}",
-        "trt_profile_max_shapes": f"frames:{MAX_BATCH}x{shape}",
+        "trt_profile_min_shapes": profile(1),
+        "trt_profile_opt_shapes": profile(1),
+        "trt_profile_max_shapes": profile(MAX_BATCH),
     }
 
 

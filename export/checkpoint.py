@@ -12,13 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.bundle import Bundle, Golden, check_name, pack, write_bundle
-from edge.manifest import INPUT
+from edge.manifest import INPUT, RainNoise
 from export.frames import batches, noise_frames, pick, targets_in
+from export.graph import DeployedClassifier
 from export.onnx import OPSET, to_onnx
-from export.parity import TOLERANCE, compare, open_cpu
+from export.parity import TOLERANCE, compare, open_cpu, steady_noise
 from natadv.data.dataset import Dataset
+from natadv.defenses.rain import Rain
+from natadv.errors import ConfigError
 from natadv.evaluation.rates import Rate
 from natadv.training.checkpoint import LoadedClassifier
+from natadv.training.rain.checkpoint import LoadedNetwork
 
 GOLDEN_COUNT: Final = 8
 PARITY_COUNT: Final = 256
@@ -39,6 +43,8 @@ def export_classifier(
     folder: Path,
     *,
     dataset: Dataset | None = None,
+    rain: LoadedNetwork | None = None,
+    draws: int = 1,
     opset: int = OPSET,
     tolerance: float = TOLERANCE,
     overwrite: bool = False,
@@ -52,37 +58,51 @@ def export_classifier(
         loaded: the classifier with its labels and input size.
         folder: name of the bundle.
         dataset: its labels must be among the classifier's.
+        rain: RAIN's network, to put RAIN before the classifier.
+        draws: passes through RAIN that are averaged for a frame.
         opset: of the model, 18 to 20.
         tolerance: largest difference of a logit that passes.
         overwrite: replace a bundle of that name.
 
     Raises:
         BundleError: if it cannot be exported, or differs from the original.
-        ConfigError: if the data has a label that the model lacks, or the name is taken.
+        ConfigError: if the data has a label that the model lacks, the name is taken, or RAIN was tuned for another
+            classifier.
         ResourceError: if the disk is full.
     """
     check_name(folder, overwrite=overwrite)
+    before = None if rain is None else _tuned_for(rain, loaded)
     places = None if dataset is None else targets_in(dataset, loaded.labels)
     size = loaded.input_size
+    deployed = DeployedClassifier(loaded.model, rain=before, input_size=size, draws=draws)
+    sources = {"model_name": loaded.model_name, "checkpoint_sha256": loaded.digest}
+    if rain is not None:
+        sources |= {"rain_name": rain.name, "rain_sha256": rain.digest}
     model_bytes = to_onnx(
-        loaded.model,
+        deployed,
         labels=loaded.labels,
         input_size=size,
         opset=opset,
-        metadata={"model_name": loaded.model_name, "checkpoint_sha256": loaded.digest},
+        metadata=sources,
     )
     rng = np.random.default_rng(0)  # the same golden frames for the same model and data
     frames = noise_frames(2 * GOLDEN_COUNT, size, rng)
     if dataset is not None:
         frames = np.concatenate([pick(dataset, PARITY_COUNT, rng).images(size), frames])
     parts = np.array_split(frames, math.ceil(len(frames) / _BATCH))
-    comparison = compare(loaded.model, model_bytes, parts, tolerance=tolerance)
+    comparison = compare(deployed, model_bytes, parts, tolerance=tolerance)
     # Real images come first; with enough of them the golden frames are real images alone.
     chosen = np.linspace(0, max(GOLDEN_COUNT, len(frames) - 2 * GOLDEN_COUNT) - 1, GOLDEN_COUNT).astype(int)
-    accuracy = None if dataset is None or places is None else measure(model_bytes, dataset, places, size)
+    accuracy = (
+        None if dataset is None or places is None else measure(model_bytes, dataset, places, size, deployed.noise)
+    )
     bundle = pack(
         model_bytes,
-        Golden(frames[chosen], comparison.logits[chosen]),
+        Golden(
+            frames[chosen],
+            comparison.logits[chosen],
+            {name: values[chosen] for name, values in comparison.noise.items()},
+        ),
         labels=loaded.labels,
         input_size=size,
         opset=opset,
@@ -92,25 +112,45 @@ def export_classifier(
         metrics=_metrics(loaded.metrics, accuracy),
         accuracy_data=None if dataset is None else f"{dataset.name} {dataset.split}",
         versions=versions(),
+        noise=deployed.noise,
+        rain_sha256=None if rain is None else rain.digest,
     )
     write_bundle(folder, bundle, overwrite=overwrite)
     return Exported(bundle, accuracy)
 
 
-def measure(model_bytes: bytes, dataset: Dataset, places: NDArray[np.int64], size: tuple[int, int]) -> Rate:
-    """Return how many images of a data set the exported model gets right.
+def measure(
+    model_bytes: bytes,
+    dataset: Dataset,
+    places: NDArray[np.int64],
+    size: tuple[int, int],
+    noise: RainNoise | None = None,
+) -> Rate:
+    """Return how many images of a data set the exported model gets right, each seen once.
 
     Args:
         model_bytes: the exported model.
         dataset: labelled images.
         places: the model's class index for each of the data set's, as from `targets_in`.
         size: (height, width) of the model's input.
+        noise: what it takes beside the frames.
     """
-    session, right = open_cpu(model_bytes), 0
+    session, stream, right, count = open_cpu(model_bytes), steady_noise(noise), 0, 0
     for frames, targets in batches(dataset, size):
-        (probabilities,) = session.run(["probabilities"], {INPUT: frames})
+        (probabilities,) = session.run(["probabilities"], {INPUT: frames, **stream(count, len(frames))})
         right += int((probabilities.argmax(axis=1) == places[targets]).sum())
+        count += len(frames)
     return Rate(right, len(dataset))
+
+
+def _tuned_for(network: LoadedNetwork, loaded: LoadedClassifier) -> Rain:
+    """Return RAIN as it was tuned, for this very classifier: before another one it loses accuracy unmeasured."""
+    tuned_for = network.provenance.get("classifier")
+    if tuned_for is None:
+        raise ConfigError("--rain: this network was tuned for no classifier; tune it with `natadv train rain`")
+    if loaded.digest[:12] not in tuned_for:
+        raise ConfigError(f"--rain: this network was tuned for {tuned_for}, not for sha256 {loaded.digest[:12]}")
+    return network.rain()
 
 
 def versions() -> dict[str, str]:

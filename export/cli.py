@@ -47,6 +47,12 @@ def write(
     ] = None,
     split: Annotated[Literal["train", "test"], typer.Option("--split", help="Part of the data.")] = "test",
     root: Annotated[Path, typer.Option("--root", help="Where named data sets lie unpacked.")] = Path("data"),
+    rain: Annotated[
+        Path | None, typer.Option("--rain", help="rain.pt tuned for this classifier: export it behind RAIN.")
+    ] = None,
+    draws: Annotated[
+        int, typer.Option("--draws", min=1, help="Passes through RAIN that are averaged for a frame.")
+    ] = 1,
     opset: Annotated[int, typer.Option("--opset", min=18, max=20, help="ONNX operator set.")] = 18,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a bundle of that name.")] = False,
 ) -> None:
@@ -56,10 +62,22 @@ def write(
     """
     from export.checkpoint import export_classifier  # torch takes seconds; --help does not wait
     from natadv.data.load import load_dataset
+    from natadv.errors import ConfigError
     from natadv.training.checkpoint import load_classifier
+    from natadv.training.rain.checkpoint import load_network
 
+    if rain is None and draws > 1:
+        raise ConfigError("--draws is of --rain: without it every pass is the same")
     dataset = None if data is None else load_dataset(data, split, root=root)
-    done = export_classifier(load_classifier(checkpoint), out, dataset=dataset, opset=opset, overwrite=overwrite)
+    done = export_classifier(
+        load_classifier(checkpoint),
+        out,
+        dataset=dataset,
+        rain=None if rain is None else load_network(rain),
+        draws=draws,
+        opset=opset,
+        overwrite=overwrite,
+    )
     manifest = done.bundle.manifest
     accuracy = "" if done.accuracy is None else f", accuracy {done.accuracy} on {manifest.accuracy_data}"
     typer.echo(

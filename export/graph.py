@@ -3,20 +3,82 @@
 import torch
 from torch import Tensor, nn
 
+from edge.manifest import RainNoise
+from natadv.defenses.rain import Noise, Rain
+from natadv.evaluation.latency import deployed
+
 
 class DeployedClassifier(nn.Module):
-    """A classifier as it is deployed: camera bytes in, probabilities out.
+    """A classifier as it is deployed: camera bytes in, probabilities out, behind RAIN where it is given.
 
     The classifier maps float RGB (n, 3, h, w) in [0, 1] to logits and normalises inside. Nothing in here may
-    draw random numbers: an exported graph either freezes them or draws others than torch.
+    draw random numbers: an exported graph either freezes them or draws others than torch. RAIN's come in as inputs.
+
+    Attributes:
+        noise: what chance it takes beside the frames; None: none.
+        inputs: those arguments of `forward` that it takes, in order.
     """
 
-    def __init__(self, classifier: nn.Module) -> None:
-        super().__init__()
-        self.classifier = classifier
+    def __init__(
+        self,
+        classifier: nn.Module,
+        *,
+        rain: Rain | None = None,
+        input_size: tuple[int, int] | None = None,
+        draws: int = 1,
+    ) -> None:
+        """Put the parts together.
 
-    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """Map frames, uint8 RGB (n, h, w, 3), to (probabilities, logits), both float32 (n, classes)."""
+        Args:
+            classifier: as above.
+            rain: before it; its network is folded where it folds.
+            input_size: (height, width) of the frames, which RAIN's noise depends on.
+            draws: passes through RAIN to average for a frame.
+
+        Raises:
+            ValueError: if there is no draw, or more than one without RAIN, or RAIN without the size.
+        """
+        super().__init__()
+        if draws < 1 or (rain is None and draws > 1) or (rain is not None and input_size is None):
+            raise ValueError(f"expected one draw or more of RAIN, and its input size, got {draws} and {input_size}")
+        self.classifier = classifier
+        self.rain = None if rain is None else _folded(rain)
+        self.noise = None if rain is None or input_size is None else _noise_of(rain, input_size, draws)
+        self.inputs = ("frames", *(self.noise.shapes if self.noise else ()))
+        self._draws = draws
+
+    def forward(self, frames: Tensor, pick: Tensor | None = None, shift: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Map frames to (probabilities, logits), both float32 (n, classes).
+
+        Of several draws the probabilities are the mean and the logits its logarithm.
+
+        Args:
+            frames: uint8 RGB (n, h, w, 3).
+            pick: int32, (n, *noise.pick), where there is one.
+            shift: int32, (n, 2 * draws), where there is one.
+        """
         batch = frames.permute(0, 3, 1, 2).to(torch.float32) / 255
-        logits = self.classifier(batch)
-        return torch.softmax(logits, dim=1), logits
+        if self.rain is None:
+            logits = self.classifier(batch)
+            return torch.softmax(logits, dim=1), logits
+        k = self._draws
+        if k > 1:
+            batch = batch[:, None].expand(-1, k, -1, -1, -1).flatten(0, 1)
+            pick = None if pick is None else pick.reshape(-1, pick.shape[1] // k, pick.shape[2], pick.shape[3])
+            shift = None if shift is None else shift.reshape(-1, 2)
+        logits = self.classifier(self.rain(batch, Noise(pick, shift)))
+        if k == 1:
+            return torch.softmax(logits, dim=1), logits
+        probabilities = torch.softmax(logits, dim=1).reshape(-1, k, logits.shape[1]).mean(1)
+        # Above the smallest float, so that a class that no draw saw has a finite logarithm.
+        return probabilities, probabilities.clamp(min=1e-30).log()
+
+
+def _folded(rain: Rain) -> Rain:
+    return Rain(deployed(rain.upsampler), share=rain.share, order=rain.order, per_channel=rain.per_channel)
+
+
+def _noise_of(rain: Rain, size: tuple[int, int], draws: int) -> RainNoise:
+    drawn = rain.draw(1, size, torch.Generator().manual_seed(0))
+    pick = None if drawn.pick is None else (draws * drawn.pick.shape[1], drawn.pick.shape[2], drawn.pick.shape[3])
+    return RainNoise(draws=draws, pick=pick, reach=None if drawn.shift is None else rain.reach(size))

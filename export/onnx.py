@@ -11,10 +11,9 @@ from typing import Final
 import onnx
 import onnxslim
 import torch
-from torch import nn
 
 from edge.bundle import MODEL
-from edge.manifest import INPUT, OPSETS, OUTPUTS, labels_to_json
+from edge.manifest import OPSETS, OUTPUTS, labels_to_json
 from edge.selfcontained import has_external_data
 from export.graph import DeployedClassifier
 from natadv.errors import BundleError
@@ -27,25 +26,25 @@ RANDOM_OPERATORS: Final = frozenset(
 
 
 def to_onnx(
-    classifier: nn.Module,
+    deployed: DeployedClassifier,
     *,
     labels: tuple[str, ...],
     input_size: tuple[int, int],
     metadata: Mapping[str, str] | None = None,
     opset: int = OPSET,
 ) -> bytes:
-    """Export a classifier behind the deployed graph's uint8 input.
+    """Export a deployed classifier.
 
     Args:
-        classifier: maps float RGB (n, 3, h, w) in [0, 1] to logits (n, classes); it is used in eval mode.
+        deployed: what to export; it is used in eval mode.
         labels: one per logit.
         input_size: (height, width) of the input.
         metadata: further entries of the file's `metadata_props`.
         opset: of the result, 18 to 20.
 
     Returns:
-        The bytes of `model.onnx`: input `frames` uint8 (n, h, w, 3) with any n, outputs `probabilities` and
-        `logits`, float32 (n, classes).
+        The bytes of `model.onnx`: inputs `frames` uint8 (n, h, w, 3) with any n and those of `deployed.noise`, outputs
+        `probabilities` and `logits`, float32 (n, classes).
 
     Raises:
         ValueError: if the opset is another.
@@ -53,22 +52,26 @@ def to_onnx(
     """
     if opset not in OPSETS:
         raise ValueError(f"expected an opset of {OPSETS.start} to {OPSETS.stop - 1}, got {opset}")
-    deployed = DeployedClassifier(classifier).eval()
+    deployed = deployed.eval()
     frames = torch.zeros((2, *input_size, 3), dtype=torch.uint8)  # a batch of 1 would be taken for a constant
+    shapes = deployed.noise.shapes if deployed.noise else {}
+    chance = {name: torch.zeros((2, *shape), dtype=torch.int32) for name, shape in shapes.items()}
     with torch.no_grad():
-        logits = deployed(frames)[1]
+        logits = deployed(frames, **chance)[1]
     if logits.shape != (2, len(labels)):
         raise BundleError(f"the model gives {tuple(logits.shape)[1:]} logits for {len(labels)} labels")
+    rows = torch.export.Dim("n", min=1)
     try:
         with _quiet():
             program = torch.onnx.export(
                 deployed,
                 (frames,),
-                input_names=[INPUT],
+                kwargs=chance,
+                input_names=list(deployed.inputs),
                 output_names=list(OUTPUTS),
                 dynamo=True,
                 opset_version=opset,
-                dynamic_shapes={"frames": {0: torch.export.Dim("n", min=1)}},
+                dynamic_shapes={name: {0: rows} for name in deployed.inputs},
                 verbose=False,
             )
             if program is None:
@@ -78,7 +81,10 @@ def to_onnx(
         first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise BundleError(f"torch cannot export this model: {first}") from error
     height, width = input_size
-    _describe(model, {**(metadata or {}), "labels": labels_to_json(labels), "imgsz": json.dumps([height, width])})
+    described = {**(metadata or {}), "labels": labels_to_json(labels), "imgsz": json.dumps([height, width])}
+    if deployed.noise is not None:
+        described["noise"] = deployed.noise.model_dump_json()
+    _describe(model, described)
     return _checked(model)
 
 

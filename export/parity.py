@@ -1,16 +1,16 @@
 """Parity: does the exported model answer as its original does?"""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import onnxruntime
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
-from edge.manifest import INPUT, OUTPUTS, Parity
+from edge.manifest import INPUT, OUTPUTS, Parity, RainNoise
+from edge.noise import SEED_BYTES, NoiseStream
 from export.graph import DeployedClassifier
 from natadv.errors import BundleError
 
@@ -24,23 +24,25 @@ class Comparison:
     Attributes:
         parity: how far they were apart.
         logits: the original's, float32 (n, classes).
+        noise: that both were given, by input, a row a frame.
     """
 
     parity: Parity
     logits: NDArray[np.float32]
+    noise: dict[str, NDArray[np.int32]]
 
 
 def compare(
-    classifier: nn.Module,
+    original: DeployedClassifier,
     model_bytes: bytes,
     batches: Iterable[NDArray[np.uint8]],
     *,
     tolerance: float = TOLERANCE,
 ) -> Comparison:
-    """Run frames through the original and the exported model, on the CPU.
+    """Run frames through the original and the exported model, with the same noise, on the CPU.
 
     Args:
-        classifier: the torch model that was exported; used in eval mode.
+        original: the torch model that was exported; used in eval mode.
         model_bytes: the exported model.
         batches: frames, uint8 RGB (n, h, w, 3), any number at a time.
         tolerance: largest difference of any logit or probability that passes.
@@ -49,14 +51,15 @@ def compare(
         ValueError: if there are no frames.
         BundleError: if the two differ by more, or the original does not even agree with itself.
     """
-    original = DeployedClassifier(classifier).eval()
-    session = open_cpu(model_bytes)
+    original = original.eval()
+    session, stream = open_cpu(model_bytes), steady_noise(original.noise)
     worst, count, kept = 0.0, 0, []
     for frames in batches:
-        expected = _torch(original, frames)
-        if count == 0 and not np.array_equal(expected[1], _torch(original, frames)[1], equal_nan=True):
+        feed: dict[str, NDArray[Any]] = {INPUT: frames, **stream(count, len(frames))}
+        expected = _torch(original, feed)
+        if count == 0 and not np.array_equal(expected[1], _torch(original, feed)[1], equal_nan=True):
             raise BundleError("the torch model answers the same frames differently each time; not exported")
-        got = session.run(OUTPUTS, {INPUT: frames})
+        got = session.run(OUTPUTS, feed)
         for ours, theirs in zip(got, expected, strict=True):
             difference = np.abs(ours - theirs).max()
             worst = max(worst, float(difference) if np.isfinite(difference) else np.inf)
@@ -69,7 +72,16 @@ def compare(
             f"the exported model differs from the torch model by {worst:.2g} on {count} images"
             f" (at most {tolerance:.2g} allowed); not written"
         )
-    return Comparison(Parity(images=count, max_difference=worst, tolerance=tolerance), np.concatenate(kept))
+    parity = Parity(images=count, max_difference=worst, tolerance=tolerance)
+    return Comparison(parity, np.concatenate(kept), stream(0, count))
+
+
+def steady_noise(noise: RainNoise | None) -> Callable[[int, int], dict[str, NDArray[np.int32]]]:
+    """Return a function that gives the noise of `count` frames from a first number on, the same in every export."""
+    if noise is None:
+        return lambda first, count: {}
+    stream = NoiseStream(noise, bytes(SEED_BYTES))
+    return lambda first, count: stream.at(range(first, first + count))
 
 
 def open_cpu(model_bytes: bytes) -> onnxruntime.InferenceSession:
@@ -79,7 +91,9 @@ def open_cpu(model_bytes: bytes) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(model_bytes, settings, providers=["CPUExecutionProvider"])
 
 
-def _torch(model: nn.Module, frames: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _torch(
+    model: DeployedClassifier, feed: Mapping[str, NDArray[Any]]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     with torch.no_grad():
-        probabilities, logits = model(torch.from_numpy(frames))
+        probabilities, logits = model(**{name: torch.from_numpy(values) for name, values in feed.items()})
     return probabilities.numpy(), logits.numpy()

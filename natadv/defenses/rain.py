@@ -69,10 +69,16 @@ class Rain(nn.Module):
             channels = 3 if self.per_channel else 1
             pick = draw_pick(images, size, generator, channels=channels, device=device)
         if "shift" in self.order:
-            halved = self.order == "down-shift-up"
-            shifted = (-(-size[0] // 2), -(-size[1] // 2)) if halved else size
-            shift = draw_shift(images, shifted, self.share, generator, device=device)
+            shift = draw_shift(images, self._shifted(size), self.share, generator, device=device)
         return Noise(pick, shift)
+
+    def reach(self, size: tuple[int, int]) -> tuple[float, float]:
+        """Return how far down and right pictures of `size` are shifted at most, px, before rounding."""
+        height, width = self._shifted(size)
+        return height * self.share, width * self.share
+
+    def _shifted(self, size: tuple[int, int]) -> tuple[int, int]:
+        return (-(-size[0] // 2), -(-size[1] // 2)) if self.order == "down-shift-up" else size
 
     def forward(self, batch: Tensor, noise: Noise | Generator) -> Tensor:
         """Map pictures, float (n, 3, h, w), RGB in [0, 1], to pictures of that shape; slightly beyond [0, 1] at edges.

@@ -80,7 +80,7 @@ def rewrite(folder: Path, **changes: object) -> None:
 
 def test_another_format_is_named(folder: Path) -> None:
     rewrite(folder, format="natadv-bundle/9")
-    with pytest.raises(BundleError, match="'natadv-bundle/9', this version reads 'natadv-bundle/1'"):
+    with pytest.raises(BundleError, match="'natadv-bundle/9', this version reads 'natadv-bundle/2'"):
         read_bundle(folder)
 
 

@@ -71,9 +71,9 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def opened(fake: FakeRuntime, device: Device, *, allow_cpu: bool = False) -> str:
-    return open_session(fake, b"", digest="a" * 64, input_size=(48, 32), device=device, allow_cpu=allow_cpu, threads=3)[
-        1
-    ]
+    return open_session(
+        fake, b"", digest="a" * 64, shapes={"frames": (48, 32, 3)}, device=device, allow_cpu=allow_cpu, threads=3
+    )[1]
 
 
 @pytest.mark.parametrize(
@@ -126,14 +126,16 @@ def test_the_log_is_silenced_only_where_no_gpu_can_explain_itself(monkeypatch: p
 
 
 def test_the_threads_are_those_that_were_asked_for() -> None:
-    session, _ = open_session(FakeRuntime([CPU], [CPU]), b"", digest="a" * 64, input_size=(8, 8), threads=3)
+    session, _ = open_session(FakeRuntime([CPU], [CPU]), b"", digest="a" * 64, shapes={"frames": (8, 8, 3)}, threads=3)
     assert session.options.intra_op_num_threads == 3
 
 
 @pytest.mark.parametrize(("device", "threads"), [("gpu", None), ("cpu", 0)])
 def test_wrong_arguments_are_refused(device: Any, threads: int | None) -> None:
     with pytest.raises(ValueError, match="expected"):
-        open_session(FakeRuntime([CPU], [CPU]), b"", digest="a", input_size=(8, 8), device=device, threads=threads)
+        open_session(
+            FakeRuntime([CPU], [CPU]), b"", digest="a", shapes={"frames": (8, 8, 3)}, device=device, threads=threads
+        )
 
 
 def test_the_real_runtime_refuses_a_gpu_that_is_not_here(

@@ -72,7 +72,7 @@ def model() -> Net:
 def exported(model: Net, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     folder = tmp_path_factory.mktemp("export")
     with contextlib.chdir(folder):
-        data = to_onnx(model, labels=LABELS, input_size=SIZE, metadata={"model_name": "net"})
+        data = to_onnx(DeployedClassifier(model), labels=LABELS, input_size=SIZE, metadata={"model_name": "net"})
     assert list(folder.iterdir()) == []  # neither weights nor reports lie about
     return data
 
@@ -113,20 +113,20 @@ def test_the_file_is_as_a_bundle_needs_it(exported: bytes) -> None:
 @pytest.mark.parametrize("opset", [17, 21])
 def test_other_opsets_are_refused(opset: int) -> None:
     with pytest.raises(ValueError, match="expected an opset of 18 to 20"):
-        to_onnx(net(), labels=LABELS, input_size=SIZE, opset=opset)
+        to_onnx(DeployedClassifier(net()), labels=LABELS, input_size=SIZE, opset=opset)
 
 
 def test_an_original_that_was_changed_since_is_noticed(exported: bytes) -> None:
     changed = net()
     batches = [frames(4), frames(3)]
-    parity = compare(changed, exported, batches).parity
+    parity = compare(DeployedClassifier(changed), exported, batches).parity
     assert parity.images == 7
     assert parity.max_difference < 1e-4
     with torch.no_grad():
         changed.head.bias[2] += 0.01
     with pytest.raises(BundleError, match=r"differs from the torch model by 0\.01 on 7 images"):
-        compare(changed, exported, batches)
-    assert compare(changed, exported, batches, tolerance=0.02).parity.tolerance == 0.02
+        compare(DeployedClassifier(changed), exported, batches)
+    assert compare(DeployedClassifier(changed), exported, batches, tolerance=0.02).parity.tolerance == 0.02
 
 
 def test_a_model_that_gives_no_numbers_is_noticed(exported: bytes) -> None:
@@ -134,24 +134,24 @@ def test_a_model_that_gives_no_numbers_is_noticed(exported: bytes) -> None:
     with torch.no_grad():
         broken.head.bias[0] = torch.nan
     with pytest.raises(BundleError, match="differs from the torch model by inf"):
-        compare(broken, exported, [frames(2)])
+        compare(DeployedClassifier(broken), exported, [frames(2)])
 
 
 def test_comparing_on_nothing_proves_nothing(exported: bytes) -> None:
     with pytest.raises(ValueError, match="at least one frame"):
-        compare(net(), exported, [])
+        compare(DeployedClassifier(net()), exported, [])
 
 
 def test_random_numbers_in_the_graph_are_refused() -> None:
     with pytest.raises(BundleError, match="draws random numbers"):
-        to_onnx(net(Noisy), labels=LABELS, input_size=SIZE)
+        to_onnx(DeployedClassifier(net(Noisy)), labels=LABELS, input_size=SIZE)
 
 
 def test_random_numbers_that_were_frozen_are_refused() -> None:
     model = net(Frozen)
-    data = to_onnx(model, labels=LABELS, input_size=SIZE)
+    data = to_onnx(DeployedClassifier(model), labels=LABELS, input_size=SIZE)
     with pytest.raises(BundleError, match="differently each time"):
-        compare(model, data, [frames(2)])
+        compare(DeployedClassifier(model), data, [frames(2)])
 
 
 def test_random_operators_are_found_in_branches_and_functions() -> None:
@@ -170,7 +170,7 @@ def test_random_operators_are_found_in_branches_and_functions() -> None:
 
 def test_labels_must_be_as_many_as_logits() -> None:
     with pytest.raises(BundleError, match=r"\(5,\) logits for 2 labels"):
-        to_onnx(net(), labels=("a", "b"), input_size=SIZE)
+        to_onnx(DeployedClassifier(net()), labels=("a", "b"), input_size=SIZE)
 
 
 def test_what_torch_cannot_export_is_one_line() -> None:
@@ -180,7 +180,7 @@ def test_what_torch_cannot_export_is_one_line() -> None:
             return logits if float(logits.sum()) > 0 else -logits
 
     with pytest.raises(BundleError, match="cannot export") as caught:
-        to_onnx(net(Untraceable), labels=LABELS, input_size=SIZE)
+        to_onnx(DeployedClassifier(net(Untraceable)), labels=LABELS, input_size=SIZE)
     assert "\n" not in str(caught.value)
 
 

@@ -229,7 +229,7 @@ def test_a_gpu_runs_one_batch_at_a_time(tmp_path, classifier):
         digest, manifest, provider = classifier.digest, classifier.manifest, "CUDAExecutionProvider"
         running = most = 0
 
-        def probabilities(self, frames):
+        def probabilities(self, frames, numbers=None):
             self.running += 1
             self.most = max(self.most, self.running)
             answer = classifier.probabilities(frames)

@@ -1,0 +1,194 @@
+"""RAIN in the deployed graph: the same answers as in torch, with chance as an input."""
+
+import functools
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import Generator, nn
+
+from edge.bundle import Golden, pack, write_bundle
+from edge.classifier import Classifier
+from edge.manifest import PICK, SHIFT, Parity
+from edge.noise import SEED_BYTES, NoiseStream
+from export.graph import DeployedClassifier
+from export.onnx import random_operators, to_onnx
+from export.parity import compare, open_cpu, steady_noise
+from natadv.defenses.rain import Rain
+from natadv.errors import BundleError
+from natadv.models.super_resolution.create import create_super_resolution
+
+SIZE, LABELS = (16, 12), ("a", "b", "c")
+
+
+class Grain(nn.Module):
+    """Logits that hang on every pixel, so that a pick or a shift shows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(3 * SIZE[0] * SIZE[1], len(LABELS))
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        return self.head(batch.flatten(1))
+
+
+def grain() -> Grain:
+    torch.manual_seed(0)
+    return Grain().eval()
+
+
+def rain(**changed):
+    torch.manual_seed(1)
+    upsampler = create_super_resolution("compact:4x2").eval()
+    return Rain(upsampler, **{"share": 0.3} | changed).eval()
+
+
+def frames(count, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, *SIZE, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("settings", "draws"),
+    [({}, 3), ({"per_channel": True}, 2), ({"order": "shift-down-up"}, 1), ({"order": "shift"}, 2)],
+    ids=str,
+)
+def test_onnx_answers_as_torch_for_any_batch(settings, draws):
+    deployed = DeployedClassifier(grain(), rain=rain(**settings), input_size=SIZE, draws=draws)
+    data = to_onnx(deployed, labels=LABELS, input_size=SIZE)
+    parity = compare(deployed, data, [frames(1), frames(5, 1)], tolerance=1e-4).parity
+    assert parity.images == 6
+    model = onnx.load_from_string(data)
+    assert not random_operators(model)
+    assert {item.name for item in model.graph.input} == {"frames", *deployed.noise.shapes}
+
+
+def test_it_is_rain_before_the_classifier():
+    before, classifier, given = rain(), grain(), frames(4)
+    deployed = DeployedClassifier(classifier, rain=before, input_size=SIZE).eval()
+    noise = before.draw(4, SIZE, Generator().manual_seed(3))
+    with torch.no_grad():
+        logits = deployed(torch.from_numpy(given), noise.pick, noise.shift)[1]
+        expected = classifier(before(torch.from_numpy(given).permute(0, 3, 1, 2) / 255, noise))
+    torch.testing.assert_close(logits, expected)
+
+
+def test_several_draws_are_averaged_and_their_logits_say_the_same():
+    one = DeployedClassifier(grain(), rain=rain(), input_size=SIZE).eval()
+    three = DeployedClassifier(grain(), rain=rain(), input_size=SIZE, draws=3).eval()
+    given, noise = torch.from_numpy(frames(2)), steady_noise(three.noise)(0, 2)
+    pick, shift = torch.from_numpy(noise[PICK]), torch.from_numpy(noise[SHIFT])
+    with torch.no_grad():
+        each = [one(given, pick[:, k : k + 1], shift[:, 2 * k : 2 * k + 2])[0] for k in range(3)]
+        probabilities, logits = three(given, pick, shift)
+    assert (each[0] - each[1]).abs().max() > 1e-4  # else averaging would show nothing
+    torch.testing.assert_close(probabilities, torch.stack(each).mean(0))
+    torch.testing.assert_close(torch.softmax(logits, 1), probabilities)
+
+
+def test_its_noise_is_what_rain_would_draw():
+    before = rain()
+    noise = DeployedClassifier(grain(), rain=before, input_size=SIZE).noise
+    assert noise.pick == (1, 8, 6)
+    assert noise.reach == pytest.approx((0.3 * 8, 0.3 * 6))
+    drawn = before.draw(3000, SIZE, Generator().manual_seed(0))
+    ours = NoiseStream(noise, bytes(SEED_BYTES)).at(range(3000))
+    for name, theirs in ((PICK, drawn.pick), (SHIFT, drawn.shift)):
+        (values, counts), (expected, theirs_counts) = (
+            np.unique(array, return_counts=True) for array in (ours[name], theirs.numpy())
+        )
+        np.testing.assert_array_equal(values, expected)
+        np.testing.assert_allclose(counts / ours[name].size, theirs_counts / theirs.numel(), atol=0.03)
+
+
+@functools.cache
+def exported():
+    deployed = DeployedClassifier(grain(), rain=rain(), input_size=SIZE)
+    return deployed, to_onnx(deployed, labels=LABELS, input_size=SIZE)
+
+
+def test_the_graph_answers_otherwise_to_other_noise():
+    deployed, data = exported()
+    session, stream = open_cpu(data), steady_noise(deployed.noise)
+    answers = [session.run(["logits"], {"frames": frames(1), **stream(number, 1)})[0] for number in (0, 0, 1)]
+    np.testing.assert_array_equal(answers[0], answers[1])
+    assert np.abs(answers[0] - answers[2]).max() > 1e-3
+    for name in (PICK, SHIFT):
+        mixed = stream(0, 1) | {name: stream(1, 1)[name]}
+        answer = session.run(["logits"], {"frames": frames(1), **mixed})[0]
+        assert np.abs(answer - answers[0]).max() > 1e-3, name
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"draws": 0}, "one draw"), ({"draws": 2}, "one draw"), ({"rain": rain()}, "input size")],
+    ids=str,
+)
+def test_senseless_settings_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        DeployedClassifier(grain(), **settings)
+
+
+def bundle(folder, *, golden_noise=None):
+    deployed, data = exported()
+    found = compare(deployed, data, [frames(4)])
+    noise = found.noise if golden_noise is None else golden_noise(found.noise)
+    made = pack(
+        data,
+        Golden(frames(4), found.logits, noise),
+        labels=LABELS,
+        input_size=SIZE,
+        opset=18,
+        model_name="grain",
+        checkpoint_sha256="0" * 64,
+        parity=Parity(images=4, max_difference=0.0, tolerance=1e-3),
+        metrics={},
+        accuracy_data=None,
+        versions={},
+        noise=deployed.noise,
+        rain_sha256="1" * 64,
+    )
+    write_bundle(folder, made)
+    return folder
+
+
+def test_a_device_draws_fresh_noise_for_every_frame_and_replays_it(tmp_path):
+    folder = bundle(tmp_path / "bundle")
+    (image,) = frames(1)
+    with Classifier(folder, device="cpu") as classifier:
+        seen = classifier.predict([image, image]) + classifier.predict([image])
+        seed = bytes.fromhex(classifier.noise.seed)
+    assert [prediction.noise for prediction in seen] == [0, 1, 2]
+    assert len({prediction.confidence for prediction in seen}) == 3
+    with Classifier(folder, device="cpu", noise_seed=seed) as again:
+        replayed = again.probabilities(np.stack([image] * 3), [2, 0, 1])
+    np.testing.assert_allclose(replayed, [seen[place].probabilities for place in (2, 0, 1)], atol=1e-6)
+
+
+def test_numbers_that_do_not_fit_the_frames_are_refused(tmp_path):
+    with (
+        Classifier(bundle(tmp_path / "bundle"), device="cpu") as classifier,
+        pytest.raises(ValueError, match="a noise number for each of 2 frames, got 1"),
+    ):
+        classifier.probabilities(frames(2), [0])
+
+
+def test_golden_frames_are_replayed_with_their_own_noise(tmp_path):
+    other = bundle(tmp_path / "bundle", golden_noise=lambda noise: {k: v[::-1].copy() for k, v in noise.items()})
+    with pytest.raises(BundleError, match="golden frames' logits differ"):
+        Classifier(other, device="cpu")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda noise: {},
+        lambda noise: {PICK: noise[PICK]},
+        lambda noise: noise | {"more": noise[SHIFT]},
+        lambda noise: noise | {SHIFT: noise[SHIFT].astype(np.int64)},
+        lambda noise: noise | {SHIFT: noise[SHIFT][:2]},
+    ],
+)
+def test_golden_noise_that_does_not_fit_the_model_makes_no_bundle(tmp_path, change):
+    with pytest.raises(BundleError, match="golden noise is"):
+        bundle(tmp_path / "bundle", golden_noise=change)
