@@ -11,7 +11,7 @@ _ATTACKS = (
     "fgsm, bim, pgd, pgd-margin, mim, dim, tim, nim, cw, deepfool, ead, advdrop, nes, zoo, rays, hsv, ni+, ni-, and "
     "RAIN's own adaptive eot-fgsm, eot-pgd-1, eot-pgd-2, eot-cw; ours eot-cw-sure, eot-pgd-margin"
 )
-_DEFAULT_ATTACKS = ("fgsm", "pgd", "cw", "deepfool", "rays")
+_DEFAULT_ATTACKS = ("fgsm", "pgd", "pgd-margin", "cw", "deepfool", "rays")
 
 
 @app.command()

@@ -29,15 +29,35 @@ def source_digest(*modules: str) -> str:
         if spec is None or spec.origin is None:
             raise ModuleNotFoundError(name, name=name)
         sources[name] = Path(spec.origin).read_bytes()
-        waiting += _imported(sources[name])
+        waiting += _imported(sources[name], name)
     digest = hashlib.sha256()
     for name in sorted(sources):
         digest.update(f"{name} {len(sources[name])} ".encode() + sources[name])
     return digest.hexdigest()[:12]
 
 
-def _imported(source: bytes) -> list[str]:
-    """Return the modules of natadv that a source imports from; the project has no relative imports."""
-    nodes = ast.walk(ast.parse(source))
-    names = [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level]
-    return [name for name in names if name.split(".")[0] == _ROOT and name != _ROOT]
+def _imported(source: bytes, name: str) -> list[str]:
+    """Return the modules of natadv that a source imports; the project has no relative imports.
+
+    Raises:
+        ValueError: if it imports one in a way that is not followed.
+    """
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                raise ValueError(f"{name}: relative imports are not followed")
+            module = node.module or ""
+            found.append(module)
+            if module.split(".")[0] == _ROOT:  # what is imported from a package may be a module of it
+                found += [f"{module}.{alias.name}" for alias in node.names if _is_module(f"{module}.{alias.name}")]
+    return [module for module in found if module.startswith(f"{_ROOT}.")]
+
+
+def _is_module(name: str) -> bool:
+    """Tell whether there is a module of this name, and not a function in one."""
+    parent, _, _ = name.rpartition(".")
+    package = find_spec(parent)
+    return package is not None and package.submodule_search_locations is not None and find_spec(name) is not None

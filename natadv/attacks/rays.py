@@ -32,6 +32,7 @@ def rays(
     queries: int = 10000,
     tolerance: float = 1e-3,
     whole_budget: bool = False,
+    looks: int = 1,
     batch_size: int = 32,
 ) -> Outcome:
     """Search directions until the radius of one is within the budget and the image there fools in eight bits.
@@ -50,17 +51,19 @@ def rays(
             1e-3. As an l_inf radius 1e-3 would be too coarse: small blocks gain less than that, and the search stalls.
         whole_budget: go on along a direction that was found to the budget's end: near the boundary, a randomised model
             errs in every other pass.
+        looks: at an image that is found, which must fool in each. Chance lets poor directions seem good: a randomised
+            model wants several looks, and one that fails sends the search on from the budget's end.
         batch_size: images at once; those that are done leave.
 
     Raises:
         ValueError: if an argument is out of its range, or as in `natadv.attacks.foreign.keep_what_fools`.
     """
-    if queries < 1 or tolerance <= 0:
-        raise ValueError(f"expected 1 query or more and a positive tolerance, got {queries} and {tolerance}")
+    if min(queries, looks) < 1 or tolerance <= 0:
+        raise ValueError(f"expected a query, a look and a positive tolerance, got {queries}, {looks} and {tolerance}")
 
     @torch.no_grad()
     def craft(calls: Counted, clean: Tensor, classes: Tensor) -> Tensor:
-        search = _Search(clean, epsilon, tolerance, whole_budget=whole_budget)
+        search = _Search(clean, epsilon, tolerance, whole_budget=whole_budget, looks=looks)
         rows = torch.arange(len(clean), device=clean.device)
         for _ in range(queries):
             errs = calls.at(rows)(search.tries(rows)).argmax(1) != classes[rows]
@@ -81,11 +84,12 @@ class _Search:
         stage: what the next query is about, (n,): whether a flip fools at the best radius, where between `low` and
             `high` it begins to, or whether the best direction's image fools in eight bits.
         level: there are 2**level blocks, (n,); `block` is the number of the one that is flipped, (n,).
+        looked: how often the best direction's image has fooled in a row, (n,).
     """
 
-    def __init__(self, clean: Tensor, epsilon: float, tolerance: float, *, whole_budget: bool) -> None:
+    def __init__(self, clean: Tensor, epsilon: float, tolerance: float, *, whole_budget: bool, looks: int) -> None:
         n, self._values = clean.flatten(1).shape
-        self._whole_budget = whole_budget
+        self._whole_budget, self._looks = whole_budget, looks
         self._clean, self._epsilon, self._tolerance = clean, epsilon, tolerance / math.sqrt(self._values)
         self._places = torch.arange(self._values, device=clean.device)
         self._finest = math.ceil(math.log2(self._values))
@@ -95,6 +99,7 @@ class _Search:
         self.low, self.high = torch.zeros_like(self.radius), torch.ones_like(self.radius)
         self.stage = torch.full((n,), _CHECK, device=clean.device)
         self.level, self.block = torch.zeros_like(self.stage), torch.zeros_like(self.stage)
+        self.looked = torch.zeros_like(self.stage)
 
     def tries(self, rows: Tensor) -> Tensor:
         """Return the image that each of these searches wants to be seen, (len(rows), 3, h, w)."""
@@ -118,9 +123,14 @@ class _Search:
         self.signs[better], self.radius[better] = self._flipped(better), self.high[better]
         self.stage[ends] = _CHECK
         self.stage[better[self.radius[better] <= self._epsilon]] = _CONFIRM
-        self.stage[rows[stage == _CONFIRM]] = _CHECK
+        looked_at, failed = rows[stage == _CONFIRM], rows[(stage == _CONFIRM) & ~errs]
+        self.looked[looked_at] += 1
+        self.looked[failed] = 0
+        self.stage[failed] = _CHECK
+        if self._looks > 1:
+            self.radius[failed] = self._epsilon  # what seemed nearer was luck
         self._next_block(torch.cat([rows[(stage == _CHECK) & ~errs], ends]))
-        return (stage == _CONFIRM) & errs
+        return self.looked[rows] >= self._looks
 
     def found(self) -> Tensor:
         """Return the images of the best directions within the budget, and the clean ones of the others."""

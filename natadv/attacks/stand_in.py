@@ -17,12 +17,14 @@ class StandIn(nn.Module):
     Attributes:
         model: whose place it takes.
         passes: of that model that one of its own takes.
+        randomised: whether that model is: a mean of some passes is still by chance, and says nothing of the next one.
     """
 
     def __init__(self, model: nn.Module, passes: int) -> None:
         super().__init__()
         self.model = model
         self.passes = passes
+        self.randomised = bool(getattr(model, "randomised", False))
         self.eval()
 
 

@@ -27,8 +27,7 @@ BUDGET = 8 / 255
 
 _NOT_SETTINGS = ("surrogate", "targets", "seed", "batch_size")
 _LEADS = 2.0
-_FEWEST = 4
-"""Queries that every attack can do something with."""
+_SPREAD_PASSES, _SPREAD_IMAGES = 8, 32
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,7 @@ class Setting:
         lead: that lead, in spreads of the lead between passes; 0 for none.
         adapted: what more its adaptive form is given.
         lone: whether it ends when all images of a batch fool at once, which a randomised model seldom lets happen.
+        square: whether it takes square images alone.
     """
 
     name: str
@@ -64,6 +64,16 @@ class Setting:
     lead: float = 0.0
     adapted: Mapping[str, Any] = field(default_factory=dict)
     lone: bool = False
+    square: bool = False
+
+    def check(self, size: tuple[int, int]) -> None:
+        """Refuse images of a size, (height, width) px, that the attack does not take.
+
+        Raises:
+            ConfigError: if it does not.
+        """
+        if self.square and size[0] != size[1]:
+            raise ConfigError(f"attack {self.name}: takes square images alone, these are {size[1]}x{size[0]} px")
 
     @property
     def epsilon(self) -> float | None:
@@ -73,11 +83,7 @@ class Setting:
 
     def described(self) -> dict[str, Any]:
         """Return all that decides what the attack does, as plain values: its defaults and its library too."""
-        options = {
-            name: parameter.default
-            for name, parameter in inspect.signature(self._function()).parameters.items()
-            if parameter.default is not parameter.empty and name not in _NOT_SETTINGS
-        } | dict(self.options)
+        options = self.all_options()
         return {
             "attack": self.attack,
             "options": {name: repr(options[name]) for name in sorted(options)},
@@ -86,6 +92,14 @@ class Setting:
             "libraries": {name: version(name) for name in ("torch", "torchattack", "foolbox")},
             "code": source_digest(f"natadv.attacks.{self.attack.split('.')[0]}", "natadv.attacks.stand_in"),
         }
+
+    def all_options(self) -> dict[str, Any]:
+        """Return its keyword arguments, the defaults too, but for seed, batch size and models."""
+        return {
+            name: parameter.default
+            for name, parameter in inspect.signature(self._function()).parameters.items()
+            if parameter.default is not parameter.empty and name not in _NOT_SETTINGS
+        } | dict(self.options)
 
     def averaged(self, samples: int) -> "Setting":
         """Return the adaptive attack: it asks for the mean of so many passes (EoT), whatever it asks for.
@@ -129,18 +143,18 @@ class Setting:
         if self.lead:
             options["confidence"] = self.lead * lead_spread(model, images, labels)
         options["surrogate"] = None if stand_in is model else stand_in
-        return self._function()(model, images, labels, batch_size=batch_size, **options)
+        found = self._function()(model, images, labels, batch_size=batch_size, **options)
+        if self.lead:
+            found.queries[:_SPREAD_IMAGES] += _SPREAD_PASSES
+        return found
 
     def _asking(
         self, model: nn.Module, images: Tensor, labels: Tensor, options: dict[str, Any], batch_size: int
     ) -> Outcome:
-        """Attack without gradients; where passes are averaged, within the same number of passes, judged by one."""
+        """Attack without gradients; where passes are averaged, the mean is asked, as often as the plain attack asks."""
         function = self._function()
         if not self.samples:
             return function(model, images, labels, batch_size=batch_size, **options)
-        if "queries" in inspect.signature(function).parameters:
-            asked = options.get("queries", inspect.signature(function).parameters["queries"].default)
-            options["queries"] = max(_FEWEST, asked // self.samples)
         mean = Expectation(model, self.samples)
         found = function(mean, images, labels, batch_size=max(1, batch_size // self.samples), **options)
         tried = found.images
@@ -155,18 +169,32 @@ class Setting:
         return Outcome(kept, fooled, self.samples * found.queries + 1, found.gradients)
 
 
+def settings_of(attack: Setting) -> str:
+    """Return an attack's settings as one line: its own and its function's defaults."""
+    parts = []
+    for name, value in attack.all_options().items():
+        if value is None or value is False:
+            continue
+        levels = name in ("epsilon", "step_size") and isinstance(value, float) and value < 1
+        parts.append(f"{name.replace('_', ' ')} {f'{255 * value:.3g}/255' if levels else value}")
+    if attack.samples:
+        parts.append(f"mean of {attack.samples} passes")
+    if attack.lead:
+        parts.append(f"a lead of {attack.lead:g} spreads")
+    return ", ".join(parts) or "none"
+
+
 @torch.no_grad()
-def lead_spread(model: nn.Module, images: Tensor, labels: Tensor, *, passes: int = 8, most: int = 32) -> float:
+def lead_spread(model: nn.Module, images: Tensor, labels: Tensor) -> float:
     """Return how much the lead of the best wrong class differs between passes of a randomised model: its median spread.
 
     Args:
-        model: in eval mode.
+        model: in eval mode; it is asked eight times about each of the first 32 images.
         images: (n, 3, h, w), RGB in [0, 1].
         labels: true classes, (n,).
-        passes: of each image.
-        most: so many images are asked about.
     """
-    leads = torch.stack([lead(model(images[:most]), labels[:most]) for _ in range(passes)])
+    some, true = images[:_SPREAD_IMAGES], labels[:_SPREAD_IMAGES]
+    leads = torch.stack([lead(model(some), true) for _ in range(_SPREAD_PASSES)])
     return float(leads.std(0).median())
 
 
@@ -181,7 +209,7 @@ SUITE: Mapping[str, Setting] = {
         Setting("pgd", "library.pgd", _ITERATED, seeded=True),
         Setting("pgd-margin", "pgd_margin.pgd_margin", _ITERATED, seeded=True),
         Setting("mim", "library.mim", _ITERATED),
-        Setting("dim", "library.dim", _ITERATED, seeded=True),
+        Setting("dim", "library.dim", _ITERATED, seeded=True, square=True),
         Setting("tim", "tim.tim", _ITERATED),
         Setting("nim", "nim.nim", _ITERATED),
         Setting("cw", "carlini_wagner.carlini_wagner", stops=True, confident=True),
@@ -190,7 +218,7 @@ SUITE: Mapping[str, Setting] = {
         Setting("advdrop", "advdrop.advdrop", stops=True),
         Setting("nes", "nes.nes", {"epsilon": BUDGET}, "scores", seeded=True, stops=True),
         Setting("zoo", "zoo.zoo", {"epsilon": BUDGET}, "scores", seeded=True, stops=True),
-        Setting("rays", "rays.rays", {"epsilon": BUDGET}, "labels", adapted={"whole_budget": True}),
+        Setting("rays", "rays.rays", {"epsilon": BUDGET}, "labels", adapted={"whole_budget": True, "looks": 8}),
         Setting("hsv", "hsv_shift.hsv_shift", {}, "labels", seeded=True, stops=True),
         Setting("ni+", "noise_patterns.noise_plus", {}, "labels", stops=True),
         Setting("ni-", "noise_patterns.noise_minus", {}, "labels", stops=True),

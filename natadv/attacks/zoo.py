@@ -25,7 +25,6 @@ from natadv.attacks.outcome import Outcome
 from natadv.attacks.success import MARGIN, Model, lead, rounded
 
 _MEAN_DECAY, _SQUARE_DECAY, _TINY = 0.9, 0.999, 1e-8
-_LOOKS = 2  # that the judge takes of every image: at the clean one and at the result
 
 
 def zoo(
@@ -53,7 +52,8 @@ def zoo(
         images: clean images, (n, 3, h, w), RGB in [0, 1].
         labels: true classes, (n,).
         epsilon: l_inf bound.
-        queries: forward passes that an image may take, the judge's two looks at it among them.
+        queries: forward passes that an image may take, at least 3; two looks, at the clean image and at the found one,
+            come on top.
         side_px: the coordinates are the values of an image of at most this height and width.
         coordinates: how many of them change in a step of twice as many queries, and one to see whether it fools.
         step_size: of ADAM; the first step of every coordinate is of this length.
@@ -64,9 +64,9 @@ def zoo(
     Raises:
         ValueError: if a bound, a number or a length is not positive, and as `keep_what_fools`.
     """
-    if queries < _LOOKS or min(side_px, coordinates) < 1 or min(step_size, difference) <= 0:
+    if queries < 3 or min(side_px, coordinates) < 1 or min(step_size, difference) <= 0:
         raise ValueError(
-            f"expected 2 queries or more and a positive side, number of coordinates, step and difference, got "
+            f"expected 3 queries or more and a positive side, number of coordinates, step and difference, got "
             f"{queries}, {side_px}, {coordinates}, {step_size} and {difference}"
         )
 
@@ -84,7 +84,7 @@ def zoo(
 
             search = _Search(image, leads, epsilon, side_px, step_size, difference)
             chance = torch.Generator().manual_seed(seed)
-            left = queries - _LOOKS
+            left = queries
             blocks = _blocks(search.shift.numel(), coordinates, chance)
             while left >= 3:
                 block = next(blocks)[: (left - 1) // 2].to(clean.device)

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from natadv.attacks.suite import Setting
+from natadv.attacks.suite import Setting, setting
 from natadv.campaign.robustness_plan import RobustnessPlan
 from natadv.errors import ResourceError
-from natadv.evaluation.flags import result_flags, vanishing_flag
+from natadv.evaluation.flags import result_flags, result_of, vanishing_flag
 from natadv.evaluation.rates import Rate
 from natadv.evaluation.record import Record
 from natadv.evaluation.robustness import CLEAN_PASSES, Accuracy, Measured, attack_all, blocks_of, clean_accuracy
-from natadv.training.defenses import OpenedDefense, tuning_flag
+from natadv.training.defenses import OpenedDefense, defense_flags
 from natadv.training.trial import Trial
 
 Report = Callable[[str, int, int], None]
@@ -35,6 +35,7 @@ class DefenseResult:
         clean: accuracy on the images that the bare model gets right (Du et al. 2021, Eq. 3).
         measured: of each attack; all repeats of one together.
         flags: why the figures may mislead.
+        bpda: whether attacks take the gradient of the identity for the defence's own, which it lacks.
     """
 
     name: str
@@ -42,6 +43,7 @@ class DefenseResult:
     clean: Accuracy
     measured: tuple[Measured, ...]
     flags: tuple[str, ...]
+    bpda: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,14 @@ class RobustnessResult:
         data: name.
         bare: accuracy of the bare model on the images drawn; those that it gets right are attacked.
         defenses: what came of each.
+        run: how, as one line: what decides the figures beside the attacks' settings.
     """
 
     model: str
     data: str
     bare: Rate
     defenses: tuple[DefenseResult, ...]
+    run: str = ""
 
 
 def run_plan(
@@ -144,6 +148,8 @@ class _Run:
 
 def _attacked(plan: RobustnessPlan, device: str, report: Report, part: slice = slice(None)) -> list[_Run]:
     trial = plan.trial(device)
+    for name in plan.attacks:
+        setting(name).check(trial.size)
     runs = []
     for defense in plan.opened():
         if defense.defense is not None:
@@ -187,17 +193,22 @@ def _measured(
 def _gathered(plan: RobustnessPlan, device: str, report: Report) -> RobustnessResult:
     runs = _attacked(plan, device, report)
     trial = runs[0].trial
-    return RobustnessResult(trial.victim.described, trial.data, trial.clean, tuple(_judged(plan, run) for run in runs))
+    height, width = trial.size
+    how = f"{width}x{height} px; seed {plan.seed}; {plan.batch_size} images a block; runs by chance: {plan.repeats}"
+    judged = tuple(_judged(plan, run) for run in runs)
+    return RobustnessResult(trial.victim.described, trial.data, trial.clean, judged, how)
 
 
 def _judged(plan: RobustnessPlan, run: _Run) -> DefenseResult:
     """Add clean accuracy and flags to what was measured."""
     model, trial = run.model, run.trial
     randomised = bool(getattr(model, "randomised", False))
-    flags: list[str | None] = [*result_flags(run.measured, randomised=randomised, repeats=plan.repeats)]
+    results = [result_of(measured) for measured in run.measured]
+    flags: list[str | None] = [*result_flags(results, randomised=randomised, repeats=plan.repeats)]
     if any(result.setting.uses == "gradients" for result in run.measured):
         flags.append(vanishing_flag(model, trial.images, trial.labels, seed=plan.seed))
-    flags.append(tuning_flag(run.defense, trial.victim.described))
+    flags += defense_flags(run.defense, trial.victim.described, trial.size)
     passes = CLEAN_PASSES if randomised else 1
     clean = clean_accuracy(model, trial.images, trial.labels, passes=passes, seed=plan.seed)
-    return DefenseResult(run.defense.name, run.defense.described, clean, run.measured, tuple(filter(None, flags)))
+    bpda = not getattr(model, "differentiable", True)
+    return DefenseResult(run.defense.name, run.defense.described, clean, run.measured, tuple(filter(None, flags)), bpda)

@@ -5,6 +5,7 @@ import io
 import math
 from pathlib import Path
 
+from natadv.attacks.suite import settings_of
 from natadv.campaign.robustness import DefenseResult, RobustnessResult
 from natadv.durable import file_error, replace_file
 from natadv.evaluation.robustness import Measured
@@ -27,6 +28,7 @@ _COLUMNS = (
     "png",
     "jpeg",
     "samples",
+    "settings",
 )
 
 
@@ -61,9 +63,14 @@ def as_report(result: RobustnessResult) -> str:
             "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
             *(_line(one) for one in defense.measured),
             "",
+            *(["Gradients go through the defence as if it did nothing (BPDA).\n"] if defense.bpda else []),
             *(f"**May mislead:** {flag}.\n" for flag in defense.flags),
         ]
         parts.append("\n".join(lines).rstrip() + "\n")
+    settings = {one.setting.name: settings_of(one.setting) for defense in result.defenses for one in defense.measured}
+    parts.append(
+        "\n".join(["## Settings", "", result.run, "", *(f"- {name}: {how}" for name, how in settings.items()), ""])
+    )
     parts.append(
         "Queries and gradients: mean passes an image. Sizes: means over the images that were changed and fool; PNG and "
         "JPEG are bytes over the clean file's.\n"
@@ -112,4 +119,5 @@ def _row(defense: DefenseResult, one: Measured) -> list[object]:
     numbers = [f"{value:.6g}" for value in percents]
     clean = f"{100 * defense.clean.value:.6g}"
     rest = ["" if math.isnan(value) else f"{value:.6g}" for value in (*passes, *sizes)]
-    return [defense.name, one.setting.name, *numbers, one.images, clean, *rest, one.setting.samples]
+    asked = [one.setting.samples, settings_of(one.setting)]
+    return [defense.name, one.setting.name, *numbers, one.images, clean, *rest, *asked]

@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor, nn
 
 from natadv.attacks.stand_in import StraightThrough
+from natadv.attacks.suite import Setting
 from natadv.defenses.defended import Defended
-from natadv.evaluation.rates import Z_95
+from natadv.evaluation.rates import Z_95, Rate
 from natadv.evaluation.robustness import Measured
 from natadv.models.frozen import frozen
 
@@ -52,7 +54,29 @@ def gradient_flag(model: nn.Module, images: Tensor, labels: Tensor, *, batch_siz
     return f"the gradient vanishes at {dead} of {len(images)} images: gradient attacks say nothing there"
 
 
-def result_flags(results: Sequence[Measured], *, randomised: bool, repeats: int) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What is left of a model under an attack.
+
+    Attributes:
+        setting: the attack.
+        robust: what the model still gets right, of all; several repeats together.
+        right: how often each image was still right, in the images' order; None where only the sum is known.
+    """
+
+    setting: Setting
+    robust: Rate
+    right: tuple[int, ...] | None = None
+
+
+def result_of(measured: Measured) -> Result:
+    """Return what is left, by image."""
+    records = measured.records
+    right = (sum(not one.fooled for one in records[k :: measured.images]) for k in range(measured.images))
+    return Result(measured.setting, measured.robust, tuple(right))
+
+
+def result_flags(results: Sequence[Result], *, randomised: bool, repeats: int) -> list[str]:
     """Return what may mislead in the results of one model.
 
     Args:
@@ -72,17 +96,17 @@ def result_flags(results: Sequence[Measured], *, randomised: bool, repeats: int)
             flags.append(f"{plain} beats {name}: the adaptive attack is too weak, or averages too little")
     flags += _boxes(results)
     if randomised:
-        flags += _boundaries(results)
+        flags += _boundaries(results) + _slopes(results)
     return flags
 
 
-def _adaptive(results: Sequence[Measured]) -> bool:
+def _adaptive(results: Sequence[Result]) -> bool:
     """Tell whether an attack averages passes, one by gradients where there are such attacks."""
     by_gradients = [result for result in results if result.setting.uses == "gradients"]
     return any(result.setting.samples > 1 for result in by_gradients or results)
 
 
-def _boxes(results: Sequence[Measured]) -> list[str]:
+def _boxes(results: Sequence[Result]) -> list[str]:
     """Compare the best black box with the best white box of the same budget."""
     flags = []
     for epsilon in sorted({result.setting.epsilon for result in results if result.setting.epsilon is not None}):
@@ -91,8 +115,7 @@ def _boxes(results: Sequence[Measured]) -> list[str]:
         black = [result for result in same if result.setting.uses != "gradients"]
         if not white or not black:
             continue
-        best_white = min(white, key=lambda result: result.robust.value)
-        best_black = min(black, key=lambda result: result.robust.value)
+        best_white, best_black = (min(some, key=lambda one: one.robust.value) for some in (white, black))
         if _beats(best_black, best_white):
             flags.append(
                 f"black box beats white box: {best_black.setting.name} leaves less than {best_white.setting.name} "
@@ -101,7 +124,7 @@ def _boxes(results: Sequence[Measured]) -> list[str]:
     return flags
 
 
-def _boundaries(results: Sequence[Measured]) -> list[str]:
+def _boundaries(results: Sequence[Result]) -> list[str]:
     """Find attacks that stop where they just fool, and leave more than one that uses its whole budget."""
     whole = [
         one
@@ -115,18 +138,32 @@ def _boundaries(results: Sequence[Measured]) -> list[str]:
         f"{one.setting.name} stops where it just fools, and {best.setting.name} at "
         f"{255 * (best.setting.epsilon or 0):g}/255 leaves less: on the boundary the next pass is as likely right"
         for one in results
-        if one.setting.stops and one.setting.uses == "gradients" and _beats(best, one)
+        if one.setting.stops and _beats(best, one)
     ]
 
 
-def _beats(one: Measured, other: Measured) -> bool:
-    """Tell whether `one` leaves clearly less robust accuracy than `other`: by a two-sample z test at 95 %.
+def _slopes(results: Sequence[Result]) -> list[str]:
+    """Name attacks that read slopes from scores, each a difference between two passes with noise of their own."""
+    names = [one.setting.name for one in results if one.setting.uses == "scores"]
+    if not names:
+        return []
+    return [f"{', '.join(names)}: slopes are differences between passes, which chance makes as well; they say little"]
 
-    As if repeats were one run: they are of the same images.
+
+def _beats(one: Result, other: Result) -> bool:
+    """Tell whether `one` leaves clearly less robust accuracy than `other`, at 95 %.
+
+    By the images where the two differ, which are as likely one way as the other if both are as strong (McNemar's exact
+    test); where only sums are known, as if the images were others (a z test), which sees less.
     """
-    if not one.images or not other.images:
+    if one.right is not None and other.right is not None and len(one.right) == len(other.right):
+        less = sum(mine < theirs for mine, theirs in zip(one.right, other.right, strict=True))
+        more = sum(mine > theirs for mine, theirs in zip(one.right, other.right, strict=True))
+        differ = less + more
+        tail = sum(math.comb(differ, k) for k in range(less, differ + 1))
+        return less > more and tail <= 0.025 * 2**differ
+    if not one.robust.total or not other.robust.total:
         return False
-    shares = [result.robust.value for result in (one, other)]
-    pooled = (shares[0] * one.images + shares[1] * other.images) / (one.images + other.images)
-    error = math.sqrt(pooled * (1 - pooled) * (1 / one.images + 1 / other.images))
-    return shares[1] - shares[0] > Z_95 * error
+    pooled = (one.robust.hits + other.robust.hits) / (one.robust.total + other.robust.total)
+    error = math.sqrt(pooled * (1 - pooled) * (1 / one.robust.total + 1 / other.robust.total))
+    return other.robust.value - one.robust.value > Z_95 * error

@@ -46,11 +46,11 @@ def behind_rain(classifier: nn.Module, batch: Tensor, upsampler: nn.Module) -> C
     session = _session(Deployed(rain, classifier), (batch, noise.pick, noise.shift), ("image", "pick", "shift"))
     image, rng = batch.numpy(), np.random.default_rng(0)
     halves = (-(-size[0] // 2), -(-size[1] // 2))
-    most = round(rain.share * halves[0])
+    reach = rain.reach(size)
 
     def run() -> Any:
         pick = rng.integers(4, size=(1, 1, *halves), dtype=np.int32)
-        shift = rng.integers(-most, most + 1, size=(1, 2), dtype=np.int32)
+        shift = np.rint(rng.uniform(-1, 1, (1, 2)) * reach).astype(np.int32)
         return session.run(None, {"image": image, "pick": pick, "shift": shift})
 
     return run

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import timm
 import torch
 from torch import Tensor, nn
 
@@ -24,7 +25,7 @@ from natadv.source_digest import source_digest
 CLEAN_PASSES = 5
 """Of each clean image through a randomised model."""
 
-_CODE = ("natadv.evaluation.robustness", "natadv.training.defenses")
+_CODE = ("natadv.evaluation.robustness", "natadv.training.defenses", "natadv.training.victim")
 """What makes records, beside the attack."""
 
 _NOISE, _ATTACK = 1, 2
@@ -109,8 +110,14 @@ def attack_cache(
         "batch": batch_size,
         "bench": source_digest(*_CODE),
         "opencv": cv2.__version__,  # wrote the files that are weighed
+        "timm": timm.__version__,
     }
     return RecordCache(folder, {**decides, **attack.described()})
+
+
+def bench_digest(attack: Setting) -> str:
+    """Return a digest, 12 hex digits, of the code that makes the records of an attack."""
+    return hashlib.sha256(f"{source_digest(*_CODE)} {attack.described()['code']}".encode()).hexdigest()[:12]
 
 
 def attack_all(

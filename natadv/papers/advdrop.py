@@ -23,6 +23,7 @@ from natadv.evaluation.squeezes import SQUEEZES, squeezed
 from natadv.evaluation.success import is_right
 from natadv.papers.number import Number, percentage
 from natadv.papers.number import setting as described
+from natadv.source_digest import source_digest
 from natadv.training.kept_outcomes import kept_outcome
 from natadv.training.trial import Trial, try_model
 from natadv.training.victim import open_victim
@@ -40,6 +41,8 @@ TITLES: Mapping[int, str] = {
     3: "AdvDrop 3. Errors (%) after denoising, on what attacks return; a failed one returns the clean image",
 }
 _PGD = 8 / 255
+_CODE = ("natadv.attacks.suite", "natadv.training.victim", "natadv.training.trial", "natadv.evaluation.robustness")
+"""What makes outcomes, beside the attack."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +163,12 @@ def _outcome(
 
     return kept_outcome(
         request.cache,
-        {"model": trial.victim.described, "seed": request.seed, **attack.described()},
+        {
+            "model": trial.victim.described,
+            "seed": request.seed,
+            "bench": source_digest(*_CODE),
+            **attack.described(),
+        },
         of_block,
         trial.images,
         trial.labels,

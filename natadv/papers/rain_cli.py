@@ -77,6 +77,7 @@ def rain(
         seed=seed,
         batch_size=batch_size,
         device=choose_device(device),
+        results=results / "rain",
     )
     check_tables(table or (), request)
     for kind, number, _ in wanted:

@@ -33,12 +33,14 @@ class OpenedDefense:
         described: a name that changes with its weights and settings.
         tuned_for: the classifier that its network was tuned through, as that is described, or "no classifier"; None
             where there is nothing to tune.
+        tuned_at: the settings that it was tuned at; None where it was not.
     """
 
     defense: nn.Module | None
     name: str
     described: str
     tuned_for: str | None = None
+    tuned_at: str | None = None
 
     def before(self, classifier: nn.Module, *, seed: int = 0) -> nn.Module:
         """Return the classifier behind the defence, in eval mode."""
@@ -80,27 +82,48 @@ def open_defense(spec: str) -> OpenedDefense:
     if kind == "rain" and name:
         loaded = load_network(Path(name))
         tuned_for = str(loaded.provenance.get("classifier", "no classifier"))
-        return _rain(loaded.rain(**settings), spec, f"{loaded.name} sha256 {loaded.digest[:12]}", tuned_for)
+        tuned_at = _settings_of(loaded.rain()) if "classifier" in loaded.provenance else None
+        return _rain(loaded.rain(**settings), spec, f"{loaded.name} sha256 {loaded.digest[:12]}", tuned_for, tuned_at)
     raise ConfigError(
         f"defence {spec}: expected {NONE}, rain:FILE, rain:bicubic, shift, resize-pad or pixel-deflection"
     )
 
 
-def tuning_flag(defense: OpenedDefense, model: str) -> str | None:
-    """Return a flag where a defence's network was tuned through another classifier than this, or none; else None.
+def defense_flags(defense: OpenedDefense, model: str, size: tuple[int, int]) -> list[str]:
+    """Return what about a defence may mislead: tuned for something else, or without a part of what its name says.
 
     Args:
         defense: as opened.
-        model: the classifier, as it is described.
+        model: the classifier behind it, as that is described.
+        size: (height, width) of the images in pixels.
     """
-    if defense.tuned_for in (None, model):
-        return None
-    return f"its network was tuned for {defense.tuned_for}, not for {model}"
+    flags = []
+    if defense.tuned_for is not None and _digest(defense.tuned_for) != _digest(model):
+        flags.append(f"its network was tuned for {defense.tuned_for}, not for {model}")
+    rain = defense.defense
+    if isinstance(rain, Rain):
+        settings = _settings_of(rain)
+        if defense.tuned_at not in (None, settings):
+            flags.append(f"its network was tuned at {defense.tuned_at}, not at {settings}")
+        if "shift" in rain.order and rain.share and max(map(round, rain.reach(size))) == 0:
+            flags.append(f"it shifts nothing: {max(rain.reach(size)):.2g} px at most, which rounds to none")
+    return flags
 
 
-def _rain(rain: Rain, spec: str, network: str, tuned_for: str | None = None) -> OpenedDefense:
+def _digest(described: str) -> str:
+    """Return what tells a file from others, whatever it is called."""
+    return described.rpartition("sha256 ")[2]
+
+
+def _settings_of(rain: Rain) -> str:
     picked = ", a pixel a channel" if rain.per_channel else ""
-    return OpenedDefense(rain, spec, f"rain {rain.order}, share {rain.share:g}{picked}, {network}", tuned_for)
+    return f"{rain.order}, share {rain.share:g}{picked}"
+
+
+def _rain(
+    rain: Rain, spec: str, network: str, tuned_for: str | None = None, tuned_at: str | None = None
+) -> OpenedDefense:
+    return OpenedDefense(rain, spec, f"rain {_settings_of(rain)}, {network}", tuned_for, tuned_at)
 
 
 def _settings(spec: str, tail: str) -> dict[str, Any]:

@@ -54,11 +54,14 @@ def try_model(
         batch_size: images at once.
 
     Raises:
-        DataError: if the classes do not match, or the victim gets no image right.
+        DataError: if the classes do not match, or the victim gets no image right or answers NaN.
     """
     labels = torch.from_numpy(targets_of(victim, drawn.dataset)).to(device)
     images = to_batch(drawn.dataset.images(size or victim.input_size), torch.device(device)).contiguous()
-    right = is_right(victim.model, images, labels, batch_size=batch_size)
+    try:
+        right = is_right(victim.model, images, labels, batch_size=batch_size)
+    except ValueError as error:  # NaN, or not one score a class
+        raise DataError(f"{victim.name}: {error}") from error
     clean = Rate(int(right.sum()), len(labels))
     if not clean.hits:
         raise DataError(f"{victim.name} gets none of {len(labels)} images of {drawn.dataset.name} right")

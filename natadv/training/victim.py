@@ -1,8 +1,10 @@
 """Models that a table attacks, from whatever file or name they come: pictures of any size in, logits out."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import timm
@@ -33,6 +35,7 @@ class Victim:
         input_size: (height, width) in pixels that it is meant for.
         classes: how many.
         labels: one per class; None where the model does not say.
+        trained: against what, and how long; None where that is nothing, or not known.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Victim:
     input_size: tuple[int, int]
     classes: int
     labels: tuple[str, ...] | None
+    trained: str | None = None
 
 
 def open_victim(spec: str, device: str = "cpu") -> Victim:
@@ -64,7 +68,8 @@ def open_victim(spec: str, device: str = "cpu") -> Victim:
         loaded = load_classifier(path)
         model = Sized(loaded.model, loaded.input_size).to(device).eval()
         name = path.stem if path.stem != "checkpoint" else path.absolute().parent.name
-        return Victim(name, _described(path), model, loaded.input_size, len(loaded.labels), loaded.labels)
+        trained = _trained(loaded.recipe)
+        return Victim(name, _described(path), model, loaded.input_size, len(loaded.labels), loaded.labels, trained)
     if not timm.is_model(spec.split(".", maxsplit=1)[0]):
         raise ConfigError(f"model {spec}: neither a file nor a model of timm's")
     config = timm.get_pretrained_cfg(spec)
@@ -148,3 +153,10 @@ class _Background(nn.Module):
 
 def _described(path: Path) -> str:
     return f"{path.name} sha256 {hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"
+
+
+def _trained(recipe: Mapping[str, Any]) -> str | None:
+    if not recipe.get("pgd"):
+        return None
+    share = "" if recipe["pgd"] == 1 else f" on {100 * recipe['pgd']:g} % of the images"
+    return f"{recipe['epochs']} epochs of PGD-{recipe['pgd_steps']} at {recipe['epsilon']:g}/255{share}"

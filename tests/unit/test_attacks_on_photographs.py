@@ -6,6 +6,7 @@ from torchattack import FGSM, PGD
 
 from natadv.attacks.carlini_wagner import carlini_wagner
 from natadv.attacks.deepfool import deepfool
+from natadv.attacks.ead import ead
 from natadv.attacks.foolbox_model import foolbox
 from natadv.attacks.library import fgsm, pgd
 from natadv.data.draw import draw
@@ -52,27 +53,47 @@ def test_torchattack(ours, library, trial):
 
 
 @pytest.mark.parametrize(
-    ("ours", "library", "epsilon"),
+    ("ours", "library"),
     [
         (
-            lambda *given: carlini_wagner(*given, steps=10, binary_search_steps=1, initial_const=10.0),
+            lambda *given: carlini_wagner(*given, steps=2, step_size=2 * LEVEL, binary_search_steps=1),
             foolbox.attacks.L2CarliniWagnerAttack(
-                steps=10, binary_search_steps=1, initial_const=10.0, stepsize=LEVEL, abort_early=False
+                steps=2, stepsize=2 * LEVEL, binary_search_steps=1, initial_const=0.1, abort_early=False
             ),
-            None,
         ),
         (
-            lambda *given: deepfool(*given, epsilon=8 * LEVEL, steps=20, candidates=2),
-            foolbox.attacks.LinfDeepFoolAttack(steps=20, candidates=2),
-            8 * LEVEL,
+            lambda *given: ead(*given, steps=3, binary_search_steps=1),
+            foolbox.attacks.EADAttack(
+                steps=3,
+                initial_stepsize=LEVEL,
+                binary_search_steps=1,
+                initial_const=10.0,
+                regularization=0.01,
+                decision_rule="EN",
+                abort_early=False,
+            ),
         ),
     ],
-    ids=["carlini_wagner", "deepfool"],
+    ids=["carlini_wagner", "ead"],
 )
-def test_foolbox(ours, library, epsilon, trial):
+def test_foolbox_where_some_fall(ours, library, trial):
+    """With so few steps that not all fall; the library gives back a black image where it finds nothing."""
+    model, some = trial.victim.model, slice(6)
+    images, labels = trial.images[some], trial.labels[some]
+    found = library.run(foolbox.PyTorchModel(model, (0, 1), device="cpu"), images, labels)
+    with torch.no_grad():
+        errs = model((found * 255).round() / 255).argmax(1) != labels
+    outcome = ours(model, images, labels)
+    assert torch.equal(outcome.fooled, errs & (found != 0).flatten(1).any(1))
+    assert 0 < outcome.fooled.sum() < len(images)
+
+
+def test_foolbox_deepfool(trial):
+    """To the end, where all fall: cut short, it leaves changes that eight bits take back."""
     model, some = trial.victim.model, slice(3)
     images, labels = trial.images[some], trial.labels[some]
-    _, _, success = library(foolbox.PyTorchModel(model, (0, 1), device="cpu"), images, labels, epsilons=epsilon)
-    outcome = ours(model, images, labels)
+    library = foolbox.attacks.LinfDeepFoolAttack(steps=20, candidates=2)
+    _, _, success = library(foolbox.PyTorchModel(model, (0, 1), device="cpu"), images, labels, epsilons=8 * LEVEL)
+    outcome = deepfool(model, images, labels, epsilon=8 * LEVEL, steps=20, candidates=2)
     assert torch.equal(outcome.fooled, success)
-    assert outcome.fooled.any()
+    assert outcome.fooled.all()

@@ -247,7 +247,7 @@ def test_double_images_stay_double(attack, weights):
         (nes, {"step_size": -0.1}, "step size"),
         (nes, {"momentum": 1.0}, "momentum in"),
         (nes, {"loss": "hinge"}, "got 'hinge'"),
-        (rays, {"queries": 0}, "1 query or more"),
+        (rays, {"queries": 0}, "a query, a look"),
         (rays, {"tolerance": 0.0}, "positive tolerance"),
         (rays, {"epsilon": 0.0}, "positive budget"),
     ],

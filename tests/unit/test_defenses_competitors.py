@@ -95,6 +95,10 @@ def test_a_denoising_block_averages_what_is_alike():
     x = torch.ones(1, 4, 3, 3) * torch.arange(1.0, 5.0).view(1, 4, 1, 1)
     added = block(x) - x
     assert torch.allclose(added, x / (1 + block.norm.eps) ** 0.5, atol=1e-5)  # the mean of equal features is they
+    # Of two kinds that are nothing alike, each keeps to itself; a plain mean would mix them.
+    kinds = torch.zeros(1, 4, 2, 2)
+    kinds[0, 0, 0], kinds[0, 1, 1] = 20.0, 20.0
+    assert torch.allclose(block(kinds) - kinds, kinds / (1 + block.norm.eps) ** 0.5, atol=1e-3)
 
 
 def test_the_denoised_network_is_known_to_timm_and_trains():

@@ -98,6 +98,18 @@ def test_rain_is_down_then_shift_then_up():
     assert torch.equal(made, up(small))
 
 
+def test_the_other_orders_are_what_their_names_say():
+    batch, pick = pictures(1), torch.ones(1, 1, 3, 4, dtype=torch.int32)
+    noise = Noise(
+        pick, torch.tensor([[1, 3]], dtype=torch.int32)
+    )  # odd, so that other pixels are picked once it is done
+    up, moved = nn.Upsample(scale_factor=2, mode="nearest"), torch.roll(batch, (-1, -3), (2, 3))
+    assert torch.equal(Rain(up, order="shift-down-up")(batch, noise), up(moved[..., 0::2, 1::2]))
+    last = torch.roll(up(batch[..., 0::2, 1::2]), (-1, -3), (2, 3))
+    assert torch.equal(Rain(up, order="down-up-shift")(batch, noise), last)
+    assert not torch.equal(last, up(moved[..., 0::2, 1::2]))
+
+
 def test_gradients_reach_the_picked_pixels_alone():
     batch = pictures(1).requires_grad_()
     pick = draw_pick(1, (6, 8), chance())

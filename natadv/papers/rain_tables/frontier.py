@@ -8,22 +8,23 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Generator
 
-from natadv.attacks.suite import setting
+from natadv.attacks.suite import setting, settings_of
 from natadv.data.draw import draw
 from natadv.errors import ConfigError
+from natadv.evaluation.flags import result_flags, result_of
 from natadv.evaluation.latency import alone, behind_rain, deployed, medians_in_turn
-from natadv.evaluation.robustness import CLEAN_PASSES, clean_accuracy
+from natadv.evaluation.robustness import CLEAN_PASSES, bench_digest, clean_accuracy
 from natadv.papers.number import Number, percentage
 from natadv.papers.number import setting as described
 from natadv.papers.panels import as_png
 from natadv.papers.rain_tables.tables import RainRequest, Report, attacked
-from natadv.training.defenses import OpenedDefense, open_defense
+from natadv.training.defenses import OpenedDefense, defense_flags, open_defense
 from natadv.training.rain.checkpoint import load_network
 from natadv.training.trial import try_model
 from natadv.training.victim import open_victim
 
 TITLE = "What RAIN's super-resolution costs, keeps and withstands, by network"
-ATTACKS = ("fgsm", "eot-pgd-2")
+ATTACKS = ("fgsm", "eot-pgd-margin")
 
 
 def draw_frontier(
@@ -51,16 +52,10 @@ def draw_frontier(
     for row, defense in _named(networks).items():
         upsampler = defense.defense.upsampler  # type: ignore[union-attr]
         bare_s, ours_s = medians_in_turn([bare, behind_rain(victim.model.cpu(), image, upsampler.cpu())], runs)
-        how = described(**said, defense=defense.described)
         once = described(**said, defense=defense.described, interval="none", threads="one, ONNX Runtime")
         weights = sum(weight.numel() for weight in deployed(upsampler).parameters())
         model = defense.before(victim.model, seed=request.seed).to(request.device)
-        clean = clean_accuracy(model, trial.images, trial.labels, passes=CLEAN_PASSES, seed=request.seed)
-        numbers += [
-            Number(row, "thousand weights", weights / 1e3, None, None, 1, None, once),
-            Number(row, "latency over bare", ours_s / bare_s, None, None, runs, None, once),
-            Number(row, "clean", 100 * clean.value, *(100 * end for end in clean.interval), clean.images, None, how),
-        ]
+        found = []
         for name in ATTACKS:
             measured = attacked(
                 request,
@@ -71,7 +66,21 @@ def draw_frontier(
                 trial.labels,
                 report=lambda done, what=f"{name} on {row}": report(what, done, len(trial.images)),
             )
-            numbers.append(percentage(row, name, measured.robust, paper=None, setting=how))
+            found.append(measured)
+        flags = result_flags([result_of(one) for one in found], randomised=True, repeats=1)
+        flags += defense_flags(defense, victim.described, trial.size)
+        clean = clean_accuracy(model, trial.images, trial.labels, passes=CLEAN_PASSES, seed=request.seed)
+        ends = [100 * end for end in clean.interval]
+        how = described(**said, defense=defense.described, passes=CLEAN_PASSES, may_mislead=" / ".join(flags) or None)
+        numbers += [
+            Number(row, "thousand weights", weights / 1e3, None, None, 1, None, once),
+            Number(row, "latency over bare", ours_s / bare_s, None, None, runs, None, once),
+            Number(row, "clean", 100 * clean.value, ends[0], ends[1], clean.images, None, how),
+        ]
+        for one in found:
+            asked = {"attack": settings_of(one.setting), "code": bench_digest(one.setting)}
+            how = described(**said, defense=defense.described, **asked)
+            numbers.append(percentage(row, one.setting.name, one.robust, paper=None, setting=how))
     return _picture(numbers), numbers
 
 

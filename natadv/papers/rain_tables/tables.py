@@ -15,13 +15,22 @@ from natadv.attacks.suite import Setting, setting
 from natadv.data.dataset import Dataset
 from natadv.data.draw import draw
 from natadv.errors import ConfigError
-from natadv.evaluation.flags import result_flags, vanishing_flag
-from natadv.evaluation.robustness import CLEAN_PASSES, Measured, attack_all, attack_cache, clean_accuracy
+from natadv.evaluation.flags import Result, result_flags, vanishing_flag
+from natadv.evaluation.rates import Rate
+from natadv.evaluation.robustness import (
+    CLEAN_PASSES,
+    Measured,
+    attack_all,
+    attack_cache,
+    bench_digest,
+    clean_accuracy,
+)
 from natadv.papers.number import Number, percentage
 from natadv.papers.number import setting as described
 from natadv.papers.rain import COLUMNS, IMAGENET, STL10
 from natadv.papers.rain_tables.rows import Models, Row, rows
-from natadv.training.defenses import OpenedDefense, open_defense, tuning_flag
+from natadv.papers.results import read_numbers
+from natadv.training.defenses import OpenedDefense, defense_flags, open_defense
 from natadv.training.trial import Trial, try_model
 from natadv.training.victim import Victim, open_victim, targets_of
 
@@ -40,6 +49,7 @@ class RainRequest:
         seed: of all chance.
         batch_size: images at once.
         device: "cpu" or "cuda".
+        results: folder of the tables, whose numbers of a row its flags are about.
     """
 
     data: Dataset
@@ -51,6 +61,7 @@ class RainRequest:
     seed: int = 0
     batch_size: int = 32
     device: str = "cpu"
+    results: Path | None = None
 
 
 Report = Callable[[str, int, int], None]
@@ -79,7 +90,13 @@ def numbers(table: int, request: RainRequest, report: Report) -> Iterator[Number
         for column in COLUMNS[table]:
             if request.columns is None or column in request.columns:
                 yield work.attacked(setting(column), report)
-        yield work.clean(COLUMNS[table])  # in any case: the row's flags stand beside it
+        yield work.clean(_kept(request, table))  # in any case: the row's flags stand beside it
+
+
+def _kept(request: RainRequest, table: int) -> tuple[Number, ...]:
+    """Return what the table has by now; who takes numbers one by one has written those that were yielded."""
+    path = None if request.results is None else request.results / f"table-{table}.csv"
+    return read_numbers(path) if path is not None and path.exists() else ()
 
 
 def check_tables(tables: Sequence[int], request: RainRequest) -> None:
@@ -148,13 +165,13 @@ class _Work:
         data = request.data.name
         self._name = row.name if data.startswith("gtsrb") else f"{row.name}@{data.split(' ', maxsplit=1)[0]}"
 
-    def clean(self, columns: Sequence[str]) -> Number:
-        """Return the accuracy without an attack; what may mislead in the row, in these columns, stands beside it."""
+    def clean(self, kept: Sequence[Number]) -> Number:
+        """Return the accuracy without an attack; what may mislead in what was kept of the row stands beside it."""
         passes = CLEAN_PASSES if self._randomised else 1
         request, trial = self._request, self._trial
         found = clean_accuracy(self._model, trial.images, self._labels, passes=passes, seed=request.seed)
         low, high = found.interval
-        paper, how = self._paper.get("clean"), self._setting(None, passes, self._flags(columns))
+        paper, how = self._paper.get("clean"), self._setting(None, passes, self._flags(kept))
         return Number(self._name, "clean", 100 * found.value, 100 * low, 100 * high, found.images, paper, how)
 
     def attacked(self, attack: Setting, report: Report) -> Number:
@@ -177,35 +194,49 @@ class _Work:
         described = (self._victim.described, self._defense.described)
         return attacked(request, attack, self._model, described, trial.images, self._labels, part=part, report=report)
 
-    def _flags(self, columns: Sequence[str]) -> list[str]:
-        """Return what may mislead in all that was measured of the row, now or before."""
-        kept = [self._measured(setting(column), slice(0), lambda done: None) for column in columns]
-        whole = [one for one in kept if one.images == len(self._trial.images)]
-        if not whole:
+    def _flags(self, kept: Sequence[Number]) -> list[str]:
+        """Return what may mislead in the row's numbers on these images, whichever run they are of."""
+        found, randomised = [], self._randomised
+        for number in kept:
+            same = number.row == self._name and number.setting.startswith(self._of_row())
+            if not same or number.column == "clean" or f"; defense {self._defense.described};" not in number.setting:
+                continue
+            attack = setting(number.column)
+            attack = attack if randomised else replace(attack, samples=0)
+            found.append(Result(attack, Rate(round(number.ours * number.n / 100), number.n)))
+        if not found:
             return []
-        flags: list[str | None] = [*result_flags(whole, randomised=self._randomised, repeats=1)]
-        if any(one.setting.uses == "gradients" for one in whole):
+        flags: list[str | None] = [*result_flags(found, randomised=randomised, repeats=1)]
+        if any(one.setting.uses == "gradients" for one in found):
             flags.append(vanishing_flag(self._model, self._trial.images, self._labels, seed=self._request.seed))
-        flags.append(tuning_flag(self._defense, self._victim.described))
+        flags += defense_flags(self._defense, self._victim.described, self._trial.size)
         return [flag for flag in flags if flag]
 
-    def _setting(self, attack: Setting | None, passes: int, flags: Sequence[str]) -> str:
+    def _of_row(self) -> str:
+        """Return how the settings of all numbers of this row on these images begin."""
         trial = self._trial
-        budget = None if attack is None or attack.epsilon is None else f"{255 * attack.epsilon:g}/255"
-        gone_round = attack is not None and attack.uses == "gradients" and self._defense.defense is not None
         return described(
             data=f"{trial.data} ({trial.clean.total} images, {trial.clean.hits} right)",
             model=self._victim.described,
+        )
+
+    def _setting(self, attack: Setting | None, passes: int, flags: Sequence[str]) -> str:
+        budget = None if attack is None or attack.epsilon is None else f"{255 * attack.epsilon:g}/255"
+        gone_round = attack is not None and attack.uses == "gradients" and self._defense.defense is not None
+        rest = described(
+            trained=self._victim.trained,
             defense=self._defense.described,
-            size=f"{trial.size[1]}x{trial.size[0]} px",
+            size=f"{self._trial.size[1]}x{self._trial.size[0]} px",
             passes=passes if passes > 1 else None,
             may_mislead=" / ".join(flags) or None,
             epsilon=budget,
             averaged=f"{attack.samples} passes a gradient" if attack is not None and attack.samples else None,
             backwards="identity (BPDA)" if gone_round and not self._defense.defense.differentiable else None,
             seed=self._request.seed,
+            code=None if attack is None else bench_digest(attack),
             paper=self._papers_data,
         )
+        return f"{self._of_row()}; {rest}"
 
 
 def _labels(victim: Victim, request: RainRequest, trial: Trial) -> Tensor:
