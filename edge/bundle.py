@@ -4,6 +4,7 @@
                     `probabilities` and `logits` float32 (n, classes) out
     manifest.json   Manifest: digests, labels, input size, what it was made from, how good it is
     golden.npz      input frames, chance, and the original model's logits, which the device replays at its start
+    signature.json  perhaps: who made it, see `edge.signature`
 
 The bytes that are hashed are the bytes that are returned: no file is read twice, so nobody can exchange it in
 between. The digests find damage and mix-ups; who made a bundle is a signature's to say, not theirs.
@@ -30,6 +31,7 @@ from natadv.errors import BundleError, ConfigError
 MODEL: Final = "model.onnx"
 MANIFEST: Final = "manifest.json"
 GOLDEN: Final = "golden.npz"
+SIGNATURE: Final = "signature.json"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,9 +142,17 @@ def write_bundle(folder: Path, bundle: Bundle, *, overwrite: bool = False) -> No
 
 def _fill(folder: Path, bundle: Bundle) -> None:
     with new_folder(folder) as part:
-        (part / MODEL).write_bytes(bundle.model_bytes)
-        (part / GOLDEN).write_bytes(_golden_to_bytes(bundle.golden))
-        (part / MANIFEST).write_bytes(bundle.manifest.to_bytes())
+        for name, data in files_of(bundle).items():
+            (part / name).write_bytes(data)
+
+
+def files_of(bundle: Bundle) -> dict[str, bytes]:
+    """Return a bundle's files by name, byte for byte as they are or will be on disk."""
+    return {
+        MODEL: bundle.model_bytes,
+        GOLDEN: _golden_to_bytes(bundle.golden),
+        MANIFEST: bundle.manifest.to_bytes(),
+    }
 
 
 def check_name(folder: Path, *, overwrite: bool) -> None:
@@ -155,7 +165,7 @@ def check_name(folder: Path, *, overwrite: bool) -> None:
         return
     if not overwrite:
         raise ConfigError(f"{folder}: exists already; choose another name, or overwrite it explicitly")
-    if not folder.is_dir() or {path.name for path in folder.iterdir()} - {MODEL, MANIFEST, GOLDEN}:
+    if not folder.is_dir() or {path.name for path in folder.iterdir()} - {MODEL, MANIFEST, GOLDEN, SIGNATURE}:
         raise ConfigError(f"{folder}: is not a bundle and will not be overwritten; choose another name")
 
 

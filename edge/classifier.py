@@ -14,6 +14,7 @@ from edge.manifest import INPUT, OUTPUTS
 from edge.noise import NoiseStream
 from edge.prediction import Prediction
 from edge.runtime import PROVIDERS, Device, load_runtime, one_line, open_session
+from edge.signature import read_signed
 from natadv.errors import BundleError, DeviceError
 from natadv.images import Image, resize
 
@@ -44,6 +45,7 @@ class Classifier:
         allow_cpu: bool = False,
         threads: int | None = None,
         noise_seed: bytes | None = None,
+        public_key: Path | None = None,
         runtime: Any = None,
     ) -> None:
         """Verify a bundle, open it on a device, and replay its golden frames.
@@ -55,14 +57,15 @@ class Classifier:
             threads: CPU threads of one run; None leaves it to the runtime.
             noise_seed: 32 bytes that a randomised model's chance follows from, to replay a run; by default fresh ones
                 of the operating system, as a defence needs.
+            public_key: refuse a bundle that its owner did not sign.
             runtime: stands in for the module onnxruntime in tests.
 
         Raises:
             BundleError: if the bundle is incomplete, altered, or its model is not what its manifest says.
             DeviceError: if the GPU cannot be had and the CPU is not allowed, or if it computes wrongly.
-            ConfigError: if ONNX Runtime is not installed.
+            ConfigError: if ONNX Runtime, or what checks signatures, is not installed.
         """
-        bundle = read_bundle(bundle_folder)
+        bundle = read_bundle(bundle_folder) if public_key is None else read_signed(bundle_folder, public_key)
         self.manifest = bundle.manifest
         self.labels = bundle.manifest.labels
         self.input_size = bundle.manifest.input_size

@@ -30,6 +30,9 @@ def run(
     ] = "auto",
     allow_cpu: Annotated[bool, typer.Option("--allow-cpu", help="Run on the CPU where the GPU cannot be had.")] = False,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads of the model.")] = None,
+    public_key: Annotated[
+        Path | None, typer.Option("--public-key", help="PEM file: run nothing that its owner did not sign.")
+    ] = None,
     noise_seed: Annotated[
         str | None,
         typer.Option("--noise-seed", help="Of a randomised model, in hex, as a run says it: replays that run's noise."),
@@ -62,6 +65,7 @@ def run(
         device=device,
         allow_cpu=allow_cpu,
         threads=threads,
+        public_key=public_key,
         noise_seed=None if noise_seed is None else seed_from_hex(noise_seed),
         seconds=seconds,
         video=video,

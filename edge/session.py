@@ -29,6 +29,7 @@ def run_session(
     allow_cpu: bool = False,
     threads: int | None = None,
     noise_seed: bytes | None = None,
+    public_key: Path | None = None,
     seconds: float | None = None,
     video: Path | None = None,
     overwrite: bool = False,
@@ -46,7 +47,14 @@ def run_session(
         if video is not None:
             sinks.append(opened.enter_context(AnnotatedVideo(video, overwrite=overwrite)))
         classifier = opened.enter_context(
-            Classifier(bundle, device=device, allow_cpu=allow_cpu, threads=threads, noise_seed=noise_seed)
+            Classifier(
+                bundle,
+                device=device,
+                allow_cpu=allow_cpu,
+                threads=threads,
+                noise_seed=noise_seed,
+                public_key=public_key,
+            )
         )
         source = opened.enter_context(open_source(source_name, options))
         stop = opened.enter_context(stop_on_signal())

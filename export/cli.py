@@ -84,3 +84,91 @@ def write(
         f"{out}: {len(manifest.labels)} labels, {manifest.input.width}x{manifest.input.height} px,"
         f" within {manifest.parity.max_difference:.1e} of torch on {manifest.parity.images} images{accuracy}"
     )
+
+
+_BUNDLE = typer.Argument(help="Folder made by `natadv export`.")
+
+
+@app.command()
+def verify(
+    bundle: Annotated[Path, _BUNDLE],
+    *,
+    public_key: Annotated[
+        Path | None, typer.Option("--public-key", help="PEM file: its owner must have signed the bundle.")
+    ] = None,
+    device: Annotated[
+        Literal["auto", "tensorrt", "cuda", "cpu"], typer.Option("--device", help="What to run on.")
+    ] = "cpu",
+) -> None:
+    """Verify every byte of a bundle, and that this device answers its golden frames as the original did."""
+    from edge.classifier import Classifier
+
+    with Classifier(bundle, device=device, public_key=public_key) as opened:
+        signed = "" if public_key is None else f", signed by the owner of {public_key}"
+        typer.echo(f"{bundle}: whole{signed}; answers as its original on {opened.provider}, sha256 {opened.digest}")
+
+
+@app.command()
+def sign(
+    bundle: Annotated[Path, _BUNDLE],
+    *,
+    key: Annotated[Path, typer.Option("--key", help="Private elliptic-curve key, a PEM file.")],
+    password: Annotated[
+        str | None, typer.Option("--password", envvar="NATADV_KEY_PASSWORD", help="Of the key, if it has one.")
+    ] = None,
+) -> None:
+    """Sign a bundle by OpenSSF model-signing, with a key of your own and without any network."""
+    from edge.bundle import SIGNATURE
+    from edge.signature import sign_bundle
+
+    sign_bundle(bundle, key, password=password)
+    typer.echo(bundle / SIGNATURE)
+
+
+@app.command()
+def inspect(
+    bundle: Annotated[Path, _BUNDLE],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="The whole manifest, for programs.")] = False,
+) -> None:
+    """Say what a bundle is, what it was made of and how good it is."""
+    from edge.bundle import SIGNATURE, read_bundle
+    from export.description import described
+
+    read = read_bundle(bundle)
+    if as_json:
+        typer.echo(read.manifest.to_bytes().decode(), nl=False)
+        return
+    for name, value in described(read, signed=(bundle / SIGNATURE).exists()).items():
+        if value is not None:
+            typer.echo(f"{name + ':':19}{value}")
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, _BUNDLE],
+    second: Annotated[Path, _BUNDLE],
+    *,
+    data: Annotated[str, typer.Option("--data", help="Data set or folder of labelled images.")],
+    split: Annotated[Literal["train", "test"], typer.Option("--split", help="Part of the data.")] = "test",
+    root: Annotated[Path, typer.Option("--root", help="Where named data sets lie unpacked.")] = Path("data"),
+) -> None:
+    """Compare two bundles on the same images: accuracy, where they differ, time a frame, size."""
+    from export.comparison import compare_bundles
+    from natadv.data.load import load_dataset
+    from natadv.progress import counted
+
+    dataset = load_dataset(data, split, root=root)
+    with counted("compare", "images") as bar:
+        task = bar.add_task(dataset.name, total=len(dataset))
+        found = compare_bundles(
+            first, second, dataset, report=lambda done, total: bar.update(task, completed=done, total=total)
+        )
+    for folder, accuracy, only, frame_s, size in zip(
+        (first, second), found.accuracy, found.only, found.frame_s, found.bytes, strict=True
+    ):
+        typer.echo(
+            f"{folder}: {accuracy}, {only} of them alone; {1e3 * frame_s:.2f} ms a frame on one thread;"
+            f" {size / 1e6:.2f} MB"
+        )
+    typer.echo(f"they agree on {found.agree}; a probability differs by at most {found.largest:.2g}")

@@ -1,0 +1,98 @@
+"""A bundle's signature: who made it, by OpenSSF model-signing with a key of one's own (the extra `signing`).
+
+Digests find damage; a signature finds a stranger. Elliptic-curve keys in PEM files, made offline:
+
+    openssl ecparam -name prime256v1 -genkey -noout -out private.pem
+    openssl ec -in private.pem -pubout -out public.pem
+
+What is verified are the bytes in memory that run afterwards, not files that somebody may exchange in between.
+"""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from edge.bundle import SIGNATURE, Bundle, files_of, read_bundle
+from natadv.durable import file_error, replace_file
+from natadv.errors import BundleError, ConfigError
+
+
+def sign_bundle(folder: Path, private_key: Path, *, password: str | None = None) -> None:
+    """Sign a bundle; the signature lies in its folder, in place of any other.
+
+    Args:
+        folder: of the bundle, which is verified first.
+        private_key: PEM file.
+        password: of the key.
+
+    Raises:
+        BundleError: if the bundle is damaged.
+        ConfigError: if the key cannot be used, or model-signing is not installed.
+        ResourceError: if the disk is full.
+    """
+    signing = _library().signing
+    bundle = read_bundle(folder)
+    if not private_key.is_file():
+        raise ConfigError(f"{private_key}: no such key")
+    with tempfile.TemporaryDirectory() as scratch:
+        copy, signature = _spread(bundle, Path(scratch)), Path(scratch) / SIGNATURE
+        secret = password.encode() if password else None  # model-signing 1.1.1 says str, and hands it on as bytes
+        try:
+            signer = signing.Config().use_elliptic_key_signer(private_key=private_key, password=secret)
+            signer.sign(copy, signature)
+        except (ValueError, TypeError) as error:  # TypeError: a password where none is needed, or none where one is
+            raise ConfigError(f"{private_key}: cannot be used to sign ({_first_line(error)})") from error
+        replace_file(folder / SIGNATURE, signature.read_bytes())
+
+
+def read_signed(folder: Path, public_key: Path) -> Bundle:
+    """Read a bundle, and refuse it unless the owner of a key signed just these bytes.
+
+    Raises:
+        BundleError: if it is damaged, not signed, or signed by another key or over other bytes.
+        ConfigError: if the key cannot be used, or model-signing is not installed.
+    """
+    verifying = _library().verifying
+    bundle = read_bundle(folder)
+    try:
+        verifier = verifying.Config().use_elliptic_key_verifier(public_key=public_key)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{public_key}: is no public key in PEM ({_first_line(error)})") from error
+    path = folder / SIGNATURE
+    if not path.exists():
+        raise BundleError(f"{folder}: is not signed; sign it with `natadv export sign`")
+    try:
+        signature = path.read_bytes()
+    except OSError as error:
+        raise file_error(path, error) from error
+    with tempfile.TemporaryDirectory() as scratch:
+        copy, copied = _spread(bundle, Path(scratch)), Path(scratch) / SIGNATURE
+        copied.write_bytes(signature)
+        try:
+            verifier.verify(copy, copied)
+        except Exception as error:  # what a mutated signature raises in four libraries has no common base
+            raise BundleError(
+                f"{path}: not the signature of these bytes by {public_key} ({_first_line(error)})"
+            ) from error
+    return bundle
+
+
+def _spread(bundle: Bundle, scratch: Path) -> Path:
+    """Write the bytes in memory where the library can read them; the folder has a fixed name, which is signed too."""
+    folder = scratch / "bundle"
+    folder.mkdir()
+    for name, data in files_of(bundle).items():
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def _library() -> Any:
+    try:
+        import model_signing  # noqa: PLC0415  # an extra, and slow to import
+    except ImportError as error:
+        raise ConfigError(f"signatures need the extra `signing`: pip install 'natadv[signing]' ({error})") from error
+    return model_signing
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200] or type(error).__name__
