@@ -1,7 +1,7 @@
 """Noise: the chance of a randomised model, drawn outside of its graph from a stream that nobody can foresee.
 
 Inside a graph, chance is frozen, seeded by the clock or shared between sessions, so it comes in as whole numbers
-(docs/decisions/0009-deployed-noise.md). They are SHAKE-256 (FIPS 202) of a secret seed and a number that is never used
+(docs/decisions/0009-deployed-models.md). They are SHAKE-256 (FIPS 202) of a secret seed and a number that is never used
 twice: who watches the answers learns nothing of the next one's noise, and who has the seed can replay any pass.
 """
 
