@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +78,9 @@ def pack(
     versions: Mapping[str, str],
     noise: RainNoise | None = None,
     rain_sha256: str | None = None,
+    precision: Literal["fp32", "fp16", "int8"] = "fp32",
+    attack: str | None = None,
+    temperature: float = 1.0,
 ) -> Bundle:
     """Make a bundle of a model and what is known of it; `Manifest` describes the arguments.
 
@@ -97,10 +100,13 @@ def pack(
             labels=tuple(labels),
             input=InputSize(height=input_size[0], width=input_size[1]),
             noise=noise,
+            precision=precision,
+            temperature=temperature,
             opset=opset,
             parity=parity,
             metrics=dict(metrics),
             accuracy_data=accuracy_data,
+            attack=attack,
             versions=dict(versions),
         )
     except ValidationError as error:

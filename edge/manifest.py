@@ -99,8 +99,11 @@ class Manifest(_Frozen):
         model_name: the architecture, as timm or the training names it.
         rain_sha256: of the file of RAIN's network, where RAIN is before the classifier.
         noise: the chance that the model takes as inputs; None: it takes none.
+        precision: of the weights, at the least.
+        temperature: probabilities are softmax(logits / temperature).
         metrics: shares are 0..1; `accuracy` is the exported model's own, on `accuracy_images` images.
         accuracy_data: the data set and part that `accuracy` was measured on, if it was.
+        attack: by name, what the images of `robust` in the metrics were attacked with, at 8/255.
         versions: of the packages that made the bundle.
     """
 
@@ -115,10 +118,13 @@ class Manifest(_Frozen):
     labels: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
     input: InputSize
     noise: RainNoise | None
+    precision: Literal["fp32", "fp16", "int8"]
+    temperature: FiniteFloat = Field(gt=0)
     opset: int = Field(ge=OPSETS.start, lt=OPSETS.stop)
     parity: Parity
     metrics: dict[str, FiniteFloat]
     accuracy_data: str | None
+    attack: str | None
     versions: dict[str, str]
 
     @model_validator(mode="after")

@@ -13,29 +13,58 @@ from numpy.typing import NDArray
 
 from edge.bundle import Bundle, Golden, check_name, pack, write_bundle
 from edge.manifest import INPUT, RainNoise
-from export.frames import batches, noise_frames, pick, targets_in
+from export.calibration import Calibration, calibrate
+from export.frames import noise_frames, pick, targets_in
 from export.graph import DeployedClassifier
+from export.judgement import Judged, attack, check_loss, judge
 from export.onnx import OPSET, to_onnx
 from export.parity import TOLERANCE, compare, open_cpu, steady_noise
+from export.reduce import Part, Precision, to_fp16, to_int8
 from natadv.data.dataset import Dataset
 from natadv.defenses.rain import Rain
 from natadv.errors import ConfigError
-from natadv.evaluation.rates import Rate
 from natadv.training.checkpoint import LoadedClassifier
 from natadv.training.rain.checkpoint import LoadedNetwork
 
 GOLDEN_COUNT: Final = 8
 PARITY_COUNT: Final = 256
+CALIBRATION_COUNT: Final = 256
 _BATCH: Final = 64
 _PACKAGES: Final = ("natadv", "torch", "timm", "onnx", "onnxscript", "onnxslim", "onnxruntime", "numpy")
 
 
 @dataclass(frozen=True, slots=True)
+class Reduction:
+    """How an exported model is to be reduced.
+
+    Attributes:
+        precision: "fp16" or "int8".
+        calibration: images that the ranges of activations are taken from, for 8 bits.
+        part: what to reduce to 8 bits.
+        symmetric: activations around zero, as TensorRT wants them.
+        max_loss: of the accuracy and the robust accuracy, 0..1; more is refused.
+    """
+
+    precision: Precision
+    calibration: Dataset
+    part: Part = "all"
+    symmetric: bool = False
+    max_loss: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
 class Exported:
-    """A bundle that was made, and the exported model's accuracy where data was given."""
+    """A bundle that was made, and how good the exported model is where data was given.
+
+    Attributes:
+        bundle: as written.
+        judged: of the model in it.
+        full: of the same before it was reduced; None where it was not.
+    """
 
     bundle: Bundle
-    accuracy: Rate | None
+    judged: Judged | None
+    full: Judged | None = None
 
 
 def export_classifier(
@@ -45,6 +74,8 @@ def export_classifier(
     dataset: Dataset | None = None,
     rain: LoadedNetwork | None = None,
     draws: int = 1,
+    reduction: Reduction | None = None,
+    robust_count: int = 0,
     opset: int = OPSET,
     tolerance: float = TOLERANCE,
     overwrite: bool = False,
@@ -60,21 +91,29 @@ def export_classifier(
         dataset: its labels must be among the classifier's.
         rain: RAIN's network, to put RAIN before the classifier.
         draws: passes through RAIN that are averaged for a frame.
+        reduction: to fewer bits; its loss is measured on `dataset`.
+        robust_count: so many images of `dataset` are drawn and attacked, to measure the robust accuracy.
         opset: of the model, 18 to 20.
-        tolerance: largest difference of a logit that passes.
+        tolerance: largest difference of a logit that passes, before any reduction.
         overwrite: replace a bundle of that name.
 
     Raises:
-        BundleError: if it cannot be exported, or differs from the original.
-        ConfigError: if the data has a label that the model lacks, the name is taken, or RAIN was tuned for another
-            classifier.
+        BundleError: if it cannot be exported, differs from the original, or loses too much when it is reduced.
+        ConfigError: if the data has a label that the model lacks, the name is taken, RAIN was tuned for another
+            classifier, or there is no data to measure a loss on.
         ResourceError: if the disk is full.
     """
     check_name(folder, overwrite=overwrite)
+    if reduction is not None and dataset is None:
+        raise ConfigError("a reduction needs --data: what it loses is measured there")
     before = None if rain is None else _tuned_for(rain, loaded)
     places = None if dataset is None else targets_in(dataset, loaded.labels)
     size = loaded.input_size
-    deployed = DeployedClassifier(loaded.model, rain=before, input_size=size, draws=draws)
+    rng = np.random.default_rng(0)  # the same golden frames for the same model and data
+    uncalibrated = DeployedClassifier(loaded.model, rain=before, input_size=size, draws=draws)
+    calibration = None if dataset is None or places is None else calibrate(uncalibrated, dataset, places, size, rng)
+    temperature = 1.0 if calibration is None else calibration.temperature
+    deployed = DeployedClassifier(loaded.model, rain=before, input_size=size, draws=draws, temperature=temperature)
     sources = {"model_name": loaded.model_name, "checkpoint_sha256": loaded.digest}
     if rain is not None:
         sources |= {"rain_name": rain.name, "rain_sha256": rain.digest}
@@ -85,7 +124,6 @@ def export_classifier(
         opset=opset,
         metadata=sources,
     )
-    rng = np.random.default_rng(0)  # the same golden frames for the same model and data
     frames = noise_frames(2 * GOLDEN_COUNT, size, rng)
     if dataset is not None:
         frames = np.concatenate([pick(dataset, PARITY_COUNT, rng).images(size), frames])
@@ -93,54 +131,52 @@ def export_classifier(
     comparison = compare(deployed, model_bytes, parts, tolerance=tolerance)
     # Real images come first; with enough of them the golden frames are real images alone.
     chosen = np.linspace(0, max(GOLDEN_COUNT, len(frames) - 2 * GOLDEN_COUNT) - 1, GOLDEN_COUNT).astype(int)
-    accuracy = (
-        None if dataset is None or places is None else measure(model_bytes, dataset, places, size, deployed.noise)
+    golden = Golden(
+        frames[chosen], comparison.logits[chosen], {name: values[chosen] for name, values in comparison.noise.items()}
     )
+    judged, full, attacked = None, None, None
+    if dataset is not None and places is not None:
+        if robust_count:
+            attacked = attack(loaded.model.eval(), dataset, places, size, rain=before, count=robust_count)
+        judged = judge(model_bytes, dataset, places, size, noise=deployed.noise, attacked=attacked)
+        if reduction is not None:
+            model_bytes, full = _reduced(model_bytes, reduction, size, deployed.noise), judged
+            judged = judge(model_bytes, dataset, places, size, noise=deployed.noise, attacked=attacked)
+            check_loss(full, judged, reduction.max_loss)
+            (logits,) = open_cpu(model_bytes).run(["logits"], golden.feed)
+            golden = Golden(golden.frames, logits, golden.noise)
     bundle = pack(
         model_bytes,
-        Golden(
-            frames[chosen],
-            comparison.logits[chosen],
-            {name: values[chosen] for name, values in comparison.noise.items()},
-        ),
+        golden,
         labels=loaded.labels,
         input_size=size,
         opset=opset,
         model_name=loaded.model_name,
         checkpoint_sha256=loaded.digest,
         parity=comparison.parity,
-        metrics=_metrics(loaded.metrics, accuracy),
+        metrics=_metrics(loaded.metrics, judged, full, calibration),
         accuracy_data=None if dataset is None else f"{dataset.name} {dataset.split}",
         versions=versions(),
         noise=deployed.noise,
         rain_sha256=None if rain is None else rain.digest,
+        precision="fp32" if reduction is None else reduction.precision,
+        attack=None if attacked is None else attacked.attack,
+        temperature=temperature,
     )
     write_bundle(folder, bundle, overwrite=overwrite)
-    return Exported(bundle, accuracy)
+    return Exported(bundle, judged, full)
 
 
-def measure(
-    model_bytes: bytes,
-    dataset: Dataset,
-    places: NDArray[np.int64],
-    size: tuple[int, int],
-    noise: RainNoise | None = None,
-) -> Rate:
-    """Return how many images of a data set the exported model gets right, each seen once.
-
-    Args:
-        model_bytes: the exported model.
-        dataset: labelled images.
-        places: the model's class index for each of the data set's, as from `targets_in`.
-        size: (height, width) of the model's input.
-        noise: what it takes beside the frames.
-    """
-    session, stream, right, count = open_cpu(model_bytes), steady_noise(noise), 0, 0
-    for frames, targets in batches(dataset, size):
-        (probabilities,) = session.run(["probabilities"], {INPUT: frames, **stream(count, len(frames))})
-        right += int((probabilities.argmax(axis=1) == places[targets]).sum())
-        count += len(frames)
-    return Rate(right, len(dataset))
+def _reduced(model_bytes: bytes, reduction: Reduction, size: tuple[int, int], noise: RainNoise | None) -> bytes:
+    if reduction.precision == "fp16":
+        return to_fp16(model_bytes)
+    rng, stream = np.random.default_rng(0), steady_noise(noise)
+    frames = pick(reduction.calibration, CALIBRATION_COUNT, rng).images(size)
+    feeds: list[dict[str, NDArray[Any]]] = [
+        {INPUT: frames[start : start + _BATCH], **stream(start, len(frames[start : start + _BATCH]))}
+        for start in range(0, len(frames), _BATCH)
+    ]
+    return to_int8(model_bytes, feeds, part=reduction.part, symmetric=reduction.symmetric)
 
 
 def _tuned_for(network: LoadedNetwork, loaded: LoadedClassifier) -> Rain:
@@ -164,15 +200,23 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _metrics(trained: Mapping[str, Any], accuracy: Rate | None) -> dict[str, float]:
-    """Return the training's own numbers, and the exported model's."""
+def _metrics(
+    trained: Mapping[str, Any], judged: Judged | None, full: Judged | None, calibration: Calibration | None
+) -> dict[str, float]:
+    """Return the training's own numbers, and the exported model's; `full_` is before it was reduced."""
     numbers = {
         f"checkpoint_{name}": float(value)
         for name, value in trained.items()
         if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     }
-    if accuracy is not None and accuracy.total:
-        low, high = accuracy.interval
-        numbers |= {"accuracy": accuracy.value, "accuracy_low": low, "accuracy_high": high}
-        numbers["accuracy_images"] = float(accuracy.total)
+    for prefix, found in (("", judged), ("full_", full)):
+        for name, rate in () if found is None else (("accuracy", found.accuracy), ("robust", found.robust)):
+            if rate is not None and rate.total:
+                low, high = rate.interval
+                title = f"{prefix}{name}"
+                numbers |= {title: rate.value, f"{title}_low": low, f"{title}_high": high}
+                numbers[f"{title}_images"] = float(rate.total)
+    if calibration is not None:
+        numbers |= {"calibration_error": calibration.error, "calibration_error_before": calibration.error_before}
+        numbers["calibration_images"] = float(calibration.images)
     return numbers

@@ -53,6 +53,28 @@ def write(
     draws: Annotated[
         int, typer.Option("--draws", min=1, help="Passes through RAIN that are averaged for a frame.")
     ] = 1,
+    precision: Annotated[
+        Literal["fp32", "fp16", "int8"],
+        typer.Option("--precision", help="fp16 for GPUs; int8 looks at --data."),
+    ] = "fp32",
+    part: Annotated[
+        Literal["all", "classifier", "rain"], typer.Option("--part", help="What --precision int8 reduces.")
+    ] = "all",
+    symmetric: Annotated[
+        bool, typer.Option("--symmetric", help="int8 as TensorRT wants it, which is slow on a CPU.")
+    ] = False,
+    max_loss: Annotated[
+        float, typer.Option("--max-loss", min=0, max=1, help="Of accuracy or robust accuracy; more is refused.")
+    ] = 0.01,
+    robust: Annotated[
+        int | None,
+        typer.Option(
+            "--robust",
+            min=0,
+            help="Attack so many images of --data, for the robust accuracy.",
+            show_default="200 where the precision is reduced, else 0",
+        ),
+    ] = None,
     opset: Annotated[int, typer.Option("--opset", min=18, max=20, help="ONNX operator set.")] = 18,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a bundle of that name.")] = False,
 ) -> None:
@@ -60,7 +82,7 @@ def write(
 
     The word `write` may be left out.
     """
-    from export.checkpoint import export_classifier  # torch takes seconds; --help does not wait
+    from export.checkpoint import Reduction, export_classifier  # torch takes seconds; --help does not wait
     from natadv.data.load import load_dataset
     from natadv.errors import ConfigError
     from natadv.training.checkpoint import load_classifier
@@ -68,22 +90,42 @@ def write(
 
     if rain is None and draws > 1:
         raise ConfigError("--draws is of --rain: without it every pass is the same")
+    if precision != "int8" and (part != "all" or symmetric):
+        raise ConfigError("--part and --symmetric are of --precision int8")
+    if data is None and (precision != "fp32" or robust):
+        raise ConfigError("--precision and --robust need --data: what is lost is measured there")
     dataset = None if data is None else load_dataset(data, split, root=root)
+    reduction = None
+    if precision != "fp32" and data is not None:
+        calibration = load_dataset(data, "train", root=root)
+        reduction = Reduction(precision, calibration, part=part, symmetric=symmetric, max_loss=max_loss)
     done = export_classifier(
         load_classifier(checkpoint),
         out,
         dataset=dataset,
         rain=None if rain is None else load_network(rain),
         draws=draws,
+        reduction=reduction,
+        robust_count=(200 if reduction else 0) if robust is None else robust,
         opset=opset,
         overwrite=overwrite,
     )
     manifest = done.bundle.manifest
-    accuracy = "" if done.accuracy is None else f", accuracy {done.accuracy} on {manifest.accuracy_data}"
+    accuracy = ""
+    if done.judged is not None:
+        accuracy = f", accuracy {done.judged.accuracy} on {manifest.accuracy_data}"
+        if done.judged.robust is not None:
+            accuracy += f", under {manifest.attack} at 8/255 {done.judged.robust}"
+    if done.full is not None:
+        accuracy += f"; before it was reduced {done.full.accuracy}"
+        accuracy += "" if done.full.robust is None else f" and {done.full.robust}"
     typer.echo(
         f"{out}: {len(manifest.labels)} labels, {manifest.input.width}x{manifest.input.height} px,"
         f" within {manifest.parity.max_difference:.1e} of torch on {manifest.parity.images} images{accuracy}"
     )
+
+
+_BUNDLE = typer.Argument(help="Folder made by `natadv export`.")
 
 
 _BUNDLE = typer.Argument(help="Folder made by `natadv export`.")

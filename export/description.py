@@ -9,11 +9,19 @@ def described(bundle: Bundle, *, signed: bool) -> dict[str, Any]:
     """Return what a bundle says of itself, in the order that a person asks; plain values."""
     manifest = bundle.manifest
     metrics = manifest.metrics
-    accuracy = None
-    if {"accuracy", "accuracy_low", "accuracy_high", "accuracy_images"} <= set(metrics):
-        share, low, high = (100 * metrics[name] for name in ("accuracy", "accuracy_low", "accuracy_high"))
-        images = f"{metrics['accuracy_images']:.0f} images of {manifest.accuracy_data}"
-        accuracy = f"{share:.1f} % [{low:.1f}-{high:.1f}] of {images}"
+
+    def rate(name: str) -> str | None:
+        parts = [metrics.get(f"{name}{end}") for end in ("", "_low", "_high", "_images")]
+        if None in parts:
+            return None
+        share, low, high, images = (part or 0.0 for part in parts)
+        ends = f"[{100 * low:.1f}-{100 * high:.1f}]"
+        return f"{100 * share:.1f} % {ends} of {images:.0f} images of {manifest.accuracy_data}"
+
+    robust, calibration = rate("robust"), None
+    if "calibration_error" in metrics and "calibration_error_before" in metrics:
+        errors = [100 * metrics[f"calibration_error{when}"] for when in ("", "_before")]
+        calibration = f"temperature {manifest.temperature:.3g}: error {errors[0]:.1f} %, {errors[1]:.1f} without it"
     noise = manifest.noise
     chance = None
     if noise is not None:
@@ -25,7 +33,11 @@ def described(bundle: Bundle, *, signed: bool) -> dict[str, Any]:
         "model": manifest.model_name,
         "labels": f"{len(manifest.labels)}: {', '.join((*manifest.labels[:5], *(['...'] if more else [])))}",
         "input": f"{manifest.input.width}x{manifest.input.height} px, uint8 RGB",
-        "accuracy": accuracy,
+        "accuracy": rate("accuracy"),
+        "robust accuracy": None if robust is None else f"{robust}, under {manifest.attack} at 8/255",
+        "precision": manifest.precision,
+        "calibration": calibration,
+        "before reduction": rate("full_accuracy"),
         "behind RAIN": chance,
         "parity": (
             f"within {manifest.parity.max_difference:.1e} of the original on {manifest.parity.images} images"

@@ -26,6 +26,7 @@ class DeployedClassifier(nn.Module):
         rain: Rain | None = None,
         input_size: tuple[int, int] | None = None,
         draws: int = 1,
+        temperature: float = 1.0,
     ) -> None:
         """Put the parts together.
 
@@ -34,14 +35,19 @@ class DeployedClassifier(nn.Module):
             rain: before it; its network is folded where it folds.
             input_size: (height, width) of the frames, which RAIN's noise depends on.
             draws: passes through RAIN to average for a frame.
+            temperature: that logits are divided by before they become probabilities.
 
         Raises:
-            ValueError: if there is no draw, or more than one without RAIN, or RAIN without the size.
+            ValueError: if there is no draw, or more than one without RAIN, or RAIN without the size, or the temperature
+                is not positive.
         """
         super().__init__()
         if draws < 1 or (rain is None and draws > 1) or (rain is not None and input_size is None):
             raise ValueError(f"expected one draw or more of RAIN, and its input size, got {draws} and {input_size}")
+        if not temperature > 0:
+            raise ValueError(f"expected a positive temperature, got {temperature}")
         self.classifier = classifier
+        self.temperature = temperature
         self.rain = None if rain is None else _folded(rain)
         self.noise = None if rain is None or input_size is None else _noise_of(rain, input_size, draws)
         self.inputs = ("frames", *(self.noise.shapes if self.noise else ()))
@@ -50,7 +56,8 @@ class DeployedClassifier(nn.Module):
     def forward(self, frames: Tensor, pick: Tensor | None = None, shift: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Map frames to (probabilities, logits), both float32 (n, classes).
 
-        Of several draws the probabilities are the mean and the logits its logarithm.
+        The probabilities are softmax(logits / temperature). Of several draws they are the mean of theirs, and the
+        logits its logarithm times the temperature.
 
         Args:
             frames: uint8 RGB (n, h, w, 3).
@@ -60,7 +67,7 @@ class DeployedClassifier(nn.Module):
         batch = frames.permute(0, 3, 1, 2).to(torch.float32) / 255
         if self.rain is None:
             logits = self.classifier(batch)
-            return torch.softmax(logits, dim=1), logits
+            return torch.softmax(logits / self.temperature, dim=1), logits
         k = self._draws
         if k > 1:
             batch = batch[:, None].expand(-1, k, -1, -1, -1).flatten(0, 1)
@@ -68,10 +75,10 @@ class DeployedClassifier(nn.Module):
             shift = None if shift is None else shift.reshape(-1, 2)
         logits = self.classifier(self.rain(batch, Noise(pick, shift)))
         if k == 1:
-            return torch.softmax(logits, dim=1), logits
-        probabilities = torch.softmax(logits, dim=1).reshape(-1, k, logits.shape[1]).mean(1)
+            return torch.softmax(logits / self.temperature, dim=1), logits
+        probabilities = torch.softmax(logits / self.temperature, dim=1).reshape(-1, k, logits.shape[1]).mean(1)
         # Above the smallest float, so that a class that no draw saw has a finite logarithm.
-        return probabilities, probabilities.clamp(min=1e-30).log()
+        return probabilities, probabilities.clamp(min=1e-30).log() * self.temperature
 
 
 def _folded(rain: Rain) -> Rain:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from natadv.attacks.outcome import Outcome
 from natadv.attacks.success import Model, lead, rounded
+from natadv.batches import to_images
 from natadv.evaluation.perturbation import perturbation
 from natadv.evaluation.success import is_right
 
@@ -116,7 +117,7 @@ def _looked_at_again(
         predicted[some] = torch.where(fooled[some], scores.argmax(1), true[some])
     images = torch.where(fooled[:, None, None, None], outcome.images, clean)
     change = perturbation(clean, images)
-    pictures = (images * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    pictures = to_images(images)
     for place, number in enumerate(numbers):
         yield Attacked(
             number=int(number),

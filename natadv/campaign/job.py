@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from natadv.attacks.starts import natural_codes
+from natadv.batches import to_batch
 from natadv.campaign.attacked import attack_right_ones
 from natadv.campaign.bench import layout_writer, write_bench
 from natadv.campaign.files import Summary, papers_of, summary_of, write_found, write_source
@@ -20,7 +21,7 @@ from natadv.data.load import load_dataset
 from natadv.errors import ConfigError, DataError
 from natadv.models.optics_generator import OpticsGenerator
 from natadv.training.generators import OPTICS, bench_of, is_trained, open_generator
-from natadv.training.pictures import pictures_for, to_batch
+from natadv.training.pictures import pictures_for
 
 _BLOCK, _CODES_BYTES = 128, 2**28
 """Images attacked at a time, which is what a stop can lose, and what their codes may take in memory."""

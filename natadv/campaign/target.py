@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from natadv.attacks.success import Model
+from natadv.batches import to_images
 from natadv.errors import ConfigError
 from natadv.training.checkpoint import load_classifier
 from natadv.training.device import choose_device
@@ -60,7 +60,6 @@ def open_target(path: Path, *, gradients: bool, device: str) -> Iterator[Target]
     with Classifier(path, device=cast(Literal["auto", "cpu", "cuda"], device)) as classifier:
 
         def ask(batch: Tensor) -> Tensor:
-            frames = (batch * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
-            return torch.from_numpy(classifier.probabilities(np.ascontiguousarray(frames.numpy())))
+            return torch.from_numpy(classifier.probabilities(to_images(batch)))
 
         yield Target(ask, classifier.labels, classifier.input_size, classifier.digest, torch.device("cpu"))

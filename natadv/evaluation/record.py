@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import cv2
-import numpy as np
 from torch import Tensor
 
 from natadv.attacks.outcome import Outcome
+from natadv.batches import to_images
 from natadv.images import Image
 
 JPEG_QUALITY = 95
@@ -102,4 +102,4 @@ def file_bytes(image: Image, kind: str) -> int:
 
 
 def _eight_bit(images: Tensor) -> list[Image]:
-    return list(np.ascontiguousarray((images * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()))
+    return list(to_images(images))

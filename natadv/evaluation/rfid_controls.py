@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from natadv.batches import to_images
 from natadv.models.generator import Generator
 from natadv.raindrops.photograph import RandomGlass
 
@@ -27,8 +28,7 @@ class RenderedDrops:
         Raises:
             ValueError: if the pictures have another size than the glass.
         """
-        images = (batch * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-        wet = np.stack([self._glass(np.ascontiguousarray(image), self._rng) for image in images])
+        wet = np.stack([self._glass(image, self._rng) for image in to_images(batch)])
         return (torch.from_numpy(wet).permute(0, 3, 1, 2).float() / 255).to(batch.device)
 
 

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from natadv.batches import to_images
 from natadv.images import Image
 
 
@@ -48,6 +49,5 @@ SQUEEZES: Mapping[str, Callable[[Image], Image]] = {
 
 def squeezed(images: Tensor, squeeze: Callable[[Image], Image]) -> Tensor:
     """Return a batch of 8-bit images, (n, 3, h, w), RGB in [0, 1], each squeezed."""
-    values = (images * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-    made = np.stack([squeeze(np.ascontiguousarray(value)) for value in values])
+    made = np.stack([squeeze(image) for image in to_images(images)])
     return torch.from_numpy(made).permute(0, 3, 1, 2).to(images) / 255

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from natadv.attacks.outcome import Outcome
 from natadv.attacks.suite import Setting
+from natadv.batches import to_images
 from natadv.data.dataset import Dataset
 from natadv.data.draw import draw
 from natadv.evaluation.rates import Z_95, Rate
@@ -113,7 +114,7 @@ def _bytes(request: DropRequest, trial: Trial, report: Report) -> Iterator[Numbe
             more = np.array(
                 [
                     100 * (file_bytes(after, kind) / file_bytes(before, kind) - 1)
-                    for before, after in zip(_images(clean), _images(found), strict=True)
+                    for before, after in zip(to_images(clean), to_images(found), strict=True)
                 ]
             )
             mean = float(more.mean())
@@ -199,7 +200,3 @@ def _said(request: DropRequest, trial: Trial, attack: Setting | None, **more: ob
         seed=request.seed,
         **more,
     )
-
-
-def _images(batch: Tensor) -> Iterator[np.ndarray]:
-    yield from np.ascontiguousarray((batch * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import update_bn
 
+from natadv.batches import to_batch
 from natadv.data.load import load_dataset
 from natadv.durable import new_folder
 from natadv.errors import ConfigError
@@ -24,7 +25,7 @@ from natadv.training.checkpoint import LoadedClassifier, load_classifier, save_c
 from natadv.training.classifier import CHECKPOINT, SUMMARY
 from natadv.training.device import choose_device
 from natadv.training.evaluate import accuracy
-from natadv.training.pictures import Pictures, pictures_for, to_batch
+from natadv.training.pictures import Pictures, pictures_for
 
 _BATCH = 64
 

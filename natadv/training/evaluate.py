@@ -5,11 +5,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from natadv.batches import to_batch
 from natadv.data.load import load_dataset
 from natadv.evaluation.rates import Rate
 from natadv.training.checkpoint import load_classifier
 from natadv.training.device import choose_device
-from natadv.training.pictures import Pictures, pictures_for, to_batch
+from natadv.training.pictures import Pictures, pictures_for
 
 
 @torch.inference_mode()

@@ -4,9 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from natadv.data.dataset import Dataset
 from natadv.data.match import targets_by_label
@@ -52,8 +50,3 @@ def pictures_for(
     """
     targets = targets_by_label(dataset, labels, model=model)
     return Pictures(read_pictures(dataset, size).images, targets)
-
-
-def to_batch(images: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """Turn uint8 images, (n, h, w, 3), into a float batch, (n, 3, h, w), in [0, 1], channels last in memory."""
-    return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float().div_(255)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
+from natadv.batches import to_batch
 from natadv.durable import replace_file
 from natadv.errors import ConfigError
 from natadv.models.classifier import Classifier
@@ -20,7 +21,6 @@ from natadv.training.augment import augment
 from natadv.training.checkpoint import LoadedClassifier, save_checkpoint
 from natadv.training.evaluate import accuracy
 from natadv.training.materials import Materials
-from natadv.training.pictures import to_batch
 from natadv.training.progress import Report, Step
 from natadv.training.recipe import Recipe
 

@@ -7,11 +7,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from natadv.batches import to_batch
 from natadv.data.draw import Drawn
 from natadv.errors import DataError
 from natadv.evaluation.rates import Rate
 from natadv.evaluation.success import is_right
-from natadv.training.pictures import to_batch
 from natadv.training.victim import Victim, targets_of
 
 

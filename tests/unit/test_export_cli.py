@@ -147,3 +147,20 @@ def test_the_manifest_is_json_for_people_too(written: tuple[Path, str]) -> None:
     content = json.loads((written[0] / "manifest.json").read_text(encoding="utf-8"))
     assert content["format"] == "natadv-bundle/2"
     assert content["input"] == {"height": 32, "width": 40}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--draws", "2"], "--draws is of --rain"),
+        (["--part", "rain"], "are of --precision int8"),
+        (["--symmetric", "--precision", "fp16"], "are of --precision int8"),
+        (["--precision", "int8"], "need --data"),
+        (["--robust", "5"], "need --data"),
+    ],
+    ids=str,
+)
+def test_options_that_need_others_say_so(words: list[str], message: str, checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        run(checkpoint, "--out", tmp_path / "bundle", *words)
+    assert not (tmp_path / "bundle").exists()

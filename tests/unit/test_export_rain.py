@@ -8,16 +8,22 @@ import pytest
 import torch
 from torch import Generator, nn
 
-from edge.bundle import Golden, pack, write_bundle
+from edge.bundle import Golden, pack, read_bundle, write_bundle
 from edge.classifier import Classifier
 from edge.manifest import PICK, SHIFT, Parity
 from edge.noise import SEED_BYTES, NoiseStream
+from export.calibration import calibrate
+from export.checkpoint import export_classifier
 from export.graph import DeployedClassifier
 from export.onnx import random_operators, to_onnx
 from export.parity import compare, open_cpu, steady_noise
+from natadv.data.load import load_dataset
 from natadv.defenses.rain import Rain
-from natadv.errors import BundleError
+from natadv.errors import BundleError, ConfigError
+from natadv.images import write_image
 from natadv.models.super_resolution.create import create_super_resolution
+from natadv.training.checkpoint import LoadedClassifier
+from natadv.training.rain.checkpoint import LoadedNetwork
 
 SIZE, LABELS = (16, 12), ("a", "b", "c")
 
@@ -192,3 +198,101 @@ def test_golden_frames_are_replayed_with_their_own_noise(tmp_path):
 def test_golden_noise_that_does_not_fit_the_model_makes_no_bundle(tmp_path, change):
     with pytest.raises(BundleError, match="golden noise is"):
         bundle(tmp_path / "bundle", golden_noise=change)
+
+
+def network(tuned_for):
+    return LoadedNetwork(
+        network=create_super_resolution("compact:4x2").eval(),
+        name="compact:4x2",
+        recipe={"share": 0.2, "order": "down-shift-up", "per_channel": False},
+        metrics={},
+        provenance={} if tuned_for is None else {"classifier": tuned_for},
+        digest="2" * 64,
+        training=None,
+    )
+
+
+def classifier():
+    return LoadedClassifier(
+        model=grain(),
+        labels=LABELS,
+        input_size=SIZE,
+        model_name="grain",
+        metrics={},
+        recipe={},
+        provenance={},
+        digest="a" * 64,
+        training=None,
+    )
+
+
+def test_a_bundle_behind_rain_says_whose_it_is_and_runs(tmp_path):
+    export_classifier(classifier(), tmp_path / "bundle", rain=network(f"grain.pt sha256 {'a' * 12}"), draws=2)
+    manifest = read_bundle(tmp_path / "bundle").manifest
+    assert manifest.rain_sha256 == "2" * 64
+    assert (manifest.noise.draws, manifest.noise.pick, manifest.noise.reach) == (
+        2,
+        (2, 8, 6),
+        pytest.approx((1.6, 1.2)),
+    )
+    with Classifier(tmp_path / "bundle", device="cpu") as opened:
+        assert opened.predict([frames(1)[0]])[0].noise == 0
+
+
+@pytest.mark.parametrize(
+    ("tuned_for", "message"),
+    [
+        (None, "tuned for no classifier"),
+        ("other.pt sha256 bbbbbbbbbbbb", "tuned for other.pt sha256 bbbbbbbbbbbb, not for"),
+    ],
+)
+def test_rain_that_was_tuned_for_something_else_is_refused(tmp_path, tuned_for, message):
+    with pytest.raises(ConfigError, match=message):
+        export_classifier(classifier(), tmp_path / "bundle", rain=network(tuned_for))
+    assert not (tmp_path / "bundle").exists()
+
+
+@pytest.mark.parametrize("draws", [1, 3])
+def test_a_temperature_is_in_the_probabilities_alone(draws):
+    plain = DeployedClassifier(grain(), rain=rain(), input_size=SIZE, draws=draws).eval()
+    warm = DeployedClassifier(grain(), rain=rain(), input_size=SIZE, draws=draws, temperature=2.5).eval()
+    given, noise = torch.from_numpy(frames(3)), steady_noise(plain.noise)(0, 3)
+    chance = {name: torch.from_numpy(values) for name, values in noise.items()}
+    with torch.no_grad():
+        probabilities, logits = warm(given, **chance)
+        expected = plain(given, **chance)
+    torch.testing.assert_close(torch.softmax(logits / 2.5, 1), probabilities)
+    if draws == 1:
+        torch.testing.assert_close(logits, expected[1])
+    assert (probabilities.max(1).values < expected[0].max(1).values).all()
+
+
+def test_a_temperature_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="a positive temperature, got 0"):
+        DeployedClassifier(grain(), temperature=0)
+
+
+def test_a_temperature_is_fitted_on_one_half_and_judged_on_the_other(tmp_path):
+    """A model that is right three times in four and says so, but three times as sure."""
+    for label in LABELS[:2]:
+        for split in ("train", "test"):
+            folder = tmp_path / "data" / split / label
+            folder.mkdir(parents=True)
+            for number in range(120):
+                said = number % 4 > 0 if label == "a" else number % 4 == 0
+                write_image(folder / f"{number}.png", np.full((*SIZE, 3), 250 if said else 5, np.uint8))
+
+    class Sure(nn.Module):
+        def forward(self, batch):
+            light = (batch.mean((1, 2, 3)) > 0.5).float() * 2 - 1
+            half = 3 * 0.5 * np.log(3) * light
+            return torch.stack([half, -half, torch.full_like(half, -90)], 1)
+
+    dataset = load_dataset(str(tmp_path / "data"), "test")
+    given = (dataset, np.array([0, 1]), SIZE, np.random.default_rng(0))
+    found = calibrate(DeployedClassifier(Sure()), *given)
+    assert found.images == 120
+    assert found.temperature == pytest.approx(3, rel=0.3)
+    assert found.error < 0.08
+    assert found.error_before > 0.15
+    assert calibrate(DeployedClassifier(Sure()), dataset.subset(np.arange(99)), *given[1:]) is None

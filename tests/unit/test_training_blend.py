@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from natadv.batches import to_batch
 from natadv.data.load import load_dataset
 from natadv.errors import ConfigError
 from natadv.training.blend import blend_classifiers
 from natadv.training.checkpoint import load_classifier
 from natadv.training.classifier import train_classifier
-from natadv.training.pictures import to_batch
 from natadv.training.recipe import Recipe
 from tests.squares import write_squares
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from natadv.batches import to_batch
 from natadv.training.augment import augment
-from natadv.training.pictures import Pictures, to_batch
+from natadv.training.pictures import Pictures
 from natadv.training.views import Views
 
 EMPTY = Pictures(np.zeros((0, 8, 8, 3), np.uint8), np.zeros(0, np.int64))

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from natadv.batches import to_batch, to_images
 from natadv.data.crops import Crops
 from natadv.evaluation.perturbation import perturbation
 from natadv.evaluation.rates import Z_95
@@ -18,7 +19,6 @@ from natadv.papers.reality import said_of, unseen_crops
 from natadv.papers.request import Request, required
 from natadv.raindrops.photograph import behind_panes
 from natadv.training.generators import open_generator
-from natadv.training.pictures import to_batch
 
 TITLE = "Figure 4. Real raindrops and generated ones"
 
@@ -60,7 +60,7 @@ def draw_figure(request: Request) -> tuple[bytes, list[Number]]:
 
 
 def _drawn(images: Tensor) -> list[np.ndarray]:
-    return list((images * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy())
+    return list(to_images(images))
 
 
 def _said(request: Request, crops: Crops, described: str) -> str:

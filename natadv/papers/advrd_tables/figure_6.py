@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from capture.archive import open_archive
+from natadv.batches import to_batch
 from natadv.data.draw import Drawn
 from natadv.errors import ConfigError, DataError
 from natadv.evaluation.cam import grad_cam
@@ -25,7 +26,6 @@ from natadv.papers.number import Number
 from natadv.papers.panels import Seen, attention_panel
 from natadv.papers.request import Request
 from natadv.papers.sessions import scans_of
-from natadv.training.pictures import to_batch
 from natadv.training.trial import Trial
 from natadv.training.victim import label_of
 

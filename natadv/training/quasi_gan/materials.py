@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from natadv.batches import to_batch
 from natadv.data.crops import Crops, fixed_crops
 from natadv.data.load import load_dataset
 from natadv.data.pair import Pair, Sides
@@ -20,7 +21,7 @@ from natadv.models.classifier import Classifier
 from natadv.models.generator import Generator
 from natadv.raindrops.panes import PANES, VIEW_MM
 from natadv.training.checkpoint import load_classifier
-from natadv.training.pictures import Pictures, read_pictures, to_batch
+from natadv.training.pictures import Pictures, read_pictures
 from natadv.training.quasi_gan.checkpoint import LoadedGenerator, load_generator
 from natadv.training.quasi_gan.feed import Feed
 from natadv.training.quasi_gan.recipe import QuasiGanRecipe

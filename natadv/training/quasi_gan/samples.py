@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from natadv.batches import to_batch, to_images
 from natadv.images import Image
 from natadv.models.generator import Generator
-from natadv.training.pictures import to_batch
 
 CAPTION_PX = 16
 """Height of the line above a grid that says what its columns are."""
@@ -32,8 +32,7 @@ def sample_grid(
     rows = []
     for image, wet in zip(clean, rain, strict=True):
         batch = to_batch(np.repeat(image[None], len(codes), 0), device)
-        made = generator(batch, codes.to(device)).clamp(0, 1)
-        made = (made * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+        made = to_images(generator(batch, codes.to(device)).clamp(0, 1))
         rows.append(np.concatenate([image, wet, *made], 1))
     names = ("clean", "rain", *(f"code {number + 1}" for number in range(len(codes))))
     return np.concatenate([_captions(names, clean.shape[2]), *rows], 0)

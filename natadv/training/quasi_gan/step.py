@@ -6,9 +6,9 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 
+from natadv.batches import to_batch
 from natadv.models.quasi_gan.discriminator import Discriminator
 from natadv.models.quasi_gan.encoder import Encoder
-from natadv.training.pictures import to_batch
 from natadv.training.quasi_gan.checkpoint import create_generator
 from natadv.training.quasi_gan.feed import Batch
 from natadv.training.quasi_gan.losses import (

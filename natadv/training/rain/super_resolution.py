@@ -13,11 +13,11 @@ from lightning.fabric import Fabric
 from torch import Generator, Tensor, nn
 from torch.nn.functional import l1_loss
 
+from natadv.batches import to_batch
 from natadv.defenses.random_downsample import draw_pick, random_downsample
 from natadv.errors import ConfigError
 from natadv.models.super_resolution.create import Bicubic, create_super_resolution
 from natadv.training.device import choose_device
-from natadv.training.pictures import to_batch
 from natadv.training.progress import silent
 from natadv.training.rain.checkpoint import load_network
 from natadv.training.rain.feed import Batch, open_feed

@@ -14,11 +14,11 @@ from lightning.fabric import Fabric
 from torch import Generator, Tensor, nn
 from torch.nn.functional import cross_entropy, kl_div
 
+from natadv.batches import to_batch
 from natadv.defenses.rain import Rain
 from natadv.errors import ConfigError
 from natadv.training.augment import augment
 from natadv.training.device import choose_device
-from natadv.training.pictures import to_batch
 from natadv.training.progress import silent
 from natadv.training.rain.checkpoint import load_network
 from natadv.training.rain.feed import Batch, open_feed

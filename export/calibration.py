@@ -1,0 +1,74 @@
+"""How sure a deployed model may be: its temperature, from images that it was not trained on."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from export.frames import batches
+from export.graph import DeployedClassifier
+from export.parity import steady_noise
+from natadv.data.dataset import Dataset
+from natadv.evaluation.calibration import calibration_error, fit_temperature
+
+FEWEST: Final = 100
+"""Images below which a temperature says more of chance than of the model."""
+_MOST: Final = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A temperature, fitted on half of the images, and what it is worth on the other half.
+
+    Attributes:
+        temperature: see `natadv.evaluation.calibration.fit_temperature`.
+        error: expected calibration error with it, 0..1.
+        error_before: without it.
+        images: of the second half.
+    """
+
+    temperature: float
+    error: float
+    error_before: float
+    images: int
+
+
+def calibrate(
+    deployed: DeployedClassifier,
+    dataset: Dataset,
+    places: NDArray[np.int64],
+    size: tuple[int, int],
+    rng: np.random.Generator,
+) -> Calibration | None:
+    """Fit a temperature to a torch model of temperature 1.
+
+    Args:
+        deployed: the model.
+        dataset: labelled images; at most 4000 of them are looked at.
+        places: the model's class index for each of the data set's.
+        size: (height, width) of the model's input.
+        rng: of who is in which half.
+
+    Returns:
+        None where there are fewer than a hundred images.
+    """
+    if len(dataset) < FEWEST:
+        return None
+    some = dataset.subset(rng.permutation(len(dataset))[:_MOST])
+    deployed, stream = deployed.eval(), steady_noise(deployed.noise)
+    logits, targets, count = [], [], 0
+    for frames, classes in batches(some, size):
+        chance = {name: torch.from_numpy(values) for name, values in stream(count, len(frames)).items()}
+        with torch.no_grad():
+            logits.append(deployed(torch.from_numpy(frames), **chance)[1])
+        targets.append(torch.from_numpy(places[classes]))
+        count += len(frames)
+    half = count // 2
+    answers, true = torch.cat(logits), torch.cat(targets)
+    temperature = fit_temperature(answers[:half], true[:half])
+    errors = [
+        calibration_error(torch.softmax(answers[half:].double() / one, 1), true[half:]) for one in (temperature, 1.0)
+    ]
+    return Calibration(temperature, errors[0], errors[1], count - half)

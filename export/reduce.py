@@ -1,0 +1,141 @@
+"""Reduced precision: an exported model in half precision, or with 8-bit weights and activations.
+
+What a device gains hangs on it: half precision is for GPUs; 8 bits are for CPUs with integer dot products, and for
+TensorRT. What a model loses is for `export.judgement` to measure before anything is written.
+"""
+
+import contextlib
+import logging
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from natadv.errors import BundleError
+
+Precision = Literal["fp32", "fp16", "int8"]
+PRECISIONS: tuple[str, ...] = get_args(Precision)
+Part = Literal["all", "classifier", "rain"]
+"""What is reduced to 8 bits; the rest stays as it is."""
+
+_WEIGHTY = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+_SCOPES: Mapping[Part, str] = {"classifier": "classifier.", "rain": "rain."}
+
+
+def to_fp16(model_bytes: bytes) -> bytes:
+    """Return a model that computes in half precision, with the inputs and outputs that it had.
+
+    Whole numbers stay whole numbers, so RAIN picks the very same pixels.
+
+    Raises:
+        BundleError: if it cannot be converted.
+    """
+    from onnxruntime.transformers.float16 import convert_float_to_float16  # noqa: PLC0415  # takes a second
+
+    try:
+        with _quiet():
+            half: onnx.ModelProto = convert_float_to_float16(onnx.load_from_string(model_bytes), keep_io_types=True)
+    except (ValueError, RuntimeError) as error:
+        raise BundleError(f"the model cannot be converted to half precision: {_first_line(error)}") from error
+    return bytes(half.SerializeToString())
+
+
+def to_int8(
+    model_bytes: bytes,
+    calibration: Sequence[Mapping[str, NDArray[Any]]],
+    *,
+    part: Part = "all",
+    symmetric: bool = False,
+) -> bytes:
+    """Return a model whose convolutions and products have 8-bit weights and activations, as QDQ nodes.
+
+    Args:
+        model_bytes: the exported model.
+        calibration: inputs by name, a batch each: real images, from whose activations the ranges are taken.
+        part: what to reduce.
+        symmetric: activations around zero, as TensorRT wants them; else unsigned, which CPUs multiply faster. The
+            weights have 7 bits in either: CPUs without VNNI add two products in 16 bits, where 8 would overflow.
+
+    Raises:
+        ValueError: if there is no such part, or nothing to calibrate on.
+        BundleError: if the part has no weights, or the model cannot be quantised.
+    """
+    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static  # noqa: PLC0415  # as above
+
+    if part not in get_args(Part) or not calibration:
+        raise ValueError(f"expected a part of {', '.join(get_args(Part))} and calibration data, got {part!r}")
+    model = onnx.load_from_string(model_bytes)
+    nodes = weighty_nodes(model, part)
+    if not nodes:
+        raise BundleError(f"the model has nothing to reduce in its part {part!r}")
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
+        def __init__(self) -> None:
+            self._left = iter(calibration)
+
+        def get_next(self) -> dict[str, NDArray[Any]] | None:
+            feed = next(self._left, None)
+            return None if feed is None else dict(feed)
+
+    try:
+        with _quiet(), tempfile.TemporaryDirectory() as scratch:
+            written = Path(scratch) / "model.onnx"
+            quantize_static(
+                model,
+                written,
+                Reader(),
+                activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                per_channel=True,
+                reduce_range=True,
+                nodes_to_quantize=nodes,
+                extra_options={"ActivationSymmetric": symmetric},
+            )
+            reduced = onnx.load(written)
+    except (ValueError, RuntimeError, onnx.checker.ValidationError) as error:
+        raise BundleError(f"the model cannot be quantised: {_first_line(error)}") from error
+    # What the model says of itself was lost on the way.
+    reduced.ClearField("metadata_props")
+    reduced.metadata_props.extend(model.metadata_props)
+    return bytes(reduced.SerializeToString())
+
+
+def weighty_nodes(model: onnx.ModelProto, part: Part) -> list[str]:
+    """Return the names of a part's convolutions and matrix products with weights, by the names of these."""
+    weights = {weight.name for weight in model.graph.initializer}
+    scope = _SCOPES.get(part, "")
+    return [
+        node.name
+        for node in model.graph.node
+        if node.op_type in _WEIGHTY and any(name in weights and name.startswith(scope) for name in node.input)
+    ]
+
+
+def activations_in(model_bytes: bytes) -> set[str]:
+    """Return the precisions that a model's tensors have, for a look at what was made: "fp32", "fp16", "int8"."""
+    model = onnx.load_from_string(model_bytes)
+    kinds = {weight.data_type for weight in model.graph.initializer}
+    names = {onnx.TensorProto.FLOAT: "fp32", onnx.TensorProto.FLOAT16: "fp16", onnx.TensorProto.INT8: "int8"}
+    return {names[kind] for kind in kinds if kind in names}
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the tools' advice off the screen; their errors still rise."""
+    root = logging.getLogger()
+    before, numbers = root.level, np.geterr()
+    root.setLevel(logging.ERROR)
+    np.seterr(all="ignore")
+    try:
+        yield
+    finally:
+        root.setLevel(before)
+        np.seterr(**numbers)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,234 @@
+"""Reduced precision: what stays the same, what is measured, and what is refused."""
+
+import functools
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import nn
+
+from edge.bundle import read_bundle
+from edge.classifier import Classifier
+from export.checkpoint import Reduction, export_classifier
+from export.graph import DeployedClassifier
+from export.judgement import Attacked, Judged, attack, check_loss, judge
+from export.onnx import to_onnx
+from export.parity import open_cpu, steady_noise
+from export.reduce import activations_in, to_fp16, to_int8, weighty_nodes
+from natadv.data.load import load_dataset
+from natadv.defenses.rain import Rain
+from natadv.errors import BundleError, ConfigError
+from natadv.evaluation.rates import Rate
+from natadv.images import write_image
+from natadv.models.super_resolution.create import create_super_resolution
+from natadv.training.checkpoint import LoadedClassifier
+
+SIZE, LABELS = (16, 16), ("dark", "light")
+
+
+class Brightness(nn.Module):
+    """Light or dark: the mean of a picture above or below a half, through a convolution and a product."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 2, 3, padding=1, padding_mode="replicate")
+        self.head = nn.Linear(2, 2)
+        with torch.no_grad():
+            self.conv.weight.fill_(1 / 27)
+            self.conv.bias.zero_()
+            self.head.weight.copy_(torch.tensor([[-10.0, -10.0], [10.0, 10.0]]))
+            self.head.bias.copy_(torch.tensor([10.0, -10.0]))
+
+    def forward(self, batch):
+        return self.head(self.conv(batch).mean((2, 3)))
+
+
+def frames(count, seed=0):
+    rng = np.random.default_rng(seed)
+    levels = rng.integers(0, 256, (count, 1, 1, 1))
+    return np.clip(levels + rng.integers(-20, 21, (count, *SIZE, 3)), 0, 255).astype(np.uint8)
+
+
+@functools.cache
+def exported(behind_rain=False):
+    rain = None
+    if behind_rain:
+        torch.manual_seed(0)
+        rain = Rain(create_super_resolution("compact:4x2").eval(), share=0.2)
+    deployed = DeployedClassifier(Brightness().eval(), rain=rain, input_size=SIZE)
+    return deployed, to_onnx(deployed, labels=LABELS, input_size=SIZE, metadata={"model_name": "brightness"})
+
+
+def answers(data, feed):
+    return open_cpu(data).run(["logits"], feed)[0]
+
+
+def feeds(noise, count=64):
+    return [{"frames": frames(32, start), **steady_noise(noise)(start, 32)} for start in range(0, count, 32)]
+
+
+def test_half_precision_answers_nearly_the_same_in_half_the_bytes():
+    deployed, data = exported(True)
+    half = to_fp16(data)
+    feed = feeds(deployed.noise)[0]
+    np.testing.assert_allclose(answers(half, feed), answers(data, feed), atol=0.05)
+    assert activations_in(half) == {"fp16"}
+    assert len(half) < len(data)
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_eight_bits_answer_nearly_the_same(symmetric):
+    deployed, data = exported(True)
+    reduced = to_int8(data, feeds(deployed.noise), symmetric=symmetric)
+    feed = feeds(deployed.noise, 96)[2]
+    np.testing.assert_allclose(answers(reduced, feed), answers(data, feed), atol=0.6)
+    assert "int8" in activations_in(reduced)
+
+
+def test_the_inputs_and_what_the_model_says_of_itself_stay():
+    deployed, data = exported(True)
+    before = onnx.load_from_string(data)
+    for reduced in (to_fp16(data), to_int8(data, feeds(deployed.noise))):
+        after = onnx.load_from_string(reduced)
+        assert [str(one) for one in after.graph.input] == [str(one) for one in before.graph.input]
+        assert [str(one) for one in after.graph.output] == [str(one) for one in before.graph.output]
+        said = {entry.key: entry.value for entry in after.metadata_props}
+        assert said == {entry.key: entry.value for entry in before.metadata_props}
+
+
+def test_a_part_is_reduced_alone():
+    deployed, data = exported(True)
+    model = onnx.load_from_string(data)
+    parts = {part: weighty_nodes(model, part) for part in ("all", "classifier", "rain")}
+    assert sorted(parts["classifier"] + parts["rain"]) == sorted(parts["all"])
+    assert len(parts["classifier"]) == 2
+    for part in ("classifier", "rain"):
+        reduced = onnx.load_from_string(to_int8(data, feeds(deployed.noise), part=part))
+        kept = {weight.name for weight in reduced.graph.initializer if weight.data_type == onnx.TensorProto.FLOAT}
+        other = {"classifier": "rain.", "rain": "classifier."}[part]
+        assert any(name.startswith(other) and name.endswith("weight") for name in kept), part
+
+
+def test_without_rain_there_is_nothing_of_it_to_reduce():
+    with pytest.raises(BundleError, match="nothing to reduce in its part 'rain'"):
+        to_int8(exported()[1], feeds(None), part="rain")
+
+
+@pytest.mark.parametrize("wrong", [{"part": "head"}, {"calibration": []}])
+def test_senseless_reductions_are_refused(wrong):
+    with pytest.raises(ValueError, match="expected a part"):
+        to_int8(exported()[1], **{"calibration": feeds(None), **wrong})
+
+
+def test_a_loss_beyond_what_is_allowed_is_refused():
+    full = Judged(Rate(97, 100), Rate(40, 90))
+    check_loss(full, Judged(Rate(96, 100), Rate(40, 90)), 0.01 + 1e-9)
+    check_loss(full, Judged(Rate(99, 100), None), 0.0)
+    with pytest.raises(BundleError, match=r"96\.0 % .* accuracy, before 97\.0 %.* more than 0\.5 points"):
+        check_loss(full, Judged(Rate(96, 100), Rate(40, 90)), 0.005)
+    with pytest.raises(BundleError, match="robust accuracy"):
+        check_loss(full, Judged(Rate(97, 100), Rate(38, 90)), 0.01)
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Forty pictures, dark and light in turn, four of them an eighth of the way beyond the middle."""
+    for number in range(40):
+        level = (120, 135)[number % 2] if number < 4 else (60, 190)[number % 2]
+        for split in ("train", "test"):
+            folder = tmp_path / "data" / split / LABELS[number % 2]
+            folder.mkdir(parents=True, exist_ok=True)
+            write_image(folder / f"{number:02}.png", np.full((*SIZE, 3), level, np.uint8))
+    return tmp_path / "data"
+
+
+def test_judged_are_clean_and_attacked_images(data):
+    dataset, places = load_dataset(str(data), "test"), np.array([0, 1])
+    found = attack(Brightness().eval(), dataset, places, SIZE, count=40)
+    assert found.attack == "pgd-margin"
+    changed = np.abs(found.frames.astype(int) - dataset.images(SIZE)).max((1, 2, 3))
+    assert changed.max() == 8
+    judged = judge(exported()[1], dataset, places, SIZE, attacked=found)
+    assert (judged.accuracy.hits, judged.accuracy.total) == (40, 40)
+    assert (judged.robust.hits, judged.robust.total) == (36, 40)  # eight levels carry the four across
+
+
+def test_an_attack_behind_rain_goes_through_the_mean(data):
+    before = exported(True)[0].rain
+    found = attack(Brightness().eval(), load_dataset(str(data), "test"), np.array([0, 1]), SIZE, rain=before, count=6)
+    assert found.attack == "eot-pgd-margin"
+
+
+def test_nothing_right_is_nothing_to_attack(data):
+    wrong = np.array([1, 0])
+    assert attack(Brightness().eval(), load_dataset(str(data), "test"), wrong, SIZE, count=40) is None
+
+
+def loaded():
+    return LoadedClassifier(
+        model=Brightness().eval(),
+        labels=LABELS,
+        input_size=SIZE,
+        model_name="brightness",
+        metrics={},
+        recipe={},
+        provenance={},
+        digest="a" * 64,
+        training=None,
+    )
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_a_reduced_bundle_says_what_it_lost_and_runs(data, tmp_path, precision):
+    dataset = load_dataset(str(data), "test")
+    done = export_classifier(
+        loaded(),
+        tmp_path / "bundle",
+        dataset=dataset,
+        reduction=Reduction(precision, load_dataset(str(data), "train"), max_loss=0.2),
+        robust_count=40,
+    )
+    manifest = read_bundle(tmp_path / "bundle").manifest
+    assert (manifest.precision, manifest.attack) == (precision, "pgd-margin")
+    assert manifest.metrics["accuracy"] == done.judged.accuracy.value
+    assert manifest.metrics["full_accuracy"] == done.full.accuracy.value == 1
+    assert manifest.metrics["robust_images"] == 40
+    with Classifier(tmp_path / "bundle", device="cpu") as classifier:  # which replays the golden frames
+        assert classifier.predict([np.full((*SIZE, 3), 250, np.uint8)])[0].label == "light"
+
+
+def test_a_reduction_that_loses_too_much_is_not_written(data, tmp_path, monkeypatch):
+    _, other = exported()
+    backwards = onnx.load_from_string(other)
+    weight = next(one for one in backwards.graph.initializer if one.name == "classifier.head.weight")
+    weight.CopyFrom(onnx.numpy_helper.from_array(-onnx.numpy_helper.to_array(weight), weight.name))
+    monkeypatch.setattr("export.checkpoint.to_fp16", lambda data: backwards.SerializeToString())
+    reduction = Reduction("fp16", load_dataset(str(data), "train"))
+    with pytest.raises(BundleError, match="loses more than 1 points"):
+        export_classifier(loaded(), tmp_path / "bundle", dataset=load_dataset(str(data), "test"), reduction=reduction)
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_a_reduction_without_data_is_refused(data, tmp_path):
+    with pytest.raises(ConfigError, match="needs --data"):
+        export_classifier(loaded(), tmp_path / "b", reduction=Reduction("fp16", load_dataset(str(data), "train")))
+
+
+def test_frames_that_were_attacked_are_judged_with_other_noise_than_clean_ones(monkeypatch, data):
+    """Else a randomised model's luck on the one would be its luck on the other."""
+    deployed, exported_bytes = exported(True)
+    dataset, numbers = load_dataset(str(data), "test"), []
+    stream = steady_noise(deployed.noise)
+
+    def noting(noise):
+        def at(first, count):
+            numbers.extend(range(first, first + count))
+            return stream(first, count)
+
+        return at
+
+    monkeypatch.setattr("export.judgement.steady_noise", noting)
+    attacked = Attacked("none", dataset.images(SIZE)[:10], np.zeros(10, np.int64))
+    judge(exported_bytes, dataset, np.array([0, 1]), SIZE, noise=deployed.noise, attacked=attacked)
+    assert sorted(numbers) == list(range(50))
