@@ -113,19 +113,19 @@ def _features(model: nn.Module, layer: nn.Module, images: Tensor, seed: int) -> 
 
 
 def _panel(images: Tensor, maps: list[tuple[Tensor, Tensor]]) -> bytes:
-    (features, bare), (_, behind), *_ = maps
-    figure = Figure(figsize=(6, 1.6 * len(images) + 0.3), dpi=150, layout="constrained")
+    features, changes = maps[0][0], [change for _, change in maps]
+    figure = Figure(figsize=(7.5, 1.6 * len(images) + 0.3), dpi=150, layout="constrained")
     canvas = FigureCanvasAgg(figure)
-    places = figure.subplots(len(images), 4, squeeze=False)
-    titles = ("x", "F(x)", "F(x') - F(x), bare", "F(x') - F(x), RAIN")
-    for line, image, *row in zip(places, images, features, bare, behind, strict=False):
+    places = figure.subplots(len(images), 2 + len(changes), squeeze=False)
+    titles = ("x", "F(x)", "change, bare", "change, RAIN", f"mean of {_AVERAGED} passes")
+    for line, image, own, *row in zip(places, images, features, *changes, strict=True):
         for place in line:
             place.set_axis_off()
         line[0].imshow(image.permute(1, 2, 0).cpu().numpy())
-        most = max(float(row[1].max()), float(row[2].max()))
-        line[1].imshow(_array(row[0]), cmap="viridis")
-        for place, shown in zip(line[2:], row[1:], strict=True):
-            place.imshow(_array(shown), cmap="viridis", vmin=0, vmax=most)
+        line[1].imshow(_array(own), cmap="viridis")
+        most = max(float(change.max()) for change in row)
+        for place, change in zip(line[2:], row, strict=True):
+            place.imshow(_array(change), cmap="viridis", vmin=0, vmax=most)
     for place, title in zip(places[0], titles, strict=True):
         place.set_title(title, fontsize=8)
     return as_png(canvas)
