@@ -28,6 +28,10 @@ SHIFT: Final = "shift"
 OUTPUTS: Final = ("probabilities", "logits")
 OPSETS: Final = range(18, 21)  # newer ones have moved models from CUDA to the CPU without a word
 
+_MOST_PX: Final = 8192
+_MOST_DRAWS: Final = 256
+"""A manifest that asks for more is damaged or hostile: memory is taken by these numbers."""
+
 _Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
@@ -38,8 +42,8 @@ class _Frozen(BaseModel):
 class InputSize(_Frozen):
     """Height and width of the model's input in pixels."""
 
-    height: int = Field(ge=1)
-    width: int = Field(ge=1)
+    height: int = Field(ge=1, le=_MOST_PX)
+    width: int = Field(ge=1, le=_MOST_PX)
 
 
 class Parity(_Frozen):
@@ -66,7 +70,7 @@ class RainNoise(_Frozen):
             U(-reach, reach); None: the model has none.
     """
 
-    draws: int = Field(ge=1)
+    draws: int = Field(ge=1, le=_MOST_DRAWS)
     pick: Annotated[tuple[int, int, int], Field(strict=False)] | None
     reach: Annotated[tuple[FiniteFloat, FiniteFloat], Field(strict=False)] | None
 
@@ -131,6 +135,15 @@ class Manifest(_Frozen):
     def _distinct_labels(self) -> Self:
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("two labels are the same")
+        return self
+
+    @model_validator(mode="after")
+    def _noise_of_the_input(self) -> Self:
+        halves = (-(-self.input.height // 2), -(-self.input.width // 2))
+        if self.noise is not None and self.noise.pick is not None and self.noise.pick[1:] != halves:
+            raise ValueError(f"a pick of {self.noise.pick[1:]} for an input of {self.input_size}")
+        if self.noise is not None and self.noise.reach is not None and max(self.noise.reach) > max(self.input_size):
+            raise ValueError(f"a shift of up to {max(self.noise.reach):g} px for an input of {self.input_size}")
         return self
 
     @property

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from edge.manifest import PICK, SHIFT, RainNoise
+from edge.bundle import pack
+from edge.manifest import PICK, SHIFT, Parity, RainNoise
 from edge.noise import SEED_BYTES, NoiseStream, seed_from_hex
-from natadv.errors import ConfigError
+from natadv.errors import BundleError, ConfigError
+from tests.tiny_bundle import LABELS, tiny_golden
 
 NOISE = RainNoise(draws=1, pick=(1, 4, 3), reach=(1.6, 5.6))
 SEED = bytes(range(SEED_BYTES))
@@ -89,3 +91,32 @@ def test_a_seed_of_another_length_is_refused():
 def test_senseless_noise_is_no_manifest(fields):
     with pytest.raises(ValidationError):
         RainNoise(**fields)
+
+
+@pytest.mark.parametrize(
+    ("noise", "message"),
+    [
+        ({"draws": 1, "pick": (1, 5, 3), "reach": None}, "a pick of"),
+        ({"draws": 1, "pick": (1, 10**9, 10**9), "reach": None}, "a pick of"),
+        ({"draws": 10**9, "pick": (10**9, 4, 3), "reach": None}, "draws"),
+        ({"draws": 1, "pick": None, "reach": (1.0, 1e300)}, "a shift of up to"),
+    ],
+    ids=str,
+)
+def test_noise_that_does_not_fit_the_input_makes_no_bundle(noise, message):
+    """It says how much memory to take, so it is looked at first."""
+    with pytest.raises((BundleError, ValidationError), match=message):
+        pack(
+            b"model",
+            tiny_golden(),
+            labels=LABELS,
+            input_size=(8, 6),
+            opset=18,
+            model_name="tiny",
+            checkpoint_sha256="0" * 64,
+            parity=Parity(images=1, max_difference=0, tolerance=1),
+            metrics={},
+            accuracy_data=None,
+            versions={},
+            noise=RainNoise(**noise),
+        )
