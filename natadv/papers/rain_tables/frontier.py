@@ -120,6 +120,9 @@ def _picture(numbers: Sequence[Number]) -> bytes:
             textcoords="offset points",
         )
     axes.set_xscale("log")
+    axes.margins(x=0.15)
+    for of in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        of("{x:g}")
     axes.set_ylim(-2, 112)
     axes.set_xlabel("latency over the bare classifier's")
     axes.set_ylabel("accuracy (%)")
