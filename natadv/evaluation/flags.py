@@ -147,7 +147,7 @@ def _slopes(results: Sequence[Result]) -> list[str]:
     names = [one.setting.name for one in results if one.setting.uses == "scores"]
     if not names:
         return []
-    return [f"{', '.join(names)}: slopes are differences between passes, which chance makes as well; they say little"]
+    return [f"{', '.join(names)}: slopes are differences between passes, which chance makes as well: they say little"]
 
 
 def _beats(one: Result, other: Result) -> bool:
