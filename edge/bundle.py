@@ -12,7 +12,6 @@ between. The digests find damage and mix-ups; who made a bundle is a signature's
 
 import io
 import shutil
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -61,6 +60,7 @@ class Bundle:
     manifest: Manifest
     model_bytes: bytes
     golden: Golden
+    golden_bytes: bytes
 
 
 def pack(
@@ -87,11 +87,12 @@ def pack(
     Raises:
         BundleError: if the parts do not fit each other.
     """
+    golden_bytes = _golden_to_bytes(golden)
     try:
         manifest = Manifest(
             format=FORMAT,
             model_sha256=sha256(model_bytes),
-            golden_sha256=sha256(_golden_to_bytes(golden)),
+            golden_sha256=sha256(golden_bytes),
             checkpoint_sha256=checkpoint_sha256,
             rain_sha256=rain_sha256,
             manifest_sha256="",
@@ -111,7 +112,7 @@ def pack(
         )
     except ValidationError as error:
         raise BundleError(f"{model_name}: cannot be described, {first_problem(error)}") from error
-    bundle = Bundle(manifest.sealed(), model_bytes, golden)
+    bundle = Bundle(manifest.sealed(), model_bytes, golden, golden_bytes)
     _check_parts(bundle, model_name)
     return bundle
 
@@ -154,11 +155,7 @@ def _fill(folder: Path, bundle: Bundle) -> None:
 
 def files_of(bundle: Bundle) -> dict[str, bytes]:
     """Return a bundle's files by name, byte for byte as they are or will be on disk."""
-    return {
-        MODEL: bundle.model_bytes,
-        GOLDEN: _golden_to_bytes(bundle.golden),
-        MANIFEST: bundle.manifest.to_bytes(),
-    }
+    return {MODEL: bundle.model_bytes, GOLDEN: bundle.golden_bytes, MANIFEST: bundle.manifest.to_bytes()}
 
 
 def check_name(folder: Path, *, overwrite: bool) -> None:
@@ -181,19 +178,34 @@ def read_bundle(folder: Path) -> Bundle:
     Raises:
         BundleError: if a file is missing, altered or of another format, or the parts do not fit each other.
     """
+    return parse_files(read_files(folder), folder)
+
+
+def read_files(folder: Path) -> dict[str, bytes]:
+    """Return the bytes of a bundle's files by name, each read once and none looked into.
+
+    Raises:
+        BundleError: if one is missing.
+    """
     if not folder.is_dir():
         raise BundleError(f"{folder}: no such bundle; expected a folder made by `natadv export`")
     if not (folder / MANIFEST).exists() and not (folder / MODEL).exists():
         raise BundleError(f"{folder}: not a bundle; make one of a checkpoint with `natadv export`")
-    manifest = parse_manifest(_read(folder / MANIFEST), folder / MANIFEST)
-    model_bytes, golden_bytes = _read(folder / MODEL), _read(folder / GOLDEN)
-    for name, data, expected in (
-        (MODEL, model_bytes, manifest.model_sha256),
-        (GOLDEN, golden_bytes, manifest.golden_sha256),
-    ):
-        if sha256(data) != expected:
+    return {name: _read(folder / name) for name in (MANIFEST, MODEL, GOLDEN)}
+
+
+def parse_files(files: Mapping[str, bytes], folder: Path) -> Bundle:
+    """Return the bundle that these bytes are; `folder` is for the message.
+
+    Raises:
+        BundleError: as `read_bundle`.
+    """
+    manifest = parse_manifest(files[MANIFEST], folder / MANIFEST)
+    for name, expected in ((MODEL, manifest.model_sha256), (GOLDEN, manifest.golden_sha256)):
+        if sha256(files[name]) != expected:
             raise BundleError(f"{folder / name}: not the bytes that were exported; export the model again")
-    bundle = Bundle(manifest, model_bytes, _golden_from_bytes(golden_bytes, folder / GOLDEN))
+    golden = _golden_from_bytes(files[GOLDEN], folder / GOLDEN)
+    bundle = Bundle(manifest, files[MODEL], golden, files[GOLDEN])
     _check_parts(bundle, folder)
     return bundle
 
@@ -218,7 +230,7 @@ def _check_parts(bundle: Bundle, where: Path | str) -> None:
         raise BundleError(f"{where}: golden noise is int32 {found}, the model takes {expected}")
     try:
         outside = has_external_data(bundle.model_bytes)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{where}: {MODEL} is {error}") from error
     if outside:
         raise BundleError(f"{where}: {MODEL} keeps weights in another file, which its digest does not cover")
@@ -236,8 +248,8 @@ def _golden_from_bytes(data: bytes, path: Path) -> Golden:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             noise = {name: arrays[name] for name in arrays.files if name not in ("frames", "logits")}
             return Golden(arrays["frames"], arrays["logits"], noise)
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile, EOFError) as error:
-        raise BundleError(f"{path}: holds no golden frames and logits ({error})") from error
+    except Exception as error:  # what hostile bytes raise in NumPy, zipfile and zlib has no common base
+        raise BundleError(f"{path}: holds no golden frames and logits ({type(error).__name__}: {error})") from error
 
 
 def _read(path: Path) -> bytes:

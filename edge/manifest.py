@@ -135,6 +135,9 @@ class Manifest(_Frozen):
     def _distinct_labels(self) -> Self:
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("two labels are the same")
+        odd = next((label for label in self.labels if not label.isprintable()), None)
+        if odd is not None:
+            raise ValueError(f"label {odd!r} cannot be printed")
         return self
 
     @model_validator(mode="after")
@@ -179,7 +182,7 @@ def parse_manifest(data: bytes, path: Path) -> Manifest:
     """
     try:
         content = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{path}: damaged, not JSON ({error}); export the model again") from error
     found = content.get("format") if isinstance(content, dict) else None
     if found != FORMAT:

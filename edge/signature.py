@@ -9,10 +9,11 @@ What is verified are the bytes in memory that run afterwards, not files that som
 """
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edge.bundle import SIGNATURE, Bundle, files_of, read_bundle
+from edge.bundle import SIGNATURE, Bundle, parse_files, read_files
 from natadv.durable import file_error, replace_file
 from natadv.errors import BundleError, ConfigError
 
@@ -31,33 +32,34 @@ def sign_bundle(folder: Path, private_key: Path, *, password: str | None = None)
         ResourceError: if the disk is full.
     """
     signing = _library().signing
-    bundle = read_bundle(folder)
+    files = read_files(folder)
+    parse_files(files, folder)
     if not private_key.is_file():
         raise ConfigError(f"{private_key}: no such key")
     with tempfile.TemporaryDirectory() as scratch:
-        copy, signature = _spread(bundle, Path(scratch)), Path(scratch) / SIGNATURE
+        copy, signature = _spread(files, Path(scratch)), Path(scratch) / SIGNATURE
         secret = password.encode() if password else None  # model-signing 1.1.1 says str, and hands it on as bytes
         try:
             signer = signing.Config().use_elliptic_key_signer(private_key=private_key, password=secret)
             signer.sign(copy, signature)
-        except (ValueError, TypeError) as error:  # TypeError: a password where none is needed, or none where one is
+        except Exception as error:  # what keys of other kinds raise in the libraries below has no common base
             raise ConfigError(f"{private_key}: cannot be used to sign ({_first_line(error)})") from error
         replace_file(folder / SIGNATURE, signature.read_bytes())
 
 
 def read_signed(folder: Path, public_key: Path) -> Bundle:
-    """Read a bundle, and refuse it unless the owner of a key signed just these bytes.
+    """Read a bundle, and refuse it unless the owner of a key signed just these bytes; before that none is looked into.
 
     Raises:
         BundleError: if it is damaged, not signed, or signed by another key or over other bytes.
         ConfigError: if the key cannot be used, or model-signing is not installed.
     """
     verifying = _library().verifying
-    bundle = read_bundle(folder)
+    files = read_files(folder)
     try:
         verifier = verifying.Config().use_elliptic_key_verifier(public_key=public_key)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{public_key}: is no public key in PEM ({_first_line(error)})") from error
+    except Exception as error:  # as above
+        raise ConfigError(f"{public_key}: is no public key to verify by ({_first_line(error)})") from error
     path = folder / SIGNATURE
     if not path.exists():
         raise BundleError(f"{folder}: is not signed; sign it with `natadv export sign`")
@@ -66,7 +68,7 @@ def read_signed(folder: Path, public_key: Path) -> Bundle:
     except OSError as error:
         raise file_error(path, error) from error
     with tempfile.TemporaryDirectory() as scratch:
-        copy, copied = _spread(bundle, Path(scratch)), Path(scratch) / SIGNATURE
+        copy, copied = _spread(files, Path(scratch)), Path(scratch) / SIGNATURE
         copied.write_bytes(signature)
         try:
             verifier.verify(copy, copied)
@@ -74,14 +76,14 @@ def read_signed(folder: Path, public_key: Path) -> Bundle:
             raise BundleError(
                 f"{path}: not the signature of these bytes by {public_key} ({_first_line(error)})"
             ) from error
-    return bundle
+    return parse_files(files, folder)
 
 
-def _spread(bundle: Bundle, scratch: Path) -> Path:
+def _spread(files: Mapping[str, bytes], scratch: Path) -> Path:
     """Write the bytes in memory where the library can read them; the folder has a fixed name, which is signed too."""
     folder = scratch / "bundle"
     folder.mkdir()
-    for name, data in files_of(bundle).items():
+    for name, data in files.items():
         (folder / name).write_bytes(data)
     return folder
 

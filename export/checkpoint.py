@@ -22,7 +22,7 @@ from export.parity import TOLERANCE, compare, open_cpu, steady_noise
 from export.reduce import Part, Precision, to_fp16, to_int8
 from natadv.data.dataset import Dataset
 from natadv.defenses.rain import Rain
-from natadv.errors import ConfigError
+from natadv.errors import BundleError, ConfigError
 from natadv.training.checkpoint import LoadedClassifier
 from natadv.training.rain.checkpoint import LoadedNetwork
 
@@ -138,6 +138,8 @@ def export_classifier(
     if dataset is not None and places is not None:
         if robust_count:
             attacked = attack(loaded.model.eval(), dataset, places, size, rain=before, count=robust_count)
+            if attacked is None:
+                raise BundleError(f"the model gets none of {robust_count} images of {dataset.name} right")
         judged = judge(model_bytes, dataset, places, size, noise=deployed.noise, attacked=attacked)
         if reduction is not None:
             model_bytes, full = _reduced(model_bytes, reduction, size, deployed.noise), judged

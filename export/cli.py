@@ -60,9 +60,7 @@ def write(
     part: Annotated[
         Literal["all", "classifier", "rain"], typer.Option("--part", help="What --precision int8 reduces.")
     ] = "all",
-    symmetric: Annotated[
-        bool, typer.Option("--symmetric", help="int8 as TensorRT wants it, which is slow on a CPU.")
-    ] = False,
+    symmetric: Annotated[bool, typer.Option("--symmetric", help="int8 as TensorRT wants it, slow on a CPU.")] = False,
     max_loss: Annotated[
         float, typer.Option("--max-loss", min=0, max=1, help="Of accuracy or robust accuracy; more is refused.")
     ] = 0.01,
@@ -121,7 +119,8 @@ def write(
         accuracy += "" if done.full.robust is None else f" and {done.full.robust}"
     typer.echo(
         f"{out}: {len(manifest.labels)} labels, {manifest.input.width}x{manifest.input.height} px,"
-        f" within {manifest.parity.max_difference:.1e} of torch on {manifest.parity.images} images{accuracy}"
+        f" within {manifest.parity.max_difference:.1e} of torch on {manifest.parity.images} images"
+        f"{'' if done.full is None else ', before it was reduced'}{accuracy}"
     )
 
 

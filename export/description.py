@@ -18,10 +18,12 @@ def described(bundle: Bundle, *, signed: bool) -> dict[str, Any]:
         ends = f"[{100 * low:.1f}-{100 * high:.1f}]"
         return f"{100 * share:.1f} % {ends} of {images:.0f} images of {manifest.accuracy_data}"
 
+    reduced = "" if manifest.precision == "fp32" else ", before it was reduced"
     robust, calibration = rate("robust"), None
     if "calibration_error" in metrics and "calibration_error_before" in metrics:
         errors = [100 * metrics[f"calibration_error{when}"] for when in ("", "_before")]
         calibration = f"temperature {manifest.temperature:.3g}: error {errors[0]:.1f} %, {errors[1]:.1f} without it"
+        calibration += reduced
     noise = manifest.noise
     chance = None
     if noise is not None:
@@ -41,7 +43,7 @@ def described(bundle: Bundle, *, signed: bool) -> dict[str, Any]:
         "behind RAIN": chance,
         "parity": (
             f"within {manifest.parity.max_difference:.1e} of the original on {manifest.parity.images} images"
-            f" ({manifest.parity.tolerance:.0e} allowed)"
+            f" ({manifest.parity.tolerance:.0e} allowed){reduced}"
         ),
         "golden frames": len(bundle.golden.frames),
         "size": f"{len(bundle.model_bytes) / 1e6:.2f} MB, opset {manifest.opset}",

@@ -1,5 +1,7 @@
 """The deployed graph: what the device is given, and what it answers."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -56,8 +58,8 @@ class DeployedClassifier(nn.Module):
     def forward(self, frames: Tensor, pick: Tensor | None = None, shift: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Map frames to (probabilities, logits), both float32 (n, classes).
 
-        The probabilities are softmax(logits / temperature). Of several draws they are the mean of theirs, and the
-        logits its logarithm times the temperature.
+        The probabilities are softmax(logits / temperature). Of several draws the logits are the logarithm of the mean
+        of their probabilities, so that a temperature changes no answer.
 
         Args:
             frames: uint8 RGB (n, h, w, 3).
@@ -74,11 +76,10 @@ class DeployedClassifier(nn.Module):
             pick = None if pick is None else pick.reshape(-1, pick.shape[1] // k, pick.shape[2], pick.shape[3])
             shift = None if shift is None else shift.reshape(-1, 2)
         logits = self.classifier(self.rain(batch, Noise(pick, shift)))
-        if k == 1:
-            return torch.softmax(logits / self.temperature, dim=1), logits
-        probabilities = torch.softmax(logits / self.temperature, dim=1).reshape(-1, k, logits.shape[1]).mean(1)
-        # Above the smallest float, so that a class that no draw saw has a finite logarithm.
-        return probabilities, probabilities.clamp(min=1e-30).log() * self.temperature
+        if k > 1:
+            each = torch.log_softmax(logits, dim=1).reshape(-1, k, logits.shape[1])
+            logits = torch.logsumexp(each, dim=1) - math.log(k)
+        return torch.softmax(logits / self.temperature, dim=1), logits
 
 
 def _folded(rain: Rain) -> Rain:

@@ -147,7 +147,7 @@ def check_loss(before: Judged, after: Judged, max_loss: float) -> None:
         ("robust accuracy", before.robust, after.robust),
     )
     for name, full, reduced in pairs:
-        if full is not None and reduced is not None and full.value - reduced.value > max_loss:
+        if full is not None and reduced is not None and full.value - reduced.value > max_loss + 1e-9:
             raise BundleError(
                 f"reduced, the model has {reduced} {name}, before {full}: it loses more than {100 * max_loss:g} points"
                 " (--max-loss); not written"

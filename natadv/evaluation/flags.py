@@ -161,7 +161,7 @@ def _beats(one: Result, other: Result) -> bool:
         more = sum(mine > theirs for mine, theirs in zip(one.right, other.right, strict=True))
         differ = less + more
         tail = sum(math.comb(differ, k) for k in range(less, differ + 1))
-        return less > more and tail <= 0.025 * 2**differ
+        return less > more and 40 * tail <= 2**differ
     if not one.robust.total or not other.robust.total:
         return False
     pooled = (one.robust.hits + other.robust.hits) / (one.robust.total + other.robust.total)

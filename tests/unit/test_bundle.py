@@ -1,6 +1,9 @@
 """A bundle is read whole and unaltered, or not at all."""
 
+import hashlib
+import io
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -159,3 +162,61 @@ def test_a_half_written_bundle_does_not_appear(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(KeyboardInterrupt):
         write_tiny_bundle(tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()
+
+
+def hostile(header: bytes) -> bytes:
+    """Return a golden.npz whose frames have this header and no data."""
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as archive:
+        archive.writestr("frames.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+        archive.writestr("logits.npy", b"")
+    return written.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x93NUMPY\x01\x00",
+        hostile(b"{'descr': '|u1', 'fortran_order': False, 'shape': (1, 1, 10000000, 10000000)}"),
+        hostile(b"{'descr': '|u1', 'shape': (1,"),
+        hostile(b"((((((("),
+    ],
+    ids=["nothing", "cut off", "terabytes", "no header", "parentheses"],
+)
+def test_hostile_golden_frames_end_in_one_line(tmp_path: Path, data: bytes) -> None:
+    """Whoever makes a bundle makes its digests too."""
+    folder = write_tiny_bundle(tmp_path / "bundle")
+    manifest = read_bundle(folder).manifest
+    (folder / "golden.npz").write_bytes(data)
+    manifest = manifest.model_copy(update={"golden_sha256": hashlib.sha256(data).hexdigest()})
+    (folder / "manifest.json").write_bytes(manifest.sealed().to_bytes())
+    with pytest.raises(BundleError, match="holds no golden frames"):
+        read_bundle(folder)
+
+
+def test_a_manifest_of_brackets_ends_in_one_line(tmp_path: Path) -> None:
+    folder = write_tiny_bundle(tmp_path / "bundle")
+    (folder / "manifest.json").write_bytes(b"[" * 200_000)
+    with pytest.raises(BundleError, match="damaged, not JSON"):
+        read_bundle(folder)
+
+
+@pytest.mark.parametrize("label", ["a\x1b[2J", "two\nlines", "\udcff"])
+def test_labels_that_cannot_be_printed_are_refused(tmp_path: Path, label: str) -> None:
+    with pytest.raises((BundleError, UnicodeEncodeError), match=r"cannot be printed|surrogates"):
+        write_tiny_bundle(tmp_path / "bundle", labels=(label, "green", "blue"))
+
+
+def test_a_bundle_that_is_written_again_is_the_same(tmp_path: Path) -> None:
+    """Also where its golden frames were compressed by somebody: the bytes that were read are written."""
+    folder = write_tiny_bundle(tmp_path / "bundle")
+    bundle = read_bundle(folder)
+    packed = io.BytesIO()
+    np.savez_compressed(packed, frames=bundle.golden.frames, logits=bundle.golden.logits)
+    (folder / "golden.npz").write_bytes(packed.getvalue())
+    changed = {"golden_sha256": hashlib.sha256(packed.getvalue()).hexdigest()}
+    (folder / "manifest.json").write_bytes(bundle.manifest.model_copy(update=changed).sealed().to_bytes())
+    write_bundle(tmp_path / "copy", read_bundle(folder))
+    for name in ("model.onnx", "golden.npz", "manifest.json"):
+        assert (tmp_path / "copy" / name).read_bytes() == (folder / name).read_bytes()

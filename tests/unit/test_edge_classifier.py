@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import helper
+from onnx import helper, numpy_helper
 
-from edge.bundle import MODEL, Golden
+from edge.bundle import MODEL, Golden, pack, write_bundle
 from edge.classifier import Classifier
+from edge.manifest import Parity
 from natadv.errors import BundleError
-from tests.tiny_bundle import plain, tiny_golden, tiny_model, write_tiny_bundle
+from tests.tiny_bundle import LABELS, plain, tiny_golden, tiny_logits, tiny_model, write_tiny_bundle
 
 
 def test_the_bytes_that_were_verified_are_the_bytes_that_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,3 +73,33 @@ def test_golden_frames_that_come_out_otherwise_are_an_error(tmp_path: Path) -> N
         Classifier(write_tiny_bundle(tmp_path / "bundle", golden=golden), device="cpu")
     within = Golden(tiny_golden().frames, tiny_golden().logits + np.float32(1e-4))
     Classifier(write_tiny_bundle(tmp_path / "good", golden=within), device="cpu").close()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+def test_probabilities_that_are_not_those_of_the_logits_are_an_error(tmp_path: Path, precision: str) -> None:
+    """However large the logits and however few the bits: the answer is taken from the probabilities."""
+    model = tiny_model()
+    softmax = next(node for node in model.graph.node if node.op_type == "Softmax")
+    softmax.input[0] = "turned"
+    weights = numpy_helper.from_array(np.eye(3, dtype=np.float32)[[2, 0, 1]], "turn")
+    model.graph.initializer.append(weights)
+    model.graph.node.insert(len(model.graph.node) - 1, helper.make_node("MatMul", ["logits", "turn"], ["turned"]))
+    bright = np.zeros((4, 8, 6, 3), np.uint8)
+    bright[np.arange(4), ..., np.arange(4) % 3] = 255
+    bundle = pack(
+        model.SerializeToString(),
+        Golden(bright, tiny_logits(bright)),
+        labels=LABELS,
+        input_size=(8, 6),
+        opset=18,
+        model_name="tiny",
+        checkpoint_sha256="0" * 64,
+        parity=Parity(images=4, max_difference=0.0, tolerance=1e-3),
+        metrics={},
+        accuracy_data=None,
+        versions={},
+        precision=precision,  # type: ignore[arg-type]
+    )
+    write_bundle(tmp_path / "bundle", bundle)
+    with pytest.raises(BundleError, match="probabilities are not its logits' and differ"):
+        Classifier(tmp_path / "bundle", device="cpu")

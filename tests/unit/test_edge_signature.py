@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from edge.bundle import GOLDEN, MANIFEST, MODEL, SIGNATURE, read_bundle
 from edge.classifier import Classifier
@@ -121,6 +121,38 @@ def test_keys_that_cannot_be_used_are_said(signed, tmp_path):
         read_signed(folder, folder / MANIFEST)
     with pytest.raises(ConfigError, match="is no public key"):
         read_signed(folder, tmp_path / "missing.pem")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        rsa.generate_private_key(65537, 2048),
+        ed25519.Ed25519PrivateKey.generate(),
+        ec.generate_private_key(ec.BrainpoolP256R1()),
+    ],
+    ids=["rsa", "ed25519", "brainpool"],
+)
+def test_keys_of_other_kinds_are_said(signed, tmp_path, key):
+    folder, _ = signed
+    private, public = tmp_path / "other.pem", tmp_path / "other.pub.pem"
+    private.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    public.write_bytes(
+        key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    with pytest.raises(ConfigError, match="cannot be used to sign"):
+        sign_bundle(folder, private)
+    with pytest.raises((ConfigError, BundleError), match=r"no public key|not the signature"):
+        read_signed(folder, public)
+
+
+def test_nothing_is_looked_into_before_the_signature_is_checked(signed, monkeypatch):
+    folder, public = signed
+    (folder / MANIFEST).write_bytes(b"[" * 200_000)
+    monkeypatch.setattr("edge.signature.parse_files", lambda files, folder: pytest.fail("looked into"))
+    with pytest.raises(BundleError, match="not the signature"):
+        read_signed(folder, public)
 
 
 def test_a_damaged_bundle_is_not_signed(signed, tmp_path):

@@ -287,6 +287,11 @@ def test_attacks_are_compared_image_by_image():
         assert "beats" not in " ".join(result_flags(sums, randomised=True, repeats=3))
 
 
+def test_thousands_of_images_can_be_compared():
+    plain, eot = right("pgd", [0] * 2000 + [1] * 330), right("eot-pgd-2", [1] * 2330)
+    assert "pgd beats eot-pgd-2" in " ".join(result_flags([plain, eot], randomised=True, repeats=3))
+
+
 def test_images_that_differ_both_ways_tell_nothing():
     kept = [0] * 40 + [1] * 60
     other = (

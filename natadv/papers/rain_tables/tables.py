@@ -64,6 +64,8 @@ class RainRequest:
     results: Path | None = None
 
 
+_SHARED = ("data", "model", "defense", "size", "seed")
+
 Report = Callable[[str, int, int], None]
 
 
@@ -197,9 +199,9 @@ class _Work:
     def _flags(self, kept: Sequence[Number]) -> list[str]:
         """Return what may mislead in the row's numbers on these images, whichever run they are of."""
         found, randomised = [], self._randomised
+        of_row = _parts(self._setting(None, 1, ()))
         for number in kept:
-            same = number.row == self._name and number.setting.startswith(self._of_row())
-            if not same or number.column == "clean" or f"; defense {self._defense.described};" not in number.setting:
+            if number.row != self._name or number.column == "clean" or _parts(number.setting) != of_row:
                 continue
             attack = setting(number.column)
             attack = attack if randomised else replace(attack, samples=0)
@@ -237,6 +239,12 @@ class _Work:
             paper=self._papers_data,
         )
         return f"{self._of_row()}; {rest}"
+
+
+def _parts(how: str) -> dict[str, str]:
+    """Return those parts of a setting that all numbers of a row on the same images share."""
+    parts = {name: part for part in how.split("; ") for name in _SHARED if part.startswith(f"{name} ")}
+    return {name: part for name, part in parts.items() if part}
 
 
 def _labels(victim: Victim, request: RainRequest, trial: Trial) -> Tensor:
