@@ -24,7 +24,7 @@ from natadv.models.classifier import Classifier
 from natadv.models.frozen import frozen
 from natadv.training.checkpoint import load_classifier
 from natadv.training.generators import GAN, OpenedGenerator, open_generator
-from natadv.training.pictures import to_batch
+from natadv.batches import to_batch
 
 RESTARTS, STEPS = 25, 10
 WETNESS = "medium"
