@@ -19,12 +19,12 @@ from torchattack import PGD
 from benchmarks.advrd_loop import advrd_loop
 from natadv.attacks.advrd import advrd
 from natadv.attacks.advrd_black_box import advrd_black_box
+from natadv.batches import to_batch
 from natadv.evaluation.success import is_right
 from natadv.models.classifier import Classifier
 from natadv.models.frozen import frozen
 from natadv.training.checkpoint import load_classifier
 from natadv.training.generators import GAN, OpenedGenerator, open_generator
-from natadv.batches import to_batch
 
 RESTARTS, STEPS = 25, 10
 WETNESS = "medium"
