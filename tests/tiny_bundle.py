@@ -5,6 +5,7 @@ k mod 3 less k/100: a red image is class 0, a green one class 1, a blue one clas
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -71,8 +72,9 @@ def write_tiny_bundle(
     model: bytes | None = None,
     golden: Golden | None = None,
     overwrite: bool = False,
+    **more: Any,
 ) -> Path:
-    """Write a bundle, by default a good one, and return its folder."""
+    """Write a bundle, by default a good one, and return its folder; `more` is for `edge.bundle.pack`."""
     bundle = pack(
         model if model is not None else tiny_model(labels, size).SerializeToString(),
         golden or tiny_golden(labels, size),
@@ -85,6 +87,7 @@ def write_tiny_bundle(
         metrics={"accuracy": 0.875},
         accuracy_data="colours test",
         versions={"natadv": "0"},
+        **more,
     )
     write_bundle(folder, bundle, overwrite=overwrite)
     return folder

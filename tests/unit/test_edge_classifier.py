@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from onnx import helper, numpy_helper
 
-from edge.bundle import MODEL, Golden, pack, write_bundle
+from edge.bundle import MODEL, Golden
 from edge.classifier import Classifier
-from edge.manifest import Parity
 from natadv.errors import BundleError
-from tests.tiny_bundle import LABELS, plain, tiny_golden, tiny_logits, tiny_model, write_tiny_bundle
+from tests.tiny_bundle import plain, tiny_golden, tiny_logits, tiny_model, write_tiny_bundle
 
 
 def test_the_bytes_that_were_verified_are_the_bytes_that_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,20 +85,7 @@ def test_probabilities_that_are_not_those_of_the_logits_are_an_error(tmp_path: P
     model.graph.node.insert(len(model.graph.node) - 1, helper.make_node("MatMul", ["logits", "turn"], ["turned"]))
     bright = np.zeros((4, 8, 6, 3), np.uint8)
     bright[np.arange(4), ..., np.arange(4) % 3] = 255
-    bundle = pack(
-        model.SerializeToString(),
-        Golden(bright, tiny_logits(bright)),
-        labels=LABELS,
-        input_size=(8, 6),
-        opset=18,
-        model_name="tiny",
-        checkpoint_sha256="0" * 64,
-        parity=Parity(images=4, max_difference=0.0, tolerance=1e-3),
-        metrics={},
-        accuracy_data=None,
-        versions={},
-        precision=precision,  # type: ignore[arg-type]
-    )
-    write_bundle(tmp_path / "bundle", bundle)
+    golden = Golden(bright, tiny_logits(bright))
+    folder = write_tiny_bundle(tmp_path / "bundle", model=model.SerializeToString(), golden=golden, precision=precision)
     with pytest.raises(BundleError, match="probabilities are not its logits' and differ"):
-        Classifier(tmp_path / "bundle", device="cpu")
+        Classifier(folder, device="cpu")

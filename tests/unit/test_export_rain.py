@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Generator, nn
 
-from edge.bundle import Golden, pack, read_bundle, write_bundle
+from edge.bundle import Golden, read_bundle
 from edge.classifier import Classifier
-from edge.manifest import PICK, SHIFT, Parity
+from edge.manifest import PICK, SHIFT
 from edge.noise import SEED_BYTES, NoiseStream
 from export.calibration import calibrate
 from export.checkpoint import export_classifier
@@ -22,8 +22,9 @@ from natadv.defenses.rain import Rain
 from natadv.errors import BundleError, ConfigError
 from natadv.images import write_image
 from natadv.models.super_resolution.create import create_super_resolution
-from natadv.training.checkpoint import LoadedClassifier
 from natadv.training.rain.checkpoint import LoadedNetwork
+from tests.tiny_bundle import write_tiny_bundle
+from tests.tiny_checkpoint import tiny_checkpoint
 
 SIZE, LABELS = (16, 12), ("a", "b", "c")
 
@@ -139,23 +140,10 @@ def bundle(folder, *, golden_noise=None):
     deployed, data = exported()
     found = compare(deployed, data, [frames(4)])
     noise = found.noise if golden_noise is None else golden_noise(found.noise)
-    made = pack(
-        data,
-        Golden(frames(4), found.logits, noise),
-        labels=LABELS,
-        input_size=SIZE,
-        opset=18,
-        model_name="grain",
-        checkpoint_sha256="0" * 64,
-        parity=Parity(images=4, max_difference=0.0, tolerance=1e-3),
-        metrics={},
-        accuracy_data=None,
-        versions={},
-        noise=deployed.noise,
-        rain_sha256="1" * 64,
+    golden = Golden(frames(4), found.logits, noise)
+    return write_tiny_bundle(
+        folder, LABELS, SIZE, model=data, golden=golden, noise=deployed.noise, rain_sha256="1" * 64
     )
-    write_bundle(folder, made)
-    return folder
 
 
 def test_a_device_draws_fresh_noise_for_every_frame_and_replays_it(tmp_path):
@@ -213,17 +201,7 @@ def network(tuned_for):
 
 
 def classifier():
-    return LoadedClassifier(
-        model=grain(),
-        labels=LABELS,
-        input_size=SIZE,
-        model_name="grain",
-        metrics={},
-        recipe={},
-        provenance={},
-        digest="a" * 64,
-        training=None,
-    )
+    return tiny_checkpoint(grain(), LABELS, SIZE)
 
 
 def test_a_bundle_behind_rain_says_whose_it_is_and_runs(tmp_path):

@@ -22,7 +22,7 @@ from natadv.errors import BundleError, ConfigError
 from natadv.evaluation.rates import Rate
 from natadv.images import write_image
 from natadv.models.super_resolution.create import create_super_resolution
-from natadv.training.checkpoint import LoadedClassifier
+from tests.tiny_checkpoint import tiny_checkpoint
 
 SIZE, LABELS = (16, 16), ("dark", "light")
 
@@ -187,17 +187,7 @@ def test_nothing_right_is_nothing_to_attack(data):
 
 
 def loaded():
-    return LoadedClassifier(
-        model=Brightness().eval(),
-        labels=LABELS,
-        input_size=SIZE,
-        model_name="brightness",
-        metrics={},
-        recipe={},
-        provenance={},
-        digest="a" * 64,
-        training=None,
-    )
+    return tiny_checkpoint(Brightness().eval(), LABELS, SIZE)
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])

@@ -1,0 +1,115 @@
+"""Flags: what may mislead in a robustness result is said, and nothing else."""
+
+from dataclasses import replace
+
+import pytest
+
+from natadv.attacks.suite import Setting, setting
+from natadv.defenses.defended import Defended
+from natadv.evaluation.flags import Result, gradient_flag, result_flags, result_of
+from natadv.evaluation.rates import Rate
+from natadv.evaluation.record import Record
+from natadv.evaluation.robustness import Measured
+from tests.unit.test_robustness import LEVEL, ZEROS, Linear, Rounding, greys
+
+
+def measured(name, fooled, total, **options):
+    record = Record(True, 1, 1, 0.1, 0.1, 0.1, 1, 1)
+    right = Record(False, 1, 1, 0, 0, 0, 1, 1)
+    one = Setting(name, "library.fgsm", {"epsilon": 8 * LEVEL}, **options)
+    return result_of(Measured(one, (record,) * fooled + (right,) * (total - fooled)))
+
+
+def replace_setting(one, **changed):
+    return replace(one, setting=replace(one.setting, **changed))
+
+
+def suites(name, fooled, **changed):
+    """What an attack of the suite left of a hundred images."""
+    return replace(measured(name, fooled, 100), setting=replace(setting(name), **changed))
+
+
+@pytest.mark.parametrize("plain", ["pgd-margin", "pgd", "deepfool"])
+def test_an_adaptive_attack_that_does_less_is_flagged(plain):
+    weak = replace(measured("weak", 20, 100), setting=setting(plain).averaged(10))
+    flags = " ".join(result_flags([suites(plain, 90), weak], randomised=True, repeats=3))
+    assert f"{plain} beats eot-{plain}:" in flags
+
+
+@pytest.mark.parametrize("stops", ["cw", "eot-cw", "eot-cw-sure", "deepfool", "advdrop", "nes", "zoo", "hsv"])
+def test_an_attack_that_stops_at_the_boundary_is_flagged(stops):
+    whole = suites("eot-pgd-2", 74)
+    flags = " ".join(result_flags([suites(stops, 8), whole], randomised=True, repeats=3))
+    assert f"{stops} stops where it just fools, and eot-pgd-2 at 8/255 leaves less" in flags
+    assert "stops" not in " ".join(result_flags([suites(stops, 80), whole], randomised=True, repeats=3))
+
+
+def test_attacks_that_read_slopes_from_a_randomised_model_are_flagged():
+    for name in ("nes", "zoo"):
+        assert f"{name}: slopes are differences" in " ".join(
+            result_flags([suites(name, 50)], randomised=True, repeats=3)
+        )
+        assert not result_flags([suites(name, 50)], randomised=False, repeats=3)
+    assert "slopes" not in " ".join(result_flags([suites("rays", 50)], randomised=True, repeats=3))
+
+
+def right(name, kept, **changed):
+    return Result(replace(setting(name), **changed), Rate(sum(kept), len(kept)), tuple(kept))
+
+
+def test_attacks_are_compared_image_by_image():
+    """Five images of a hundred, or six, all one way: too few to tell by a z test, and the sixth tells by the images."""
+    for more, flagged in ((5, False), (6, True)):
+        plain, eot = right("pgd", [0] * 90 + [1] * 10), right("eot-pgd-2", [0] * (90 - more) + [1] * (10 + more))
+        found = " ".join(result_flags([plain, eot], randomised=True, repeats=3))
+        assert ("pgd beats eot-pgd-2" in found) == flagged
+        sums = [replace(one, right=None) for one in (plain, eot)]
+        assert "beats" not in " ".join(result_flags(sums, randomised=True, repeats=3))
+
+
+def test_thousands_of_images_can_be_compared():
+    plain, eot = right("pgd", [0] * 2000 + [1] * 330), right("eot-pgd-2", [1] * 2330)
+    assert "pgd beats eot-pgd-2" in " ".join(result_flags([plain, eot], randomised=True, repeats=3))
+
+
+def test_images_that_differ_both_ways_tell_nothing():
+    kept = [0] * 40 + [1] * 60
+    other = (
+        [0] * 20 + [1] * 20 + [0] * 8 + [1] * 52
+    )  # 20 that the plain attack alone fools, 8 that the other alone does
+    flags = [
+        " ".join(result_flags([right("pgd", kept), right("eot-pgd-2", of)], randomised=True, repeats=3))
+        for of in (other, other[:28] + [0] * 12 + other[40:])
+    ]
+    assert "pgd beats" in flags[0]
+    assert "pgd beats" not in flags[1]
+
+
+def test_flags_say_what_misleads():
+    plain, eot = measured("pgd", 90, 100), measured("eot-pgd-2", 20, 100, samples=10, adapts="pgd")
+    black = measured("rays", 99, 100, uses="labels")
+    flags = " ".join(result_flags([plain, eot, black], randomised=True, repeats=1))
+    assert "single noise draw" in flags
+    assert "pgd beats eot-pgd-2" in flags
+    assert "rays leaves less than pgd at 8/255" in flags
+    for weak in ([plain], [plain, replace_setting(black, samples=10)], [plain, replace_setting(eot, samples=1)]):
+        assert "no adaptive attack" in " ".join(result_flags(weak, randomised=True, repeats=3))
+    assert "no adaptive" not in " ".join(result_flags([replace_setting(black, samples=10)], randomised=True, repeats=3))
+    assert result_flags([plain, measured("rays", 80, 100, uses="labels")], randomised=False, repeats=1) == []
+    assert (
+        result_flags([measured("pgd", 90, 100), measured("rays", 92, 100, uses="labels")], randomised=False, repeats=1)
+        == []
+    )
+
+
+def test_a_vanished_gradient_is_flagged():
+    images = greys(0.3, 0.45, 0.49, 0.6)
+    assert gradient_flag(Linear(), images, ZEROS) is None
+    flag = gradient_flag(Defended(Rounding(), Linear()), images, ZEROS)
+    assert flag is not None
+    assert "4 of 4 images" in flag
+
+    def flat(batch):
+        return batch.mean((2, 3))[:, :2] * 0
+
+    assert "4 of 4" in str(gradient_flag(flat, images, ZEROS))
