@@ -74,8 +74,10 @@ class Classifier:
         self.labels = bundle.manifest.labels
         self.input_size = bundle.manifest.input_size
         self.digest = bundle.manifest.model_sha256
+        runtime = runtime or load_runtime()
+        self._options = runtime.RunOptions()
         self._session, self.provider = open_session(
-            runtime or load_runtime(),
+            runtime,
             bundle.model_bytes,
             digest=self.digest,
             shapes=bundle.manifest.input_shapes,
@@ -92,6 +94,12 @@ class Classifier:
         except BaseException:
             self.close()
             raise
+
+    @property
+    def described(self) -> str:
+        """What runs where, in words, with the seed that its noise can be replayed by."""
+        noise = f", noise seed {self.noise.seed}" if self.noise else ""
+        return f"{len(self.labels)} labels, on {self.provider}, sha256 {self.digest[:12]}{noise}"
 
     def probabilities(self, frames: NDArray[np.uint8], numbers: Sequence[int] | None = None) -> NDArray[np.float32]:
         """Return the softmax probabilities, (n, classes), of frames at the model's own size.
@@ -114,17 +122,38 @@ class Classifier:
             ValueError: if one is no such image, or the classifier is closed.
             DeviceError: if the device fails.
         """
+        return self.answer(self.prepare(images))
+
+    def prepare(self, images: Sequence[Image]) -> NDArray[np.uint8]:
+        """Return images of any size as frames at the model's own, (n, h, w, 3).
+
+        Raises:
+            ValueError: if one is no image, uint8 RGB (h, w, 3).
+        """
         frames = np.empty((len(images), *self.input_size, 3), np.uint8)
         for place, image in enumerate(images):
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
                 raise ValueError(f"expected an image, uint8 (h, w, 3), got {image.dtype} {image.shape}")
             frames[place] = resize(image, self.input_size)
+        return frames
+
+    def answer(self, frames: NDArray[np.uint8]) -> list[Prediction]:
+        """Return a prediction for each of `prepare`'s frames.
+
+        Raises:
+            ValueError: if they are of another type or shape, or the classifier is closed.
+            DeviceError: if the device fails, or `abandon` was called.
+        """
         predictions = []
         numbers, chance = self._chance(len(frames), None)
         for row, number in zip(self._run(frames, chance)[0], numbers, strict=True):
             index = int(row.argmax())
             predictions.append(Prediction(self.labels[index], index, float(row[index]), row, number))
         return predictions
+
+    def abandon(self) -> None:
+        """Let an answer that another thread waits for end with an error, as soon as the runtime looks up."""
+        self._options.terminate = True
 
     def close(self) -> None:
         """Free the model; may be called twice."""
@@ -167,7 +196,7 @@ class Classifier:
             feed: dict[str, NDArray[Any]] = {INPUT: np.ascontiguousarray(frames[start:stop])}
             feed |= {name: values[start:stop] for name, values in chance.items()}
             try:
-                parts.append(self._session.run(OUTPUTS, feed))
+                parts.append(self._session.run(OUTPUTS, feed, self._options))
             except Exception as error:  # the runtime's errors share no base of their own
                 count = len(feed[INPUT])
                 raise DeviceError(f"{self.provider}: failed on a batch of {count}: {one_line(error)}") from error

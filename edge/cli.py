@@ -20,7 +20,9 @@ def run(
     source: Annotated[
         str,
         typer.Option(
-            "--source", help="A rig (YAML file or name), a video, a clip, a folder of images, or a webcam's number."
+            "--source",
+            help="A rig (YAML file or name), a webcam's number, an address (rtsp://, http://), a video, a clip, or a"
+            " folder of images.",
         ),
     ],
     seconds: Annotated[float | None, typer.Option("--seconds", min=0, help="How long; else to the end.")] = None,
@@ -37,6 +39,24 @@ def run(
         str | None,
         typer.Option("--noise-seed", help="Of a randomised model, in hex, as a run says it: replays that run's noise."),
     ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="When another bundle is put in the folder's place, take it, live.")
+    ] = False,
+    frame_timeout: Annotated[
+        float, typer.Option("--frame-timeout", min=0.1, help="Seconds without a frame before there is no signal.")
+    ] = 10.0,
+    give_up: Annotated[
+        float | None, typer.Option("--give-up", min=1, help="End after so many seconds without signal.")
+    ] = None,
+    model_timeout: Annotated[
+        float, typer.Option("--model-timeout", min=1, help="Seconds for an answer before the model is opened anew.")
+    ] = 30.0,
+    steady_frames: Annotated[
+        int, typer.Option("--steady-frames", min=1, help="Equal answers in a row before a label is steady.")
+    ] = 5,
+    steady_threshold: Annotated[
+        float, typer.Option("--steady-threshold", min=0, max=1, help="Confidence that each of them needs.")
+    ] = 0.5,
     images: Annotated[
         Path | None,
         typer.Option(
@@ -52,22 +72,30 @@ def run(
 ) -> None:
     """Predict the newest frames of a source; a line of JSON for each on standard output.
 
-    Ends with the source, after --seconds, or on SIGINT or SIGTERM, with a summary on standard error.
+    A camera that is gone is opened again until it is back. Ends with a recording, after --seconds, or on SIGINT or
+    SIGTERM, with a summary on standard error.
     """
+    from edge.live import Patience
     from edge.noise import seed_from_hex
-    from edge.session import run_session
+    from edge.session import Placing, run_session
     from edge.source import SourceOptions
+    from edge.steady import SteadyRule
 
     summary = run_session(
         bundle,
         source,
         SourceOptions(fast=fast, images=images, image_s=image_s, seed=seed),
-        device=device,
-        allow_cpu=allow_cpu,
-        threads=threads,
-        public_key=public_key,
-        noise_seed=None if noise_seed is None else seed_from_hex(noise_seed),
+        placing=Placing(
+            device=device,
+            allow_cpu=allow_cpu,
+            threads=threads,
+            noise_seed=None if noise_seed is None else seed_from_hex(noise_seed),
+            public_key=public_key,
+        ),
+        watch=watch,
         seconds=seconds,
+        patience=Patience(frame_s=frame_timeout, signal_s=give_up, model_s=model_timeout),
+        steady=SteadyRule(steady_frames, steady_threshold),
         video=video,
         overwrite=overwrite,
     )

@@ -1,153 +1,209 @@
-"""The live loop: newest frame → prediction → sinks.
+"""The live loop: newest frame → prediction → sinks, kept alive.
 
-A thread of its own reads the source and always holds its newest frame, so that a slow model skips frames instead
-of falling behind: what is published is as fresh as one prediction allows, however long it runs.
+A thread of its own reads the source and always holds its newest frame, so that a slow model skips frames instead of
+falling behind: what is published is as fresh as one prediction allows, however long it runs. Another thread asks the
+model. This one watches both: a camera that is gone is opened again (`edge.supply`), a model that hangs or fails is
+replaced by a fresh one, and the run ends when it is asked to.
 """
 
-import queue
 import threading
 import time
-from collections import deque
-from collections.abc import Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
 
+from edge.alarm import AlarmRule
+from edge.events import EventLog
 from edge.mailbox import Mailbox
-from edge.prediction import Prediction
-from edge.sinks import Observation, Sink
-from edge.source import Shot, Source
+from edge.publisher import Publisher
+from edge.reception import Reception
+from edge.sinks import Sink
+from edge.slot import Predictor, Slot
+from edge.steady import SteadyRule
 from edge.summary import Summary
-from natadv.errors import ConfigError, FrameTimeoutError, NatadvError
-from natadv.images import Image
+from edge.supply import Opener, Supply, Taken
+from edge.worker import Worker
+from natadv.errors import DeviceError, FrameTimeoutError
 
-_POLL_S: Final = 0.1  # how soon `stop` and the end of the time are noticed while no frame comes
-_RATE_OVER: Final = 30  # predictions that the running rate is taken over
+_POLL_S: Final = 0.1
+_GRACE_S: Final = 5.0  # that a model which was told to give up may take
 
 
-class Predictor(Protocol):
-    """What the loop needs of a classifier."""
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a run waits before it does something about it, in seconds.
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """All that it may say."""
-        ...
+    Attributes:
+        frame_s: for a camera's next frame, before there is no signal (or, before the first frame, an error).
+        signal_s: without signal, before it ends with an error; None: for ever.
+        model_s: for an answer, before the model is replaced by a fresh one.
+        restarts: models that fail one after another without an answer, before it ends with an error.
+    """
 
-    @property
-    def input_size(self) -> tuple[int, int]:
-        """(height, width) that it works at."""
-        ...
+    frame_s: float = 10.0
+    signal_s: float | None = None
+    model_s: float = 30.0
+    restarts: int = 3
 
-    def predict(self, images: Sequence[Image]) -> list[Prediction]:
-        """Return a prediction for each image."""
-        ...
+
+@dataclass(slots=True)
+class Live:
+    """A run's parts, which others may look at while it goes on.
+
+    Attributes:
+        slot: the model.
+        events: what happens beside predictions.
+        stop: ends the run.
+        reception: the state of the source's signal.
+        restarts: models that were replaced because they hung or failed.
+    """
+
+    slot: Slot
+    stop: threading.Event = field(default_factory=threading.Event)
+    events: EventLog = field(default_factory=EventLog)
+    reception: Reception = field(init=False)
+    restarts: int = 0
+
+    def __post_init__(self) -> None:
+        self.reception = Reception(self.events)
 
 
 def run(
-    source: Source,
-    classifier: Predictor,
+    live: Live,
+    opener: Opener,
     sinks: Sequence[Sink],
     *,
-    stop: threading.Event,
     seconds: float | None = None,
     every: bool = False,
-    frame_timeout_s: float = 10.0,
+    patience: Patience | None = None,
+    steady: SteadyRule | None = None,
+    alarm: AlarmRule | None = None,
+    reopen: Callable[[], Predictor] | None = None,
 ) -> Summary:
-    """Predict a source's newest frames until it ends, `stop` is set, the time is over, or nobody listens.
+    """Predict a source's newest frames until it ends, `live.stop` is set, the time is over, or nobody listens.
 
     Args:
-        source: read in a thread of its own.
-        classifier: used in this thread.
-        sinks: each gets every observation, in this thread.
-        stop: set by a signal's handler, say; set by this function when it returns.
+        live: the model, and what is to be known of the run while it goes on; its `stop` is set at the end.
+        opener: opens the source; a live one again and again.
+        sinks: each gets every observation and event, in one thread at a time.
         seconds: how long to run; None for without end.
         every: let the reader wait, so that no frame is skipped: for recordings, not for cameras.
-        frame_timeout_s: longest wait for a frame.
+        patience: with the source and the model.
+        steady: when a label holds.
+        alarm: what raises an alarm.
+        reopen: opens the model anew when it hung or failed; None: such is an error.
 
     Raises:
-        ConfigError: if the source has a label that the classifier lacks.
+        ConfigError: if the source has a label that the model lacks.
         FrameTimeoutError: if no frame comes.
-        NatadvError: whatever the source, the classifier or a sink raises.
+        DeviceError: if the model hangs or fails again and again.
+        NatadvError: whatever the source, the model or a sink raises.
     """
-    unknown = [label for label in source.labels if label not in classifier.labels]
-    if unknown:
-        raise ConfigError(f"label {unknown[0]!r} of the source is not among the model's {len(classifier.labels)}")
-    mailbox: Mailbox[Shot] = Mailbox()
-    reader = _Reader(source, mailbox, stop, every=every)
-    summary, begin_s = Summary(), time.monotonic()
-    end_s = None if seconds is None else begin_s + seconds
-    recent = deque([begin_s], maxlen=_RATE_OVER + 1)
-    reader.start()
+    patience = patience or Patience()
+    mailbox: Mailbox[Taken] = Mailbox()
+    publisher = Publisher(sinks, live.events, steady=steady or SteadyRule(), alarm=alarm or AlarmRule())
+    supply = Supply(opener, mailbox, live.reception, live.stop, check=live.slot.need, every=every)
+    begin_s = time.monotonic()
+    watch = _Watch(live, supply, mailbox, publisher, patience, reopen)
+    supply.start()
     try:
-        while (shot := _next(mailbox, stop, end_s, frame_timeout_s)) is not None:
-            taken_s = time.monotonic()
-            (prediction,) = classifier.predict([source.picture(shot.frame.image, classifier.input_size)])
-            now_s = time.monotonic()
-            recent.append(now_s)
-            observation = Observation(
-                shot,
-                prediction,
-                latency_s=now_s - taken_s,
-                age_s=source.now_s() - shot.frame.timestamp_s,
-                fps=(len(recent) - 1) / max(now_s - recent[0], 1e-6),
-            )
-            for sink in sinks:
-                sink.write(observation)
-            summary.add(observation)
+        watch.until(None if seconds is None else begin_s + seconds)
     except BrokenPipeError:
         pass  # whoever read our lines has had enough
     finally:
-        stop.set()
+        live.stop.set()
         mailbox.close()
-        reader.join(frame_timeout_s)
-    if reader.failed is not None:
-        raise reader.failed
+        supply.join(patience.frame_s)
+    publisher.say()
+    if supply.failed is not None:
+        raise supply.failed
+    summary = publisher.summary
     summary.elapsed_s = time.monotonic() - begin_s
-    summary.seen, summary.skipped, summary.lost = mailbox.seen, mailbox.skipped, reader.lost
+    summary.seen, summary.skipped, summary.lost = mailbox.seen, mailbox.skipped, supply.lost
+    summary.dead, summary.outages, summary.restarts = supply.dead, live.reception.outages, live.restarts
+    summary.swaps = live.slot.swaps - live.restarts
     return summary
 
 
-class _Reader(threading.Thread):
-    """Reads a source into a mailbox, and hands its error on to whoever takes.
+class _Watch:
+    """Starts the worker, and watches it and the source."""
 
-    Attributes:
-        lost: frames missing in the camera's count so far.
-        failed: what the source raised, if nobody could be told of it any more.
-    """
+    def __init__(
+        self,
+        live: Live,
+        supply: Supply,
+        mailbox: Mailbox[Taken],
+        publisher: Publisher,
+        patience: Patience,
+        reopen: Callable[[], Predictor] | None,
+    ) -> None:
+        self._live, self._supply, self._mailbox, self._publisher = live, supply, mailbox, publisher
+        self._patience, self._reopen = patience, reopen
+        self._in_a_row = 0
+        self._worker = self._hire()
 
-    def __init__(self, source: Source, mailbox: Mailbox[Shot], stop: threading.Event, *, every: bool) -> None:
-        super().__init__(name="reader", daemon=True)
-        self.lost = 0
-        self.failed: NatadvError | None = None
-        self._source, self._mailbox, self._stop_asked, self._every = source, mailbox, stop, every
+    def until(self, end_s: float | None) -> None:
+        """Watch until the worker is done, and raise what ended it."""
+        begin_s = time.monotonic()
+        if end_s is not None and begin_s >= end_s:
+            return
+        self._worker.start()
+        while True:
+            now_s = time.monotonic()
+            self._worker.join(_POLL_S if end_s is None else min(_POLL_S, max(0.0, end_s - now_s)))
+            now_s = time.monotonic()
+            if not self._worker.is_alive():
+                if self._worker.failed is None:
+                    return
+                if not self._worker.model_failed or self._live.stop.is_set():
+                    raise self._worker.failed
+                self._replace(f"the model failed ({self._worker.failed})", self._worker.failed)
+            elif self._worker.asking_s > self._patience.model_s:
+                self._stuck()
+            elif end_s is not None and now_s >= end_s:
+                self._live.stop.set()
+            elif self._supply.live and not self._live.stop.is_set():
+                self._listen(begin_s, now_s)
 
-    def run(self) -> None:
-        """Read until the source ends or nobody takes any more."""
-        error: BaseException | None = None
-        last: int | None = None
-        try:
-            for shot in self._source.shots(self._stop_asked):
-                if last is not None:
-                    self.lost += shot.frame.index - last - 1
-                last = shot.frame.index
-                if not self._mailbox.put(shot, wait=self._every):
-                    break
-        except BaseException as raised:  # noqa: BLE001  # it is raised in the other thread
-            error = raised
-        if self._stop_asked.is_set() and isinstance(error, NatadvError):
-            self.failed = error
-        self._mailbox.close(error)
+    def _hire(self) -> Worker:
+        live = self._live
+        return Worker(self._mailbox, live.slot, self._publisher, live.reception, live.stop)
 
+    def _listen(self, begin_s: float, now_s: float) -> None:
+        """Notice that no frame comes, though nobody said why."""
+        patience, reception = self._patience, self._live.reception
+        silent_s = now_s - (reception.last_frame_s or begin_s)
+        if silent_s > patience.frame_s:
+            reason = f"no frame came for {patience.frame_s:g} s"
+            if not reception.begun:
+                raise FrameTimeoutError(f"{reason}; look at the camera")
+            reception.lost(reason)
+        if patience.signal_s is not None and silent_s > patience.signal_s:
+            raise FrameTimeoutError(f"no signal for {patience.signal_s:g} s ({reception.reason}); look at the camera")
 
-def _next(mailbox: Mailbox[Shot], stop: threading.Event, end_s: float | None, frame_timeout_s: float) -> Shot | None:
-    """Take the newest frame; None when there will be no more or it is time to end."""
-    give_up_s = time.monotonic() + frame_timeout_s
-    while not stop.is_set():
-        now_s = time.monotonic()
-        if end_s is not None and now_s >= end_s:
-            return None
-        if now_s >= give_up_s:
-            raise FrameTimeoutError(f"no frame came for {frame_timeout_s:g} s; look at the camera")
-        try:
-            return mailbox.take(_POLL_S)
-        except queue.Empty:
-            continue
-    return None
+    def _stuck(self) -> None:
+        """Retire a worker whose model hangs, after asking that model to give up."""
+        model = self._worker.retire()
+        model.abandon()
+        self._worker.join(_GRACE_S)
+        words = "gave up" if not self._worker.is_alive() else "still hangs and is left behind"
+        reason = f"the model gave no answer in {self._patience.model_s:g} s; it {words}"
+        self._replace(reason, DeviceError(reason))
+
+    def _replace(self, reason: str, error: BaseException) -> None:
+        """Open the model anew and go on with it."""
+        live = self._live
+        self._in_a_row = 1 if self._worker.answered else self._in_a_row + 1
+        if self._reopen is None:
+            raise error
+        if self._in_a_row > self._patience.restarts:
+            raise DeviceError(f"{reason}, {self._in_a_row} times in a row; look at the device") from error
+        old = self._worker.retire()
+        if not self._worker.is_alive():
+            old.close()
+        model = self._reopen()
+        live.slot.put(model)
+        live.restarts += 1
+        live.events.add("restarted", f"{reason}; now {model.described}")
+        self._worker = self._hire()
+        self._worker.start()

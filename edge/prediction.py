@@ -16,6 +16,9 @@ class Prediction:
         confidence: its softmax probability, 0..1.
         probabilities: of all classes, float32 (classes,).
         noise: number of the noise that a randomised model saw it with, as `edge.noise` counts; None for any other.
+        disagreement: how far a randomised model's draws of this image are from their mean, 0..1, as total variation;
+            None for one draw, and for any other model.
+        score: the detector's, that the image is adversarial, 0..1; None where the bundle has none.
     """
 
     label: str
@@ -23,3 +26,5 @@ class Prediction:
     confidence: float
     probabilities: NDArray[np.float32]
     noise: int | None = None
+    disagreement: float | None = None
+    score: float | None = None

@@ -25,6 +25,8 @@ class Recording:
     Where decoding is slower than that, playing slows down with it; a frame's time is when it was there.
     """
 
+    live = False
+
     def __init__(self, play: Callable[[], Timed], labels: tuple[str, ...], *, fast: bool) -> None:
         """Play a recording.
 

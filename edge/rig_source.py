@@ -23,6 +23,8 @@ class RigSource:
     All devices are used from the thread that reads the frames.
     """
 
+    live = True
+
     def __init__(self, rig: Rig, files: list[LabelledFile], *, image_s: float, seed: int) -> None:
         """Watch a rig that is open.
 

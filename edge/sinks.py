@@ -1,13 +1,30 @@
 """Where a live run's predictions go, and what is told of each; lines of JSON are here."""
 
+import contextlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TextIO
 
+from edge.events import Event
 from edge.prediction import Prediction
 from edge.source import Shot
 from natadv.durable import file_error
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """Where the time of one frame went, in seconds.
+
+    Attributes:
+        waited_s: from its time to when it was taken out of the mailbox: exposure, transport, decoding, waiting.
+        prepared_s: for cutting out and resizing what the model sees.
+        inferred_s: for the model's answer.
+    """
+
+    waited_s: float
+    prepared_s: float
+    inferred_s: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -17,20 +34,31 @@ class Observation:
     Attributes:
         shot: the frame that was looked at.
         prediction: what the classifier says of it.
-        latency_s: from taking the frame to its prediction.
+        stages: where its time went.
         age_s: from the frame's time to its prediction: how old the news is.
         fps: predictions a second, of late.
+        steady: the label that held last, see `edge.steady`; None: none yet.
+        signs: of trouble in the last frames, see `edge.alarm`.
+        alarm: whether there is an alarm.
     """
 
     shot: Shot
     prediction: Prediction
-    latency_s: float
+    stages: Stages
     age_s: float
     fps: float
+    steady: str | None = None
+    signs: tuple[str, ...] = ()
+    alarm: bool = False
+
+    @property
+    def latency_s(self) -> float:
+        """From taking the frame to its prediction, in seconds."""
+        return self.stages.prepared_s + self.stages.inferred_s
 
 
 class Sink(Protocol):
-    """Takes observations one by one."""
+    """Takes observations and events one by one, in the order they came about."""
 
     def write(self, observation: Observation) -> None:
         """Publish one.
@@ -41,6 +69,10 @@ class Sink(Protocol):
         """
         ...
 
+    def note(self, event: Event) -> None:
+        """Publish an event; raises as `write`."""
+        ...
+
 
 class JsonLines:
     """One JSON object a line, flushed at once."""
@@ -49,10 +81,11 @@ class JsonLines:
         self._stream = stream
 
     def write(self, observation: Observation) -> None:
-        """Write a line with the keys index, timestamp_s, label, confidence, latency_ms, age_ms, fps.
+        """Write a line with the keys index, timestamp_s, label, confidence, steady, latency_ms, age_ms, fps.
 
         `truth` is added where the source knows what the frame shows, `noise` where the model is randomised: the number
-        by which its pass can be replayed.
+        by which its pass can be replayed; `disagreement` and `score` where the model gives them; `signs` and `alarm`
+        where there are such.
 
         Raises:
             BrokenPipeError: if nobody listens any more.
@@ -65,14 +98,30 @@ class JsonLines:
             "timestamp_s": round(frame.timestamp_s, 6),
             "label": prediction.label,
             "confidence": round(prediction.confidence, 4),
+            "steady": observation.steady,
             "latency_ms": round(1e3 * observation.latency_s, 2),
             "age_ms": round(1e3 * observation.age_s, 2),
             "fps": round(observation.fps, 2),
         }
         if observation.shot.label is not None:
             line["truth"] = observation.shot.label
-        if prediction.noise is not None:
-            line["noise"] = prediction.noise
+        for name, value in (
+            ("noise", prediction.noise),
+            ("disagreement", _rounded(prediction.disagreement)),
+            ("score", _rounded(prediction.score)),
+            ("signs", list(observation.signs) or None),
+            ("alarm", observation.alarm or None),
+        ):
+            if value is not None:
+                line[name] = value
+        self._line(line)
+
+    def note(self, event: Event) -> None:
+        """Write a line with the keys event, text, at; raises as `write`."""
+        at = event.at.isoformat(timespec="milliseconds")
+        self._line({"event": event.kind, "text": event.text, "at": at})
+
+    def _line(self, line: dict[str, object]) -> None:
         try:
             self._stream.write(json.dumps(line, ensure_ascii=False) + "\n")
             self._stream.flush()
@@ -80,3 +129,25 @@ class JsonLines:
             raise
         except OSError as error:
             raise file_error(Path("standard output"), error) from error
+
+
+class EventLines:
+    """Events as lines for a person or a system's journal; of the label's changes it says nothing."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, observation: Observation) -> None:
+        """Leave predictions out."""
+
+    def note(self, event: Event) -> None:
+        """Write a line; that nobody reads it is no reason to stop."""
+        if event.kind == "label":
+            return
+        with contextlib.suppress(OSError):
+            self._stream.write(f"{event.at:%H:%M:%S} {event.kind}: {event.text}\n")
+            self._stream.flush()
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +21,10 @@ class Shot:
 
     frame: Frame
     label: str | None = None
+
+    def numbered(self, index: int) -> "Shot":
+        """Return it under another index; the image is shared."""
+        return self if index == self.frame.index else Shot(replace(self.frame, index=index), self.label)
 
 
 class Source(Protocol):
@@ -41,6 +45,11 @@ class Source(Protocol):
 
     def now_s(self) -> float:
         """Return the time by the clock of the frames' timestamps."""
+        ...
+
+    @property
+    def live(self) -> bool:
+        """Whether more frames are to be expected for ever: a camera's, not a recording's."""
         ...
 
     @property

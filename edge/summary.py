@@ -20,6 +20,10 @@ class Summary:
         predicted: of these, predicted and published.
         skipped: of these, replaced by a newer one before the model was free.
         lost: frames missing in the camera's own count, before they came here.
+        dead: frames of one colour, or repeated, that were not looked at.
+        outages: how often there was no signal.
+        restarts: of the model, because it hung or failed.
+        swaps: of the model, because another was to take its place.
         elapsed_s: of the whole run.
         known: predictions of frames whose true label the source knew.
         right: of these, right.
@@ -31,6 +35,10 @@ class Summary:
     predicted: int = 0
     skipped: int = 0
     lost: int = 0
+    dead: int = 0
+    outages: int = 0
+    restarts: int = 0
+    swaps: int = 0
     elapsed_s: float = 0.0
     known: int = 0
     right: int = 0
@@ -61,6 +69,13 @@ class Summary:
                 1e3 * np.percentile(values, (50, 99)) for values in (self.latencies_s, self.ages_s)
             )
             text += f"; latency p50 {l50:.1f} p99 {l99:.1f} ms; age p50 {a50:.1f} p99 {a99:.1f} ms"
+        for count, what in (
+            (self.dead, "dead frames"),
+            (self.outages, "times no signal"),
+            (self.restarts, "restarts of the model"),
+            (self.swaps, "models swapped in"),
+        ):
+            text += f"; {count} {what}" if count else ""
         if self.known:
             text += f"; {self.right} of {self.known} right ({100 * self.right / self.known:.1f} %)"
         return text

@@ -9,6 +9,7 @@ import av
 import cv2
 import numpy as np
 
+from edge.events import Event
 from edge.sinks import Observation
 from natadv.durable import file_error
 from natadv.errors import ConfigError
@@ -67,6 +68,9 @@ class AnnotatedVideo:
             self._container.mux(self._stream.encode(video))
         except (av.FFmpegError, OSError) as error:
             raise file_error(self._path, OSError(error.errno, error.strerror)) from error
+
+    def note(self, event: Event) -> None:
+        """Leave events out: a video shows frames."""
 
     def close(self) -> None:
         """End the file; may be called twice.

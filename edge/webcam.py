@@ -19,6 +19,7 @@ class Webcam:
     """Frames of an open camera; their time is when they reached us, for OpenCV tells no better one."""
 
     labels: tuple[str, ...] = ()
+    live = True
 
     def __init__(self, video: Any, number: int) -> None:
         self._video = video

@@ -5,93 +5,29 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import edge
-from edge.live import run
+from edge.live import Live, Patience
+from edge.live import run as run_live
 from edge.mailbox import Mailbox
 from edge.prediction import Prediction
-from edge.sinks import JsonLines, Observation
+from edge.sinks import JsonLines
+from edge.slot import Slot
 from edge.source import Shot
+from edge.summary import Summary
 from natadv.errors import ClipError, ConfigError, DeviceError, FrameTimeoutError
-from natadv.images import Image
-from rigs.frame import Frame
+from tests.live_fakes import Camera, Kept, Model
 
 
-class Camera:
-    """A source whose clock counts frames: frame i is taken at second i, and a frame comes when `let` allows it.
-
-    A real clock would make these tests a matter of luck.
-    """
-
-    def __init__(self, count: int, *, labels: tuple[str, ...] = (), step: int = 1, error: Exception | None = None):
-        self.count, self.labels, self.step, self.error = count, labels, step, error
-        self.given = 0
-        self._allowed = 1
-        self._handed_on = 0
-        self._changed = threading.Condition()
-
-    def shots(self, stop: threading.Event) -> Iterator[Shot]:
-        for number in range(self.count):
-            with self._changed:
-                while number >= self._allowed and not stop.is_set():
-                    self._changed.wait(0.01)
-                self.given = number + 1
-            image = np.full((8, 6, 3), number % 256, np.uint8)
-            label = self.labels[number % len(self.labels)] if self.labels else None
-            yield Shot(Frame(image, number * self.step, float(number)), label)
-            with self._changed:
-                self._handed_on = number + 1
-                self._changed.notify_all()
-        if self.error is not None:
-            raise self.error
-
-    def let(self, count: int) -> None:
-        """Let that many more frames come, and return when the last of them is in the mailbox."""
-        with self._changed:
-            self._allowed = min(self._allowed + count, self.count)
-            self._changed.notify_all()
-            assert self._changed.wait_for(lambda: self._handed_on == self._allowed, timeout=20)
-
-    def picture(self, image: Image, size: tuple[int, int]) -> Image:
-        return image
-
-    def now_s(self) -> float:
-        return float(self.given - 1)
-
-
-class Model:
-    """Takes as long as the camera needs for `slowness` frames."""
-
-    labels = ("a", "b")
-    input_size = (8, 6)
-
-    def __init__(self, camera: Camera, slowness: int) -> None:
-        self.camera, self.slowness = camera, slowness
-        self.looked_at: list[int] = []
-
-    def predict(self, images: Sequence[Image]) -> list[Prediction]:
-        (image,) = images
-        self.looked_at.append(int(image[0, 0, 0]))
-        self.camera.let(self.slowness)
-        return [Prediction("a", 0, 0.75, np.array([0.75, 0.25], np.float32))]
-
-
-class Kept:
-    """A sink that keeps everything; after `limit` nobody listens any more."""
-
-    def __init__(self, limit: int | None = None) -> None:
-        self.observations: list[Observation] = []
-        self.limit = limit
-
-    def write(self, observation: Observation) -> None:
-        if len(self.observations) == self.limit:
-            raise BrokenPipeError
-        self.observations.append(observation)
+def run(camera: Camera, model: Model, sinks: list[Any], *, stop: threading.Event, **options: Any) -> Summary:
+    return run_live(Live(Slot(model), stop), lambda: nullcontext(camera), sinks, **options)
 
 
 def test_a_slow_model_sees_the_newest_frame_and_none_twice() -> None:
@@ -118,7 +54,7 @@ def test_a_recording_may_be_looked_at_frame_by_frame() -> None:
     camera._allowed = 12  # all at once, as a file gives them
 
     class Unhurried(Model):
-        def predict(self, images: Sequence[Image]) -> list[Prediction]:
+        def answer(self, frames: np.ndarray) -> list[Prediction]:
             return [Prediction("a", 0, 1.0, np.ones(2, np.float32))]
 
     summary = run(camera, Unhurried(camera, 0), [kept], stop=threading.Event(), every=True)
@@ -169,15 +105,15 @@ def test_it_ends_when_asked() -> None:
     camera, kept, stop = Camera(1000), Kept(), threading.Event()
 
     class StopAtFour(Model):
-        def predict(self, images: Sequence[Image]) -> list[Prediction]:
+        def answer(self, frames: np.ndarray) -> list[Prediction]:
             if len(self.looked_at) == 3:
                 stop.set()
                 return [Prediction("a", 0, 1.0, np.ones(2, np.float32))]
-            return super().predict(images)
+            return super().answer(frames)
 
     run(camera, StopAtFour(camera, slowness=2), [kept], stop=stop)
     assert len(kept.observations) == 4
-    assert not [thread for thread in threading.enumerate() if thread.name == "reader"]
+    assert not [thread for thread in threading.enumerate() if thread.name in ("reader", "model")]
 
 
 def test_it_ends_when_its_time_is_over() -> None:
@@ -193,10 +129,10 @@ def test_it_ends_when_nobody_listens() -> None:
 
 
 def test_a_camera_that_gives_nothing_is_an_error() -> None:
-    camera = Camera(5)
+    camera = Camera(5, live=True)
     camera._allowed = 0
     with pytest.raises(FrameTimeoutError, match="no frame came"):
-        run(camera, Model(camera, slowness=1), [], stop=threading.Event(), frame_timeout_s=0.2)
+        run(camera, Model(camera, slowness=1), [], stop=threading.Event(), patience=Patience(frame_s=0.2))
 
 
 def test_a_line_is_a_json_object() -> None:
@@ -206,7 +142,7 @@ def test_a_line_is_a_json_object() -> None:
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [line["index"] for line in lines] == [0, 1, 2]
     assert list(lines[0]) == [
-        "index", "timestamp_s", "label", "confidence", "latency_ms", "age_ms", "fps", "truth",
+        "index", "timestamp_s", "label", "confidence", "steady", "latency_ms", "age_ms", "fps", "truth",
     ]  # fmt: skip
     assert lines[1]["timestamp_s"] == 1.0
     assert (lines[1]["label"], lines[1]["confidence"], lines[1]["truth"]) == ("a", 0.75, "b")

@@ -1,0 +1,91 @@
+"""Alarms: signs in a live run that the model is being fooled, or does not know.
+
+uncertain     low confidence, on the average of the last frames
+flicker       the label changed too often in the last frames
+disagreement  a randomised model's draws of one frame differ
+score         the detector of adversarial examples calls, above the threshold that the bundle states
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+from edge.prediction import Prediction
+
+Sign = str
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRule:
+    """What raises an alarm; None turns a sign off.
+
+    Attributes:
+        frames: predictions that are looked back on.
+        confidence: their mean at or below this is uncertain.
+        changes: of the label among them, this many or more, are flicker.
+        disagreement: their mean at or above this is too much.
+        score: their mean above this is the detector's call.
+        quiet_s: an alarm ends when there was no sign for so long.
+    """
+
+    frames: int = 15
+    confidence: float | None = 0.5
+    changes: int | None = 4
+    disagreement: float | None = 0.3
+    score: float | None = None
+    quiet_s: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.frames < 2 or self.quiet_s < 0:
+            raise ValueError(f"expected two frames or more and no negative time, got {self.frames}, {self.quiet_s}")
+
+
+class Alarms:
+    """Watches predictions, and says which signs there are and when an alarm begins and ends.
+
+    Attributes:
+        on: whether there is an alarm.
+    """
+
+    def __init__(self, rule: AlarmRule) -> None:
+        self.on = False
+        self._rule = rule
+        self._recent: deque[Prediction] = deque(maxlen=rule.frames)
+        self._changes: deque[bool] = deque(maxlen=rule.frames - 1)
+        self._last_sign_s = 0.0
+
+    def add(self, prediction: Prediction, now_s: float) -> tuple[tuple[Sign, ...], bool | None]:
+        """Return the signs after one more prediction, and whether an alarm begins (True), ends (False) or neither.
+
+        Nothing is said before as many frames came as are looked back on.
+        """
+        if self._recent:
+            self._changes.append(self._recent[-1].label != prediction.label)
+        self._recent.append(prediction)
+        signs = self._signs() if len(self._recent) == self._rule.frames else ()
+        if signs:
+            self._last_sign_s = now_s
+            if not self.on:
+                self.on = True
+                return signs, True
+        elif self.on and now_s - self._last_sign_s >= self._rule.quiet_s:
+            self.on = False
+            return signs, False
+        return signs, None
+
+    def reset(self) -> None:
+        """Forget the last frames: others, or another model's, follow. An alarm goes on until its time is over."""
+        self._recent.clear()
+        self._changes.clear()
+
+    def _signs(self) -> tuple[Sign, ...]:
+        rule, recent = self._rule, self._recent
+        found: list[Sign] = []
+        if rule.confidence is not None and sum(one.confidence for one in recent) <= rule.confidence * len(recent):
+            found.append("uncertain")
+        if rule.changes is not None and sum(self._changes) >= rule.changes:
+            found.append("flicker")
+        for name, least in (("disagreement", rule.disagreement), ("score", rule.score)):
+            values = [value for one in recent if (value := getattr(one, name)) is not None]
+            if least is not None and len(values) == len(recent) and sum(values) >= least * len(values):
+                found.append(name)
+        return tuple(found)

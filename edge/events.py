@@ -1,0 +1,62 @@
+"""Events: what happened in a live run beside its predictions, from any thread to whoever publishes it."""
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+EventKind = Literal[
+    "model", "no-signal", "signal", "swapped", "swap-refused", "restarted", "label", "alarm", "alarm-over", "evidence"
+]
+
+_KEPT: Final = 1000  # of the past, for who comes late
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened.
+
+    Attributes:
+        kind: what it was.
+        text: one line for a person: why, which, where.
+        at: when, by the calendar.
+        monotonic_s: when, by `time.monotonic`.
+    """
+
+    kind: EventKind
+    text: str
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    monotonic_s: float = field(default_factory=time.monotonic)
+
+
+class EventLog:
+    """Takes events from any thread; one thread publishes them, any may look at the latest."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: deque[Event] = deque(maxlen=_KEPT)
+        self._past: deque[Event] = deque(maxlen=_KEPT)
+
+    def add(self, kind: EventKind, text: str) -> Event:
+        """Say that something happened just now."""
+        event = Event(kind, text)
+        with self._lock:
+            self._waiting.append(event)
+            self._past.append(event)
+        return event
+
+    def take(self) -> list[Event]:
+        """Return the events that nobody took yet, in order."""
+        if not self._waiting:  # asked for each frame: no lock for nothing
+            return []
+        with self._lock:
+            events = list(self._waiting)
+            self._waiting.clear()
+        return events
+
+    def latest(self, count: int) -> list[Event]:
+        """Return the last so many events, the newest last, taken or not."""
+        with self._lock:
+            return list(self._past)[-count:]

@@ -1,0 +1,88 @@
+"""Publisher: makes observations of predictions and hands them, and events, to the sinks."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+from edge.alarm import AlarmRule, Alarms
+from edge.events import EventLog
+from edge.prediction import Prediction
+from edge.sinks import Observation, Sink, Stages
+from edge.steady import Steady, SteadyRule
+from edge.summary import Summary
+from edge.supply import Taken
+
+_RATE_OVER: Final = 30  # predictions that the running rate is taken over
+
+
+class Publisher:
+    """Gives each sink every observation and every event, in order, one thread at a time.
+
+    Attributes:
+        summary: what was published so far.
+    """
+
+    def __init__(self, sinks: Sequence[Sink], events: EventLog, *, steady: SteadyRule, alarm: AlarmRule) -> None:
+        self.summary = Summary()
+        self._sinks, self._events = sinks, events
+        self._steady, self._alarms = Steady(steady), Alarms(alarm)
+        self._recent = deque([time.monotonic()], maxlen=_RATE_OVER + 1)
+        self._lock = threading.Lock()
+
+    def publish(self, taken: Taken, prediction: Prediction, *, waited_s: float, began_s: float, asked_s: float) -> None:
+        """Publish a prediction.
+
+        Args:
+            taken: what it is of.
+            prediction: of that frame.
+            waited_s: the frame's age when it was taken.
+            began_s: monotonic time when it was taken.
+            asked_s: monotonic time when the model was asked.
+
+        Raises:
+            BrokenPipeError: if nobody listens any more.
+            NatadvError: if it cannot be kept.
+        """
+        now_s = time.monotonic()
+        age_s = taken.source.now_s() - taken.shot.frame.timestamp_s
+        with self._lock:
+            self._recent.append(now_s)
+            before = self._steady.label
+            label = self._steady.add(prediction)
+            if label is not None and label != before:
+                self._events.add("label", label)
+            signs, turned = self._alarms.add(prediction, now_s)
+            if turned is not None:
+                self._events.add("alarm" if turned else "alarm-over", ", ".join(signs))
+            observation = Observation(
+                taken.shot,
+                prediction,
+                stages=Stages(waited_s, asked_s - began_s, now_s - asked_s),
+                age_s=age_s,
+                fps=(len(self._recent) - 1) / max(now_s - self._recent[0], 1e-6),
+                steady=label,
+                signs=signs,
+                alarm=self._alarms.on,
+            )
+            self._say()
+            for sink in self._sinks:
+                sink.write(observation)
+            self.summary.add(observation)
+
+    def say(self) -> None:
+        """Publish the events that wait; to be called while no frames come too."""
+        with self._lock:
+            self._say()
+
+    def begin_anew(self) -> None:
+        """Forget what was built up over frames: others follow, or another model."""
+        with self._lock:
+            self._steady.reset()
+            self._alarms.reset()
+
+    def _say(self) -> None:
+        for event in self._events.take():
+            for sink in self._sinks:
+                sink.note(event)

@@ -1,0 +1,141 @@
+"""Supply: a source kept open in a thread of its own, its newest frame in a mailbox.
+
+A live source that fails, ends, or gives dead frames is closed and opened again, sooner at first and later seldom;
+meanwhile there is no signal, and nothing is put in the mailbox.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Final
+
+from edge.mailbox import Mailbox
+from edge.reception import DeadFrames, Reception
+from edge.source import Shot, Source
+from natadv.errors import ConfigError, DataError, DeviceError, FrameTimeoutError, NatadvError
+
+Opener = Callable[[], AbstractContextManager[Source]]
+
+_FIRST_WAIT_S: Final = 0.25
+_LONGEST_WAIT_S: Final = 8.0  # a camera that boots is seen again within this
+_MOST_DEAD: Final = 30  # frames in a row, after which the camera is opened anew
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Taken:
+    """A shot with the source that it came from, which knows its clock and what part of it to look at."""
+
+    shot: Shot
+    source: Source
+
+
+class Supply(threading.Thread):
+    """Reads a source into a mailbox, and hands its error on to whoever takes.
+
+    Attributes:
+        lost: frames missing in the camera's count so far.
+        dead: frames that were of one colour or repeated, and were not handed on.
+        live: whether the source is; False before it was opened.
+        opened: how often the source was opened.
+        failed: what the source raised, if nobody could be told of it any more.
+    """
+
+    def __init__(
+        self,
+        opener: Opener,
+        mailbox: Mailbox[Taken],
+        reception: Reception,
+        stop: threading.Event,
+        *,
+        check: Callable[[Sequence[str]], None],
+        every: bool,
+    ) -> None:
+        """Name what to read; `start` begins.
+
+        Args:
+            opener: opens the source, each time anew.
+            mailbox: gets the frames; closed at the end.
+            reception: told of every frame and every failure.
+            stop: ends it.
+            check: given a source's labels when it was opened; raises ConfigError if they are of no use.
+            every: wait until each frame is taken.
+        """
+        super().__init__(name="reader", daemon=True)
+        self.lost = self.dead = self.opened = 0
+        self.failed: NatadvError | None = None
+        self._opener, self._mailbox, self._reception, self._stop_asked = opener, mailbox, reception, stop
+        self._check, self._every = check, every
+        self._next_index = 0
+        self.live = False
+        self._problem = "the camera's frames ended"
+
+    def run(self) -> None:
+        """Read until the source ends, nobody takes any more, or `stop`."""
+        error: BaseException | None = None
+        try:
+            self._keep_reading()
+        except BaseException as raised:  # noqa: BLE001  # it is raised in the other thread
+            error = raised
+        if self._stop_asked.is_set() and isinstance(error, NatadvError):
+            self.failed = error
+        self._mailbox.close(error)
+
+    def _keep_reading(self) -> None:
+        wait_s = _FIRST_WAIT_S
+        while not self._stop_asked.is_set():
+            before = self._reception.last_frame_s
+            try:
+                reason = self._read_once()
+                if reason is None:
+                    return
+                if not self._reception.begun:
+                    raise FrameTimeoutError(f"{reason}; look at it, or at the source's name")
+            except (DeviceError, DataError, ConfigError) as error:
+                # Before the first frame it is a wrong name or a missing camera: an error, not an outage.
+                if not self._reception.begun or self._stop_asked.is_set() or not self.live:
+                    raise
+                reason = str(error)
+            self._reception.lost(reason)
+            wait_s = _FIRST_WAIT_S if self._reception.last_frame_s != before else min(2 * wait_s, _LONGEST_WAIT_S)
+            self._stop_asked.wait(wait_s)
+
+    def _read_once(self) -> str | None:
+        """Open the source and read it to its end; return why a live one has to be opened again, None for no more."""
+        with self._opener() as source:
+            self.opened += 1
+            self.live = source.live
+            self._check(source.labels)
+            for taken in self._good(source):
+                if not self._mailbox.put(taken, wait=self._every):
+                    return None
+            if not source.live or self._stop_asked.is_set():
+                return None
+        return self._problem
+
+    def _good(self, source: Source) -> Iterator[Taken]:
+        """Yield a source's frames but the dead ones; the count goes on where the last opening's ended."""
+        frames, in_a_row, self._problem = DeadFrames(), 0, "the camera's frames ended"
+        offset: int | None = None
+        last = 0
+        for shot in source.shots(self._stop_asked):
+            frame = shot.frame
+            if offset is None:
+                # An index is left out, since nobody knows what was missed while it was closed.
+                offset = self._next_index - frame.index + (1 if self._next_index else 0)
+            else:
+                self.lost += frame.index - last - 1
+            last = frame.index
+            self._next_index = frame.index + offset + 1
+            problem = frames.problem(frame.image) if source.live else None
+            if problem is not None:
+                self.dead += 1
+                in_a_row += 1
+                self._reception.lost(problem)
+                if in_a_row >= _MOST_DEAD:
+                    self._problem = problem
+                    return
+                continue
+            in_a_row = 0
+            self._reception.good()
+            yield Taken(shot.numbered(frame.index + offset), source)

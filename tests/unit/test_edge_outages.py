@@ -1,0 +1,247 @@
+"""A camera that fails, falls silent or goes blind is no end of a live run, and no frame is made up meanwhile."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from edge import supply
+from edge.events import Event
+from edge.live import Live, Patience, run
+from edge.prediction import Prediction
+from edge.slot import Slot
+from edge.source import Shot
+from edge.summary import Summary
+from natadv.errors import ClipError, ConfigError, ConnectError, DeviceError, FrameTimeoutError
+from natadv.images import Image
+from rigs.frame import Frame
+from tests.live_fakes import Kept
+
+Script = Callable[[threading.Event], Iterator[Image]]
+
+
+class Flaky:
+    """A camera that behaves at its n-th opening as the n-th script says; None: it cannot be opened."""
+
+    labels: tuple[str, ...] = ()
+
+    def __init__(self, *scripts: Script | None, live: bool = True) -> None:
+        self.scripts, self.live = list(scripts), live
+        self.openings = 0
+
+    @contextmanager
+    def open(self) -> Iterator["Flaky"]:
+        script = self.scripts[min(self.openings, len(self.scripts) - 1)]
+        self.openings += 1
+        if script is None:
+            raise ConnectError("camera 5: cannot be opened")
+        self._script = script
+        yield self
+
+    def shots(self, stop: threading.Event) -> Iterator[Shot]:
+        for index, image in enumerate(self._script(stop)):
+            yield Shot(Frame(image, index, 0.0))
+
+    def picture(self, image: Image, size: tuple[int, int]) -> Image:
+        return image
+
+    def now_s(self) -> float:
+        return 0.0
+
+
+class Counting:
+    """A model that keeps what it was shown, and ends the run after `limit`."""
+
+    labels = ("a",)
+    described = "a fake"
+    input_size = (8, 6)
+
+    def __init__(self, live: Live | None = None, limit: int = 10**9) -> None:
+        self.live, self.limit = live, limit
+        self.seen: list[Image] = []
+
+    def prepare(self, images: list[Image]) -> np.ndarray:
+        return np.stack(images)
+
+    def answer(self, frames: np.ndarray) -> list[Prediction]:
+        self.seen.append(frames[0])
+        if self.live is not None and len(self.seen) >= self.limit:
+            self.live.stop.set()
+        return [Prediction("a", 0, 1.0, np.ones(1, np.float32))]
+
+    def abandon(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+RNG = np.random.default_rng(0)
+
+
+def noise() -> Image:
+    return RNG.integers(0, 256, (16, 24, 3), np.uint8)
+
+
+def frames(count: int, then: Exception | None = None) -> Script:
+    def script(_: threading.Event) -> Iterator[Image]:
+        for _number in range(count):
+            yield noise()
+        if then is not None:
+            raise then
+
+    return script
+
+
+def endless(stop: threading.Event) -> Iterator[Image]:
+    while not stop.wait(0.002):
+        yield noise()
+
+
+def silent(stop: threading.Event) -> Iterator[Image]:
+    yield noise()
+    stop.wait(20)
+
+
+def watched(camera: Flaky, limit: int, **options: object) -> tuple[Summary, Kept, Counting, Live]:
+    kept = Kept()
+    model = Counting(limit=limit)
+    model.live = live = Live(Slot(model))
+    options.setdefault("patience", Patience(frame_s=5))
+    summary = run(live, camera.open, [kept], seconds=20, **options)  # type: ignore[arg-type]
+    return summary, kept, model, live
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supply, "_FIRST_WAIT_S", 0.01)
+
+
+def test_a_camera_that_fails_is_opened_until_it_is_back() -> None:
+    camera = Flaky(frames(3, FrameTimeoutError("camera 5: no frame after 3")), None, None, endless)
+    summary, kept, model, _ = watched(camera, 6, every=True)
+    assert camera.openings == 4
+    assert [event.kind for event in kept.events if event.kind != "label"] == ["no-signal", "signal"]
+    assert kept.events[0].text == "camera 5: no frame after 3"
+    assert len(model.seen) == summary.predicted == 6
+    # The count goes on, and leaves one out where nobody knows what was missed.
+    assert [one.shot.frame.index for one in kept.observations] == [0, 1, 2, 4, 5, 6]
+    assert (summary.outages, summary.lost) == (1, 0)
+    assert "1 times no signal" in str(summary)
+
+
+def test_a_stream_that_ends_is_opened_again() -> None:
+    summary, kept, _, _ = watched(Flaky(frames(2), endless), 4, every=True)
+    assert (summary.predicted, kept.events[0].text) == (4, "the camera's frames ended")
+
+
+@pytest.mark.parametrize(
+    ("dead", "reason"),
+    [
+        (np.zeros((16, 24, 3), np.uint8), "of one colour (RGB 0, 0, 0)"),
+        (np.full((16, 24, 3), (0, 0, 255), np.uint8), "of one colour (RGB 0, 0, 255)"),
+        (noise(), "the same frame again and again"),
+    ],
+    ids=["black", "blue", "frozen"],
+)
+def test_dead_frames_are_never_looked_at(dead: Image, reason: str) -> None:
+    def goes_blind(stop: threading.Event) -> Iterator[Image]:
+        yield noise()
+        yield dead
+        for _ in range(5):
+            yield dead.copy()
+        yield from endless(stop)
+
+    summary, kept, model, _ = watched(Flaky(goes_blind), 8, every=True)
+    assert summary.dead == (5 if "again" in reason else 6)
+    assert sum(np.array_equal(image, dead) for image in model.seen) == (1 if "again" in reason else 0)
+    (lost,) = [event.text for event in kept.events if event.kind == "no-signal"]
+    assert reason in lost
+    assert summary.outages == 1
+
+
+def test_a_camera_that_stays_blind_is_opened_anew() -> None:
+    def blind(stop: threading.Event) -> Iterator[Image]:
+        yield noise()
+        while not stop.is_set():
+            yield np.zeros((16, 24, 3), np.uint8)
+
+    camera = Flaky(blind, endless)
+    watched(camera, 5)
+    assert camera.openings == 2
+
+
+def test_the_frames_of_a_recording_may_repeat() -> None:
+    def still(_: threading.Event) -> Iterator[Image]:
+        for _number in range(4):
+            yield np.zeros((16, 24, 3), np.uint8)
+
+    summary, _, _, _ = watched(Flaky(still, live=False), 10, every=True)
+    assert (summary.predicted, summary.dead) == (4, 0)
+
+
+def test_a_silent_camera_has_no_signal() -> None:
+    class Ends(Kept):
+        def note(self, event: Event) -> None:
+            super().note(event)
+            if event.kind == "no-signal":
+                live.stop.set()
+
+    kept = Ends()
+    live = Live(Slot(Counting()))
+    summary = run(live, Flaky(silent).open, [kept], seconds=20, patience=Patience(frame_s=0.2))
+    assert summary.predicted == 1
+    assert [event.text for event in kept.events if event.kind == "no-signal"] == ["no frame came for 0.2 s"]
+    assert live.reception.reason == "no frame came for 0.2 s"
+
+
+def test_who_gives_up_says_why() -> None:
+    with pytest.raises(FrameTimeoutError, match=r"no signal for 0\.5 s \(camera 5: gone\)"):
+        watched(Flaky(frames(1, DeviceError("camera 5: gone")), None), 10, patience=Patience(signal_s=0.5))
+
+
+@pytest.mark.parametrize(
+    ("camera", "error"),
+    [
+        (Flaky(None), "cannot be opened"),
+        (Flaky(frames(0)), "the camera's frames ended"),
+        (Flaky(frames(0, ConfigError("rig: no such key"))), "no such key"),
+        (Flaky(frames(0, ClipError("torn")), live=False), "torn"),
+    ],
+    ids=["missing", "empty", "misspelt", "torn"],
+)
+def test_before_the_first_frame_it_is_an_error(camera: Flaky, error: str) -> None:
+    with pytest.raises((DeviceError, ConfigError, ClipError), match=error):
+        watched(camera, 10)
+    assert camera.openings == 1
+
+
+def test_a_camera_that_is_blind_from_the_start_is_an_error() -> None:
+    def blind(stop: threading.Event) -> Iterator[Image]:
+        while not stop.is_set():
+            yield np.zeros((16, 24, 3), np.uint8)
+
+    with pytest.raises(FrameTimeoutError, match="of one colour"):
+        watched(Flaky(blind), 10)
+
+
+def test_a_torn_recording_is_an_error_though_it_began() -> None:
+    with pytest.raises(ClipError, match="torn"):
+        watched(Flaky(frames(3, ClipError("torn")), live=False), 10, every=True)
+
+
+def test_the_waits_between_openings_grow() -> None:
+    waits: list[float] = []
+
+    class Patient(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout or 0.0)
+            if len(waits) == 14:
+                self.set()
+            return self.is_set()
+
+    model = Counting()
+    live = Live(Slot(model), Patient())
+    run(live, Flaky(frames(1), None).open, [], seconds=20)
+    assert waits[:4] == [0.01, 0.02, 0.04, 0.08]
+    assert max(waits) == supply._LONGEST_WAIT_S
