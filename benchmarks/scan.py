@@ -19,10 +19,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.archive import Archive, Item, SessionSettings, create_archive
 from capture.pipeline import cores
 from capture.scan import scan_session
 from edge.classifier import Classifier
+from rigs.archive import Archive, Item, SessionSettings, create_archive
 from rigs.clip import VIDEO, write_clip
 from rigs.frame import DropState, Frame
 from rigs.geometry import Point, ScreenGeometry

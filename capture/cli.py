@@ -13,8 +13,8 @@ import typer
 from natadv.evaluation.rates import Rate
 
 if TYPE_CHECKING:
-    from capture.archive import Archive
     from capture.scanner import Progress
+    from rigs.archive import Archive
     from rigs.rig import RigSettings
 
 app = typer.Typer(no_args_is_help=True)
@@ -51,8 +51,8 @@ def run(
     ] = None,
 ) -> None:
     """Record one five-second clip through moving wet glass for each image, and its dry control."""
-    from capture.archive import open_archive
     from capture.plan import check_plan, plan_of, start_session
+    from rigs.archive import open_archive
     from rigs.rig import load_rig
 
     settings = load_rig(rig)
@@ -93,11 +93,11 @@ def scan(
     verify: Annotated[bool, typer.Option("--verify", help="Scan again, comparing clips with checksums.")] = False,
 ) -> None:
     """Find the frames of a session that fool a model; the control must be right for the drops to be to blame."""
-    from capture.archive import open_archive
     from capture.outcome import first_frame_share
     from capture.scan import HITS, known_scan, scan_session
     from edge.classifier import Classifier
     from edge.noise import SEED_BYTES
+    from rigs.archive import open_archive
 
     archive = open_archive(session)
     command = shlex.join(["natadv", *sys.argv[1:]])
@@ -143,8 +143,8 @@ def report(
     out: Annotated[Path | None, typer.Option(help="The page; else report.html in the session's folder.")] = None,
 ) -> None:
     """Write a session's page: success rates, film strips, charts, all settings; and the same as CSV."""
-    from capture.archive import open_archive
     from capture.report import write_report
+    from rigs.archive import open_archive
 
     typer.echo(f"report: {write_report(open_archive(session), scans=scans or (), out=out)}")
 

@@ -48,8 +48,9 @@ class ItemOutcome(_Record):
     Attributes:
         item: its number in the session.
         source: its path, as the session names it.
-        control: the first frame of the control, or the first one the model gets wrong.
-        control_right: whether it gets every frame of the control right; if not, there are no hits.
+        control: the first frame of the control, or the first one the model gets wrong; None where there is none.
+        control_right: whether it gets every frame of the control right; if not, there are no hits. Where there is no
+            control, whether somebody labelled the clip.
         frames: of the wet clip.
         hits: how many of them are hits.
         first: the first hit.
@@ -61,7 +62,7 @@ class ItemOutcome(_Record):
     item: int
     source: str
     label: str
-    control: Moment
+    control: Moment | None
     control_right: bool
     frames: int
     hits: int

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from capture.archive import Archive, Item, Purpose, SessionSettings, create_archive
 from natadv.data.folder import SOURCE, is_test_split
 from natadv.errors import ConfigError, DataError, ResourceError
 from natadv.images import Image, labelled_files, read_image
 from natadv.raindrops.layout import SUFFIX, load_layout
+from rigs.archive import Archive, Item, Purpose, SessionSettings, create_archive
 from rigs.geometry import ScreenGeometry
 from rigs.rig import RigSettings
 

@@ -16,7 +16,6 @@ from string import ascii_uppercase
 import jinja2
 import yaml
 
-from capture.archive import Archive, Item
 from capture.charts import COLOURS, coverage_chart
 from capture.hits import DEFINITION
 from capture.outcome import Moment, ScanSummary, Share, first_frame_share
@@ -24,6 +23,7 @@ from capture.scan import read_predictions, read_summary, scan_folders
 from capture.strips import Scan, strips
 from natadv.durable import replace_file
 from natadv.errors import DataError
+from rigs.archive import Archive, Item
 
 REPORT = "report.html"
 
@@ -71,10 +71,13 @@ def write_report(archive: Archive, *, scans: Sequence[str] = (), out: Path | Non
         largest: so many images, those with the most hits, get a film strip; the others are listed.
 
     Raises:
-        DataError: if there is no such scan, if one is out of date, or if a file cannot be written.
+        DataError: if there is no such scan, if one is out of date, if the session has no controls, or if a file cannot
+            be written.
         ClipError: if a control is torn.
         ResourceError: if the disk is full.
     """
+    if not archive.settings.control_frames:
+        raise DataError(f"{archive.folder}: evidence of a live run has no controls to report on; look at its scan")
     out = out or archive.folder / REPORT
     found = [_read(folder) for folder in _chosen(archive, scans)]
     items = archive.complete_items()
@@ -211,8 +214,8 @@ def _item_rows(scans: Sequence[Scan]) -> list[dict[str, object]]:
                 "image": outcome.source,
                 "label": outcome.label,
                 "control_right": outcome.control_right,
-                "control_predicted": outcome.control.predicted,
-                "control_confidence": outcome.control.confidence,
+                "control_predicted": outcome.control.predicted if outcome.control else None,
+                "control_confidence": outcome.control.confidence if outcome.control else None,
                 "frames": outcome.frames,
                 "hits": outcome.hits,
                 "mean_coverage": outcome.coverage,

@@ -21,13 +21,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from capture.archive import Archive
-from capture.hits import PROVENANCE, write_provenance
+from capture.hits import DEFINITION, LABELLED_DEFINITION
 from capture.outcome import ModelInfo, ScanSummary, by_class, by_coverage, frame_share, image_share
 from capture.pipeline import Model, cores, on_all_cores
 from capture.scanner import ItemResult, Progress, Scanner
 from natadv.durable import file_error, new_folder, sync
 from natadv.errors import DataError
+from rigs.archive import Archive
+from rigs.hits import PROVENANCE, write_provenance
 
 PREDICTIONS, SUMMARY, HITS = "predictions.parquet", "summary.json", "hits"
 _NEW, _OLD = ".new", ".old"
@@ -113,7 +114,7 @@ def known_scan(archive: Archive, digest: str, hits_per_clip: int) -> ScanSummary
         return None
     found = read_summary(folder)
     same = found.model.sha256 == digest and found.hits_per_clip == hits_per_clip
-    return found if same and found.clips == 2 * len(archive.complete_items()) else None
+    return found if same and found.clips == _clips(archive) else None
 
 
 def read_summary(folder: Path) -> ScanSummary:
@@ -149,7 +150,7 @@ def scan_folders(archive: Archive) -> list[Path]:
 
 
 def _check_labels(archive: Archive, classifier: Model) -> None:
-    lacking = sorted({item.label for item in archive.settings.items} - set(classifier.labels))
+    lacking = sorted({item.label for item in archive.settings.items if item.label} - set(classifier.labels))
     if lacking:
         named = ", ".join(map(repr, lacking[:5])) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")
         raise DataError(f"{archive.folder}: the model has no label {named}; scan with a model trained on these labels")
@@ -173,6 +174,11 @@ def _replaced(folder: Path) -> Iterator[Path]:
             shutil.rmtree(old)
         except OSError as error:
             raise file_error(folder, error) from error
+
+
+def _clips(archive: Archive) -> int:
+    """Return how many clips there are of complete items."""
+    return len(archive.settings.kinds) * len(archive.complete_items())
 
 
 def _summarise(
@@ -200,8 +206,9 @@ def _summarise(
         ),
         session=archive.folder.resolve().name,
         session_purpose=settings.purpose,
+        hit_definition=DEFINITION if settings.control_frames else LABELLED_DEFINITION,
         hits_per_clip=hits_per_clip,
-        clips=2 * len(results),
+        clips=_clips(archive),
         frames=frames,
         seconds=seconds,
         frames_per_s=frames / seconds,

@@ -10,11 +10,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from capture.archive import Archive, Item, Kind
-from capture.hits import Hit, HitPictures, control_is_right, hit_frames, picture_size, write_hits
+from capture.hits import HitPictures, control_is_right, hit_frames
 from capture.outcome import ItemOutcome, Moment
 from capture.pipeline import Batch, Model, Pipeline
 from natadv.images import Image
+from rigs.archive import Archive, Item, Kind
+from rigs.hits import Hit, write_hits
 
 Progress = Callable[[int, int], None]
 
@@ -62,7 +63,7 @@ class Scanner:
         HitPictures(hits_per_clip)
         self._archive = archive
         self._model = model
-        self._size = picture_size(archive.settings.geometry)
+        self._size = archive.settings.geometry.picture_size
         self._pipeline = Pipeline(model, archive.settings.geometry, picture_size=self._size, batch=batch)
         self._limit = hits_per_clip
         self._folder = hits_folder
@@ -85,10 +86,10 @@ class Scanner:
             ClipError: if a clip is torn.
             CancelledError: if `stop` was set meanwhile.
         """
-        target = self._model.labels.index(item.label)
+        target = self._target(item)
         pictures = HitPictures(self._limit)
-        dry = self._see(item, "dry", threads, stop, None)
-        right = control_is_right(dry.predicted, target)
+        dry = self._see(item, "dry", threads, stop, None) if "dry" in self._archive.settings.kinds else None
+        right = target >= 0 and (dry is None or control_is_right(dry.predicted, target))
         wet = self._see(item, "wet", threads, stop, pictures if right else None)
         hits = hit_frames(wet.predicted, target, right)
         chosen = pictures.chosen()
@@ -96,13 +97,16 @@ class Scanner:
         write_hits(self._folder, kept, lambda hit: chosen[hit.frame])
         coverages = wet.table["drop_coverage"].to_pylist()
         known = None if any(value is None for value in coverages) else coverages
-        table = pa.concat_tables(
-            [self._rows(item, "dry", dry, np.zeros(len(dry.predicted), bool)), self._rows(item, "wet", wet, hits)]
-        )
+        rows = [] if dry is None else [self._rows(item, "dry", dry, np.zeros(len(dry.predicted), bool))]
+        table = pa.concat_tables([*rows, self._rows(item, "wet", wet, hits)])
         return ItemResult(self._outcome(item, dry, wet, right, hits, known), table, kept, known, hits.tolist())
 
+    def _target(self, item: Item) -> int:
+        """Return the place of an item's label; -1 where nobody labelled it."""
+        return self._model.labels.index(item.label) if item.label else -1
+
     def _see(self, item: Item, kind: Kind, threads: int, stop: threading.Event, pictures: HitPictures | None) -> _Seen:
-        target = self._model.labels.index(item.label)
+        target = self._target(item)
         clip = self._archive.clip(item, kind, self._noted.get((item.number, kind)))
         if self._verify:
             clip.verify(pixels=False)
@@ -116,7 +120,8 @@ class Scanner:
                 self._offer(batch, target, pictures)
             self._advance(len(batch.frames))
         probabilities = np.concatenate(rows)
-        return _Seen(table, probabilities.argmax(1), probabilities.max(1), probabilities[:, target])
+        of_label = probabilities[:, target] if target >= 0 else np.zeros(len(probabilities), np.float32)
+        return _Seen(table, probabilities.argmax(1), probabilities.max(1), of_label)
 
     def _offer(self, batch: Batch, target: int, pictures: HitPictures) -> None:
         answers = batch.probabilities.argmax(1)
@@ -158,7 +163,7 @@ class Scanner:
     def _rows(self, item: Item, kind: Kind, seen: _Seen, hits: NDArray[np.bool_]) -> pa.Table:
         count = len(seen.predicted)
         labels = pa.array(self._model.labels)
-        target = self._model.labels.index(item.label)
+        target = self._target(item)
         columns = {
             "item": pa.array([item.number] * count, pa.int32()),
             "source": pa.array([item.source] * count),
@@ -177,20 +182,20 @@ class Scanner:
     def _outcome(
         self,
         item: Item,
-        dry: _Seen,
+        dry: _Seen | None,
         wet: _Seen,
         right: bool,
         hits: NDArray[np.bool_],
         coverages: list[float] | None,
     ) -> ItemOutcome:
-        target = self._model.labels.index(item.label)
+        target = self._target(item)
         places = np.flatnonzero(hits)
         best = int(np.where(hits, wet.confidence, -1).argmax()) if len(places) else None
         return ItemOutcome(
             item=item.number,
             source=item.source,
             label=item.label,
-            control=self._moment(dry, int((dry.predicted != target).argmax())),
+            control=None if dry is None else self._moment(dry, int((dry.predicted != target).argmax())),
             control_right=right,
             frames=len(wet.predicted),
             hits=len(places),

@@ -15,12 +15,12 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from capture.archive import Archive, Item, Kind
 from capture.plan import check_disk
 from capture.recorder import Recording, record_frames, record_seconds
 from natadv.errors import DeviceError
 from natadv.raindrops.layout import Layout
 from natadv.raindrops.pose import Pose
+from rigs.archive import Archive, Item, Kind
 from rigs.clip import Clip, write_clip
 from rigs.frame import Frame
 from rigs.motion import random_path

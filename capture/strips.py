@@ -9,14 +9,13 @@ from pathlib import Path
 import cv2
 import pyarrow as pa
 
-from capture.archive import Archive, Item
 from capture.charts import sparkline
-from capture.hits import picture_size
 from capture.outcome import ItemOutcome, Moment, ScanSummary
 from capture.pipeline import cores
 from capture.scan import HITS
 from capture.scanner import hit_path
 from natadv.images import Image, read_image, resize
+from rigs.archive import Archive, Item
 
 # Pictures in the page are small: a thousand images must still open.
 SIDE_PX = 144
@@ -97,7 +96,7 @@ def _control(archive: Archive, item: Item) -> str:
     geometry = archive.settings.geometry
     images = clip.images()
     try:
-        return data_uri(geometry.rectify(next(images), picture_size(geometry)))
+        return data_uri(geometry.rectify(next(images), geometry.picture_size))
     finally:
         images.close()
 

@@ -57,6 +57,15 @@ def run(
     steady_threshold: Annotated[
         float, typer.Option("--steady-threshold", min=0, max=1, help="Confidence that each of them needs.")
     ] = 0.5,
+    evidence: Annotated[
+        Path | None, typer.Option("--evidence", help="Folder for clips of alarms: seconds before, during and after.")
+    ] = None,
+    evidence_disk: Annotated[
+        float, typer.Option("--evidence-disk", min=1, help="MB that the clips may take; then the oldest go.")
+    ] = 10_000.0,
+    evidence_memory: Annotated[
+        float, typer.Option("--evidence-memory", min=1, help="MB that frames may take before they are written.")
+    ] = 512.0,
     images: Annotated[
         Path | None,
         typer.Option(
@@ -77,7 +86,8 @@ def run(
     """
     from edge.live import Patience
     from edge.noise import seed_from_hex
-    from edge.session import Placing, run_session
+    from edge.recorder import EvidenceRule
+    from edge.session import Evidence, Placing, run_session
     from edge.source import SourceOptions
     from edge.steady import SteadyRule
 
@@ -96,7 +106,34 @@ def run(
         seconds=seconds,
         patience=Patience(frame_s=frame_timeout, signal_s=give_up, model_s=model_timeout),
         steady=SteadyRule(steady_frames, steady_threshold),
+        evidence=None
+        if evidence is None
+        else Evidence(evidence, int(1e6 * evidence_disk), EvidenceRule(memory_bytes=int(1e6 * evidence_memory))),
         video=video,
         overwrite=overwrite,
     )
     typer.echo(str(summary), err=True)
+
+
+@app.command()
+def evidence(
+    folder: Annotated[Path, typer.Argument(help="Folder that `natadv edge run --evidence` wrote.")],
+) -> None:
+    """List the clips of a folder of evidence, the oldest first, with the labels that they were given."""
+    from edge.evidence import evidence_clips
+
+    for clip in evidence_clips(folder):
+        said = f"{', '.join(clip.info.signs)}; the model said {clip.info.said}"
+        typer.echo(f"{clip.name}: {said}; {'not labelled' if clip.label is None else f'shows {clip.label}'}")
+
+
+@app.command()
+def label(
+    clip: Annotated[Path, typer.Argument(help="Folder of one clip of evidence.")],
+    shows: Annotated[str, typer.Argument(help="What it truly shows: one of the model's labels.")],
+) -> None:
+    """Say what a clip of evidence shows, so that `natadv train classifier --evidence` can learn from it."""
+    from edge.evidence import label_clip
+
+    pictures = label_clip(clip, shows)
+    typer.echo(f"{clip}: shows {shows}; {pictures} pictures that the model was wrong or unsure about")

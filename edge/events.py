@@ -8,7 +8,17 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 EventKind = Literal[
-    "model", "no-signal", "signal", "swapped", "swap-refused", "restarted", "label", "alarm", "alarm-over", "evidence"
+    "model",
+    "no-signal",
+    "signal",
+    "swapped",
+    "swap-refused",
+    "restarted",
+    "label",
+    "alarm",
+    "alarm-over",
+    "evidence",
+    "evidence-lost",
 ]
 
 _KEPT: Final = 1000  # of the past, for who comes late

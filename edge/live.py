@@ -79,6 +79,7 @@ def run(
     steady: SteadyRule | None = None,
     alarm: AlarmRule | None = None,
     reopen: Callable[[], Predictor] | None = None,
+    tap: Callable[[Taken], None] | None = None,
 ) -> Summary:
     """Predict a source's newest frames until it ends, `live.stop` is set, the time is over, or nobody listens.
 
@@ -92,6 +93,7 @@ def run(
         steady: when a label holds.
         alarm: what raises an alarm.
         reopen: opens the model anew when it hung or failed; None: such is an error.
+        tap: sees every good frame of the source, in the thread that reads it, whether the model will or not.
 
     Raises:
         ConfigError: if the source has a label that the model lacks.
@@ -102,7 +104,7 @@ def run(
     patience = patience or Patience()
     mailbox: Mailbox[Taken] = Mailbox()
     publisher = Publisher(sinks, live.events, steady=steady or SteadyRule(), alarm=alarm or AlarmRule())
-    supply = Supply(opener, mailbox, live.reception, live.stop, check=live.slot.need, every=every)
+    supply = Supply(opener, mailbox, live.reception, live.stop, check=live.slot.need, every=every, tap=tap)
     begin_s = time.monotonic()
     watch = _Watch(live, supply, mailbox, publisher, patience, reopen)
     supply.start()

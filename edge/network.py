@@ -19,6 +19,7 @@ from edge.source import Shot
 from natadv.errors import ConnectError, FrameTimeoutError
 from natadv.images import Image
 from rigs.frame import Frame
+from rigs.geometry import ScreenGeometry, whole
 
 SCHEMES: Final = ("rtsp", "rtsps", "http", "https", "rtmp", "srt", "udp", "tcp")
 _OPEN_S: Final = 10.0
@@ -63,6 +64,10 @@ class NetworkCamera:
     def picture(self, image: Image, size: tuple[int, int]) -> Image:
         """Return the whole frame."""
         return image
+
+    def geometry(self, frame_size: tuple[int, ...]) -> ScreenGeometry:
+        """Return that it is the whole frame."""
+        return whole((frame_size[0], frame_size[1]))
 
     def now_s(self) -> float:
         """Return the machine's monotonic time."""

@@ -29,6 +29,7 @@ class Publisher:
         self._sinks, self._events = sinks, events
         self._steady, self._alarms = Steady(steady), Alarms(alarm)
         self._recent = deque([time.monotonic()], maxlen=_RATE_OVER + 1)
+        self._alarm_s = 0.0
         self._lock = threading.Lock()
 
     def publish(self, taken: Taken, prediction: Prediction, *, waited_s: float, began_s: float, asked_s: float) -> None:
@@ -54,8 +55,11 @@ class Publisher:
             if label is not None and label != before:
                 self._events.add("label", label)
             signs, turned = self._alarms.add(prediction, now_s)
-            if turned is not None:
-                self._events.add("alarm" if turned else "alarm-over", ", ".join(signs))
+            if turned:
+                self._alarm_s = now_s
+                self._events.add("alarm", ", ".join(signs))
+            elif turned is not None:
+                self._events.add("alarm-over", f"after {now_s - self._alarm_s:.1f} s")
             observation = Observation(
                 taken.shot,
                 prediction,

@@ -14,6 +14,7 @@ from natadv.errors import ConfigError, DataError
 from natadv.images import SUFFIXES, Image, LabelledFile, labelled_files, read_image
 from rigs.clip import INFO, read_clip
 from rigs.frame import Frame
+from rigs.geometry import ScreenGeometry, whole
 
 # Seconds since the first image, the image, and its label where it is known.
 Timed = Iterator[tuple[float, Image, str | None]]
@@ -61,6 +62,10 @@ class Recording:
     def picture(self, image: Image, size: tuple[int, int]) -> Image:
         """Return the whole frame."""
         return image
+
+    def geometry(self, frame_size: tuple[int, ...]) -> ScreenGeometry:
+        """Return that it is the whole frame."""
+        return whole((frame_size[0], frame_size[1]))
 
     def now_s(self) -> float:
         """Return the machine's monotonic time."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from edge.source import Shot, SourceOptions
 from natadv.images import Image, LabelledFile, labelled_files, read_image
+from rigs.geometry import ScreenGeometry
 from rigs.motion import random_path
 from rigs.rig import Rig, load_rig
 
@@ -66,6 +67,10 @@ class RigSource:
     def picture(self, image: Image, size: tuple[int, int]) -> Image:
         """Return what the screen shows, cut out of the frame at `size`."""
         return self._rig.geometry.rectify(image, size)
+
+    def geometry(self, frame_size: tuple[int, ...]) -> ScreenGeometry:
+        """Return where the screen is."""
+        return self._rig.geometry
 
     def now_s(self) -> float:
         """Return the time by the rig's clock."""

@@ -6,14 +6,17 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
 from edge.alarm import AlarmRule
 from edge.classifier import Classifier
+from edge.evidence import EvidenceStore
 from edge.live import Live, Patience, run
+from edge.network import public
 from edge.opening import open_source
+from edge.recorder import EvidenceRule, Recorder
 from edge.runtime import Device
 from edge.sinks import EventLines, JsonLines, Sink
 from edge.slot import Slot
@@ -51,6 +54,15 @@ class Placing:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Where clips of alarms are kept: a folder, how many bytes they may take, and what of an alarm."""
+
+    folder: Path
+    max_bytes: int
+    rule: EvidenceRule = field(default_factory=EvidenceRule)
+
+
 def run_session(
     bundle: Path,
     source_name: str,
@@ -62,6 +74,7 @@ def run_session(
     patience: Patience | None = None,
     steady: SteadyRule | None = None,
     alarm: AlarmRule | None = None,
+    evidence: Evidence | None = None,
     video: Path | None = None,
     overwrite: bool = False,
 ) -> Summary:
@@ -77,6 +90,7 @@ def run_session(
         patience: with the source and the model, see `edge.live`.
         steady: when a label holds.
         alarm: what raises an alarm.
+        evidence: where clips of alarms are kept.
         video: file to write, see `edge.video`.
         overwrite: replace a video of that name.
 
@@ -93,6 +107,13 @@ def run_session(
         opened.callback(slot.close)
         live = Live(slot, opened.enter_context(stop_on_signal()))
         live.events.add("model", f"{bundle}: {slot.model.described}")
+        recorder = None
+        if evidence is not None:
+            store = opened.enter_context(EvidenceStore(evidence.folder, max_bytes=evidence.max_bytes))
+            recorder = opened.enter_context(
+                Recorder(store, live.events, evidence.rule, source=public(source_name), model=lambda: slot.model)
+            )
+            sinks.append(recorder)
         swapper = Swapper(slot, live.events, placing.open)
         if watch:
             Watcher(bundle, swapper, live.stop).start()
@@ -106,7 +127,13 @@ def run_session(
             steady=steady,
             alarm=alarm,
             reopen=lambda: placing.open(bundle),
+            tap=None if recorder is None else recorder.saw,
         )
+        if recorder is not None:
+            recorder.close()  # the last clip's event comes after the last frame's
+            for event in live.events.take():
+                for sink in sinks:
+                    sink.note(event)
     if not summary.seen and seconds is None:
         raise ConfigError(f"source {source_name}: gave no frame")
     return summary

@@ -2,7 +2,8 @@
 
 import contextlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol, TextIO
 
@@ -40,6 +41,7 @@ class Observation:
         steady: the label that held last, see `edge.steady`; None: none yet.
         signs: of trouble in the last frames, see `edge.alarm`.
         alarm: whether there is an alarm.
+        at: when it was published, by the calendar.
     """
 
     shot: Shot
@@ -50,6 +52,7 @@ class Observation:
     steady: str | None = None
     signs: tuple[str, ...] = ()
     alarm: bool = False
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def latency_s(self) -> float:

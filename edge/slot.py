@@ -22,6 +22,11 @@ class Predictor(Protocol):
         ...
 
     @property
+    def digest(self) -> str:
+        """SHA-256 of its file, in hex."""
+        ...
+
+    @property
     def input_size(self) -> tuple[int, int]:
         """(height, width) that it works at."""
         ...

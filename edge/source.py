@@ -8,6 +8,7 @@ from typing import Protocol
 
 from natadv.images import Image
 from rigs.frame import Frame
+from rigs.geometry import ScreenGeometry
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +42,10 @@ class Source(Protocol):
 
     def picture(self, image: Image, size: tuple[int, int]) -> Image:
         """Return the part of a frame that the classifier is to look at; near `size` or larger."""
+        ...
+
+    def geometry(self, frame_size: tuple[int, ...]) -> ScreenGeometry:
+        """Return where in a frame of (height, width) that part lies."""
         ...
 
     def now_s(self) -> float:

@@ -50,6 +50,7 @@ class Supply(threading.Thread):
         *,
         check: Callable[[Sequence[str]], None],
         every: bool,
+        tap: Callable[[Taken], None] | None = None,
     ) -> None:
         """Name what to read; `start` begins.
 
@@ -60,12 +61,13 @@ class Supply(threading.Thread):
             stop: ends it.
             check: given a source's labels when it was opened; raises ConfigError if they are of no use.
             every: wait until each frame is taken.
+            tap: sees every good frame before it is put, in this thread.
         """
         super().__init__(name="reader", daemon=True)
         self.lost = self.dead = self.opened = 0
         self.failed: NatadvError | None = None
         self._opener, self._mailbox, self._reception, self._stop_asked = opener, mailbox, reception, stop
-        self._check, self._every = check, every
+        self._check, self._every, self._tap = check, every, tap
         self._next_index = 0
         self.live = False
         self._problem = "the camera's frames ended"
@@ -138,4 +140,7 @@ class Supply(threading.Thread):
                 continue
             in_a_row = 0
             self._reception.good()
-            yield Taken(shot.numbered(frame.index + offset), source)
+            taken = Taken(shot.numbered(frame.index + offset), source)
+            if self._tap is not None:
+                self._tap(taken)
+            yield taken

@@ -13,6 +13,7 @@ from edge.source import Shot
 from natadv.errors import ConnectError, FrameTimeoutError
 from natadv.images import Image
 from rigs.frame import Frame
+from rigs.geometry import ScreenGeometry, whole
 
 
 class Webcam:
@@ -39,6 +40,10 @@ class Webcam:
     def picture(self, image: Image, size: tuple[int, int]) -> Image:
         """Return the whole frame."""
         return image
+
+    def geometry(self, frame_size: tuple[int, ...]) -> ScreenGeometry:
+        """Return that it is the whole frame."""
+        return whole((frame_size[0], frame_size[1]))
 
     def now_s(self) -> float:
         """Return the machine's monotonic time."""

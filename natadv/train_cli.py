@@ -30,6 +30,9 @@ def classifier(
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     init: Annotated[Path | None, typer.Option(help="Checkpoint to start from.")] = None,
     hits: Annotated[list[Path] | None, typer.Option(help="Hits folder of a training session; repeatable.")] = None,
+    evidence: Annotated[
+        list[Path] | None, typer.Option(help="Labelled evidence of live runs, taken as hits are; repeatable.")
+    ] = None,
     raindrops: Annotated[float, typer.Option(help="Share of pictures behind wet glass, 0..1.")] = 0.0,
     wetness: Annotated[
         list[str] | None,
@@ -55,14 +58,15 @@ def classifier(
     precision: Annotated[str, typer.Option(help="32-true, bf16-mixed or 16-mixed.")] = "32-true",
     threads: Annotated[int | None, typer.Option(help="CPU threads.", show_default="torch's own choice")] = None,
 ) -> None:
-    """Train a classifier; with --init, --hits, --raindrops, --advrd and --pgd, harden one."""
+    """Train a classifier; with --init, --hits, --evidence, --raindrops, --advrd and --pgd, harden one."""
     from natadv.errors import ConfigError
     from natadv.training.classifier import CHECKPOINT, train_classifier
     from natadv.training.device import choose_device, device_name
     from natadv.training.generators import check_generator
-    from natadv.training.hits import count_hits
+    from natadv.training.hits import count_hits, evidence_folders
     from natadv.training.progress import on_terminal
 
+    hits = [*(hits or ()), *(one for folder in evidence or () for one in evidence_folders(folder))]
     given = {
         "data": data,
         "root": str(root),
@@ -74,7 +78,7 @@ def classifier(
         "learning_rate": lr,
         "seed": seed,
         "init": str(init) if init else None,
-        "hits": tuple(str(folder) for folder in hits or ()),
+        "hits": tuple(str(folder) for folder in hits),
         "raindrops": raindrops,
         "wetness": tuple(wetness) if wetness else None,
         "advrd": advrd,
@@ -101,7 +105,7 @@ def classifier(
     if resume and not out.exists():
         typer.echo(f"{out}: no run there yet; a new one begins", err=True)
     if recipe.hits and not any(count_hits(Path(folder)) for folder in recipe.hits):
-        typer.echo(f"no hits in {', '.join(recipe.hits)}: nothing but --raindrops and --advrd harden now", err=True)
+        typer.echo(f"no hits in {', '.join(recipe.hits[:5])}: nothing but --raindrops and --advrd harden now", err=True)
     try:
         metrics = train_classifier(recipe, out, resume=resume, reporter=on_terminal)
     except KeyboardInterrupt:

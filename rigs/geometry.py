@@ -12,6 +12,9 @@ from natadv.images import Image, resize
 
 Point = tuple[float, float]
 
+# Hits are stored as finely as the camera saw them, up to this; training shrinks them to its own size.
+LARGEST_PX = 256
+
 
 @dataclass(frozen=True, slots=True)
 class ScreenGeometry:
@@ -43,6 +46,15 @@ class ScreenGeometry:
         rows, columns = _samples(self.seen_through(window), size)
         cut = cv2.remap(window.of(frame), rows, columns, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return resize(np.asarray(cut, np.uint8), size)
+
+    @property
+    def picture_size(self) -> tuple[int, int]:
+        """(height, width) of the shown picture as the camera resolves it, the longer side at most LARGEST_PX."""
+        top_left, top_right, bottom_right, bottom_left = self.corners_px
+        width = (math.dist(top_left, top_right) + math.dist(bottom_left, bottom_right)) / 2
+        height = (math.dist(top_left, bottom_left) + math.dist(top_right, bottom_right)) / 2
+        scale = min(1.0, LARGEST_PX / max(width, height))
+        return max(1, round(scale * height)), max(1, round(scale * width))
 
     def scale(self, size: tuple[int, int]) -> float:
         """Return how many of the frame's pixels fall on one of an image of `size`, along the shortest side."""
@@ -87,6 +99,13 @@ class ScreenGeometry:
             min(width, math.ceil(max(xs) + 0.5)),
             min(height, math.ceil(max(ys) + 0.5)),
         )
+
+
+def whole(frame_size: tuple[int, int]) -> ScreenGeometry:
+    """Return the geometry of frames of (height, width) that hold nothing but the picture."""
+    height, width = frame_size
+    right, bottom = width - 0.5, height - 0.5
+    return ScreenGeometry(((-0.5, -0.5), (right, -0.5), (right, bottom), (-0.5, bottom)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from edge.sinks import Observation
 from edge.source import Shot
 from natadv.images import Image
 from rigs.frame import Frame
+from rigs.geometry import ScreenGeometry, whole
 
 
 class Camera:
@@ -59,6 +60,9 @@ class Camera:
     def picture(self, image: Image, size: tuple[int, int]) -> Image:
         return image
 
+    def geometry(self, frame_size: tuple[int, ...]) -> ScreenGeometry:
+        return whole((frame_size[0], frame_size[1]))
+
     def now_s(self) -> float:
         return float(self.given - 1)
 
@@ -68,6 +72,7 @@ class Model:
 
     labels = ("a", "b")
     described = "a fake"
+    digest = "0" * 64
     input_size = (8, 6)
 
     def __init__(self, camera: Camera, slowness: int) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from capture.archive import Archive, Item, SessionSettings, create_archive
 from natadv.raindrops.pose import Pose
+from rigs.archive import Archive, Item, SessionSettings, create_archive
 from rigs.clip import write_clip
 from rigs.frame import DropState, Frame
 from tests.tiny_bundle import BLUE, GREEN, RED

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from capture.archive import Archive
-from capture.hits import PROVENANCE
 from capture.scan import HITS
 from natadv.data.dataset import Dataset
 from natadv.data.draw import Drawn
 from natadv.errors import DataError
+from rigs.archive import Archive
+from rigs.hits import PROVENANCE
 
 
 def fooled_images(archive: Archive, scan: Path, labels: tuple[str, ...] | None) -> tuple[Drawn, dict[int, Path]]:

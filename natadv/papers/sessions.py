@@ -4,12 +4,12 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from capture.archive import Archive, open_archive
 from capture.outcome import ScanSummary
 from capture.scan import read_summary, scan_folders
 from natadv.errors import ConfigError, DataError
 from natadv.evaluation.rates import Rate
 from natadv.papers.number import setting
+from rigs.archive import Archive, open_archive
 
 
 def scans_of(folder: Path, digits: Sequence[str] = ()) -> list[tuple[Path, ScanSummary]]:

@@ -53,6 +53,20 @@ def load_hits(folder: Path, labels: tuple[str, ...]) -> Dataset:
     )
 
 
+def evidence_folders(folder: Path) -> list[Path]:
+    """Return the folders of hits that labelling a folder of evidence of live runs has made, in order.
+
+    Raises:
+        DataError: if the folder is none, or nothing in it was labelled.
+    """
+    found = sorted(path.parent for path in (folder / "labelled").glob(f"*/{PROVENANCE}"))
+    if not found:
+        raise DataError(
+            f"{folder}: no labelled evidence; label clips of `natadv edge run --evidence` with `natadv edge label`"
+        )
+    return found
+
+
 def count_hits(folder: Path) -> int:
     """Return how many hits the papers of a folder list.
 

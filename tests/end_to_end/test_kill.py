@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from capture.archive import MANIFEST, open_archive
+from rigs.archive import MANIFEST, open_archive
 from tests.rig_files import image_folder, small_rig
 
 

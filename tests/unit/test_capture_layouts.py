@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from capture.archive import open_archive
 from capture.plan import Plan, start_session
 from capture.session import record_session
 from natadv.errors import ConfigError, DataError
 from natadv.raindrops.drops import Drops
 from natadv.raindrops.layout import Layout, save_layout
 from natadv.raindrops.presets import PRESETS
+from rigs.archive import open_archive
 from rigs.rig import load_rig
 from rigs.sprayer.simulated import SimulatedSprayerSettings
 from tests.layouts import BENCH, lay

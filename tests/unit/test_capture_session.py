@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from capture import plan as planning
-from capture.archive import LOCK, MANIFEST, Recovery, create_archive, open_archive
 from capture.plan import Plan, check_plan, plan_of, start_session
 from capture.session import record_session
 from natadv.errors import ClipError, ConfigError, DataError, DeviceError, ResourceError
 from natadv.raindrops.drops import Drops
 from natadv.raindrops.presets import PRESETS
+from rigs.archive import LOCK, MANIFEST, Recovery, create_archive, open_archive
 from rigs.rig import load_rig
 from tests.layouts import lay
 from tests.rig_files import image_folder, small_rig

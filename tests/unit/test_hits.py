@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capture.hits import HitPictures, control_is_right, hit_frames, picture_size
+from capture.hits import HitPictures, control_is_right, hit_frames
 from natadv.evaluation.rates import Rate, clustered_interval
 from rigs.geometry import ScreenGeometry
 
@@ -43,8 +43,8 @@ def test_kept_hits_are_spread_evenly():
 def test_hits_are_stored_as_finely_as_the_camera_saw_them():
     small = ScreenGeometry(((-0.5, -0.5), (79.5, -0.5), (79.5, 59.5), (-0.5, 59.5)))
     large = ScreenGeometry(((0, 0), (1000, 0), (1000, 500), (0, 500)))
-    assert picture_size(small) == (60, 80)
-    assert picture_size(large) == (128, 256)
+    assert small.picture_size == (60, 80)
+    assert large.picture_size == (128, 256)
 
 
 def test_frames_that_all_agree_within_a_clip_count_as_one_each():

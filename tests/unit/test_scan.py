@@ -3,7 +3,6 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 
-from capture.archive import open_archive
 from capture.pipeline import Pipeline, on_all_cores
 from capture.scan import read_predictions, read_summary, scan_folders, scan_session
 from edge.classifier import Classifier
@@ -11,6 +10,7 @@ from natadv.data.folder import labelled_files
 from natadv.errors import ClipError, DataError
 from natadv.images import read_image
 from natadv.training.hits import load_hits
+from rigs.archive import open_archive
 from tests.scanned_sessions import record
 from tests.tiny_bundle import LABELS, write_tiny_bundle
 

@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from capture.archive import open_archive
 from natadv.batches import to_batch
 from natadv.data.draw import Drawn
 from natadv.errors import ConfigError, DataError
@@ -28,6 +27,7 @@ from natadv.papers.request import Request
 from natadv.papers.sessions import scans_of
 from natadv.training.trial import Trial
 from natadv.training.victim import label_of
+from rigs.archive import open_archive
 
 TITLE = "Figure 6. Attention (Grad-CAM) on clean images and behind drops"
 

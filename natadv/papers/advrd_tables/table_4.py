@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from capture.archive import open_archive
 from natadv.errors import ConfigError
 from natadv.papers.advrd import TABLE_4, papers_data
 from natadv.papers.number import Number, percentage
 from natadv.papers.request import Request, required
 from natadv.papers.sessions import rate_of, scans_of, setting_of
+from rigs.archive import open_archive
 
 TITLE = (
     "Table 4. Attack success (%) of raindrops before the camera: one frame of a clip fools, its dry control does not"

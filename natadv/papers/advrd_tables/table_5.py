@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from capture.archive import open_archive
 from natadv.errors import ConfigError
 from natadv.evaluation.rates import Rate
 from natadv.models.generator import Generator
@@ -15,6 +14,7 @@ from natadv.papers.request import Request, required
 from natadv.papers.sessions import rate_of, scan_by, scans_of, setting_of
 from natadv.training.trial import Trial
 from natadv.training.victim import open_victim
+from rigs.archive import open_archive
 
 TITLE = "Table 5. Accuracy and attack success (%) before and after adversarial training"
 

@@ -2,14 +2,15 @@
 
     session.json      SessionSettings: all that is needed to repeat the session, written once before anything else
     images/NNNN.png   the clean images, as shown; NNNN.drops.json beside one whose clip has drops of a layout
-    clips/NNNN-dry    the control of item NNNN: a Clip through dry glass
+    clips/NNNN-dry    the control of item NNNN: a Clip through dry glass; none where `control_frames` is 0
     clips/NNNN-wet    its clip: the same through wet glass
     manifest.jsonl    one ClipRecord a line, appended and synced after a clip has its final name; a VoidRecord takes it
                       back where the clip was found damaged or gone
     scans/DIGEST/     predictions of one model bundle, see capture.scan
     report.html       see capture.report
 
-Everything else asks the Archive.
+Everything else asks the Archive. Sessions are recorded at a rig (`capture`), or kept by a live run as evidence
+(`edge.evidence`): of one item without a control, whose label is empty until a person gave it one.
 """
 
 import fcntl
@@ -48,7 +49,7 @@ class Item(_Record):
     Attributes:
         number: its place in the session.
         source: its path below the images folder.
-        label: its class.
+        label: its class; empty where nobody said it yet.
         sha256: of that file.
         drops_sha256: of the layout beside it, whose drops its clip has; None where the plate is sprayed.
     """
@@ -81,7 +82,7 @@ class SessionSettings(_Record):
         purpose: a test session's hits never become training data.
         seed: of the trajectories and, on a simulated rig, of the drops and the noise.
         clip_s: length of a clip.
-        control_frames: frames recorded through dry glass.
+        control_frames: frames recorded through dry glass; 0: no clip is.
         spray_s: how long the plate is sprayed for each clip.
         images: the folder, its whole path.
         items: in the order of recording.
@@ -105,6 +106,11 @@ class SessionSettings(_Record):
     corners_px: tuple[Point, Point, Point, Point]
     rig_file: str
     rig: dict[str, Any]
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The clips that each item has."""
+        return KINDS if self.control_frames else ("wet",)
 
     @property
     def geometry(self) -> ScreenGeometry:
@@ -190,7 +196,12 @@ class Archive:
     def missing(self) -> list[tuple[Item, Kind]]:
         """Return the clips that are still to be recorded, in order."""
         done = self.noted()
-        return [(item, kind) for item in self.settings.items for kind in KINDS if (item.number, kind) not in done]
+        return [
+            (item, kind)
+            for item in self.settings.items
+            for kind in self.settings.kinds
+            if (item.number, kind) not in done
+        ]
 
     def complete_items(self) -> list[Item]:
         """Return the items with both clips."""
@@ -284,7 +295,7 @@ class Archive:
             shutil.rmtree(part)
         noted = self.noted()
         kept, damaged, gone = [], [], []
-        for item, kind in [(item, kind) for item in self.settings.items for kind in KINDS]:
+        for item, kind in [(item, kind) for item in self.settings.items for kind in self.settings.kinds]:
             folder, record = self.clip_folder(item, kind), noted.get((item.number, kind))
             if not folder.exists():
                 if record:
@@ -335,16 +346,43 @@ def create_archive(
     if folder.exists():
         raise DataError(f"{folder}: exists already; add --resume to go on with it, or name another folder")
     with new_folder(folder) as part:
-        (part / "clips").mkdir()
-        (part / "images").mkdir()
-        for item, image in zip(settings.items, images, strict=True):
-            write_image(part / item.image_name, image)
-            sync(part / item.image_name)
-            if layouts and item.number in layouts:
-                replace_file(part / item.layout_name, layouts[item.number])
-        text = json.dumps(settings.model_dump(mode="json"), indent=1)
-        (part / SETTINGS).write_text(text + "\n", encoding="utf-8")
+        fill_archive(part, settings, images, layouts)
     return Archive(folder, settings)
+
+
+def fill_archive(
+    folder: Path, settings: SessionSettings, images: Sequence[Image], layouts: Mapping[int, bytes] | None = None
+) -> Archive:
+    """Fill an empty folder as a session's; whoever made it gives it its name. The arguments are `create_archive`'s.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    (folder / "clips").mkdir()
+    (folder / "images").mkdir()
+    for item, image in zip(settings.items, images, strict=True):
+        write_image(folder / item.image_name, image)
+        sync(folder / item.image_name)
+        if layouts and item.number in layouts:
+            replace_file(folder / item.layout_name, layouts[item.number])
+    (folder / SETTINGS).write_bytes(_settings_bytes(settings))
+    return Archive(folder, settings)
+
+
+def relabel(archive: Archive, label: str) -> Archive:
+    """Give all items of a session the label that a person saw; settings are else never written again.
+
+    Raises:
+        DataError, ResourceError: if it cannot be written.
+    """
+    items = tuple(item.model_copy(update={"label": label}) for item in archive.settings.items)
+    settings = archive.settings.model_copy(update={"items": items})
+    replace_file(archive.folder / SETTINGS, _settings_bytes(settings))
+    return Archive(archive.folder, settings)
+
+
+def _settings_bytes(settings: SessionSettings) -> bytes:
+    return (json.dumps(settings.model_dump(mode="json"), indent=1) + "\n").encode()
 
 
 def open_archive(folder: Path) -> Archive:
