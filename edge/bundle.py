@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from edge.manifest import FORMAT, INPUT, InputSize, Manifest, Parity, RainNoise, first_problem, parse_manifest, sha256
+from edge.provenance import Provenance
 from edge.selfcontained import has_external_data
 from natadv.durable import file_error, new_folder
 from natadv.errors import BundleError, ConfigError
@@ -75,6 +76,7 @@ def pack(
     parity: Parity,
     metrics: Mapping[str, float],
     accuracy_data: str | None,
+    provenance: Provenance,
     versions: Mapping[str, str],
     noise: RainNoise | None = None,
     rain_sha256: str | None = None,
@@ -108,6 +110,7 @@ def pack(
             metrics=dict(metrics),
             accuracy_data=accuracy_data,
             attack=attack,
+            provenance=provenance,
             versions=dict(versions),
         )
     except ValidationError as error:

@@ -19,6 +19,7 @@ from export.graph import DeployedClassifier
 from export.judgement import Judged, attack, check_loss, judge
 from export.onnx import OPSET, to_onnx
 from export.parity import TOLERANCE, compare, open_cpu, steady_noise
+from export.provenance import provenance_of
 from export.reduce import Part, Precision, to_fp16, to_int8
 from natadv.data.dataset import Dataset
 from natadv.defenses.rain import Rain
@@ -158,6 +159,7 @@ def export_classifier(
         parity=comparison.parity,
         metrics=_metrics(loaded.metrics, judged, full, calibration),
         accuracy_data=None if dataset is None else f"{dataset.name} {dataset.split}",
+        provenance=provenance_of(loaded, rain),
         versions=versions(),
         noise=deployed.noise,
         rain_sha256=None if rain is None else rain.digest,

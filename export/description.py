@@ -3,6 +3,7 @@
 from typing import Any
 
 from edge.bundle import Bundle
+from edge.provenance import UNKNOWN
 
 
 def described(bundle: Bundle, *, signed: bool) -> dict[str, Any]:
@@ -31,23 +32,29 @@ def described(bundle: Bundle, *, signed: bool) -> dict[str, Any]:
         parts += [f"a shift of up to {noise.reach[0]:g} x {noise.reach[1]:g} px"] if noise.reach else []
         chance = f"{' and '.join(parts)}, {noise.draws} time{'s' if noise.draws > 1 else ''} a frame"
     more = len(manifest.labels) > 5
+    origin = manifest.provenance
+    revision = "installed from a package" if origin.git_revision is None else f"git {origin.git_revision}"
     return {
         "model": manifest.model_name,
         "labels": f"{len(manifest.labels)}: {', '.join((*manifest.labels[:5], *(['...'] if more else [])))}",
         "input": f"{manifest.input.width}x{manifest.input.height} px, uint8 RGB",
         "accuracy": rate("accuracy"),
         "robust accuracy": None if robust is None else f"{robust}, under {manifest.attack} at 8/255",
+        "trained on": origin.classifier.data,
+        "trained": f"{origin.classifier.method} (natadv {origin.classifier.natadv_version})",
         "precision": manifest.precision,
         "calibration": calibration,
         "before reduction": rate("full_accuracy"),
         "behind RAIN": chance,
+        "RAIN tuned on": None if origin.rain is None else origin.rain.data,
+        "RAIN": None if origin.rain is None else origin.rain.method,
         "parity": (
             f"within {manifest.parity.max_difference:.1e} of the original on {manifest.parity.images} images"
             f" ({manifest.parity.tolerance:.0e} allowed){reduced}"
         ),
         "golden frames": len(bundle.golden.frames),
         "size": f"{len(bundle.model_bytes) / 1e6:.2f} MB, opset {manifest.opset}",
-        "made": manifest.created.isoformat(),
+        "exported": f"{manifest.created.isoformat()} by natadv {manifest.versions.get('natadv', UNKNOWN)}, {revision}",
         "signature": "there; see `natadv export verify --public-key`" if signed else None,
         "model sha256": manifest.model_sha256,
         "checkpoint sha256": manifest.checkpoint_sha256,

@@ -12,7 +12,7 @@ import pytest
 from edge.bundle import GOLDEN, MANIFEST, MODEL, Golden, read_bundle, write_bundle
 from edge.manifest import Manifest
 from natadv.errors import BundleError, ConfigError
-from tests.tiny_bundle import LABELS, tiny_golden, tiny_model, write_tiny_bundle
+from tests.tiny_bundle import LABELS, ORIGIN, tiny_golden, tiny_model, write_tiny_bundle
 
 FILES = (MODEL, MANIFEST, GOLDEN)
 
@@ -81,9 +81,15 @@ def rewrite(folder: Path, **changes: object) -> None:
         (folder / MANIFEST).write_text(json.dumps(content, indent=1))
 
 
+def origin(**changes: object) -> dict[str, object]:
+    """Return a provenance whose classifier has other values."""
+    content = ORIGIN.model_dump(mode="json")
+    return content | {"classifier": content["classifier"] | changes}
+
+
 def test_another_format_is_named(folder: Path) -> None:
     rewrite(folder, format="natadv-bundle/9")
-    with pytest.raises(BundleError, match="'natadv-bundle/9', this version reads 'natadv-bundle/2'"):
+    with pytest.raises(BundleError, match="'natadv-bundle/9', this version reads 'natadv-bundle/3'"):
         read_bundle(folder)
 
 
@@ -98,6 +104,12 @@ def test_another_format_is_named(folder: Path) -> None:
         ({"input": {"height": 0, "width": 6}}, "input.height"),
         ({"model_sha256": "abc"}, "model_sha256"),
         ({"metrics": {"accuracy": float("nan")}}, "metrics.accuracy"),
+        ({"provenance": {}}, "provenance.classifier: Field required"),
+        ({"provenance": origin(data="\x1b[2J")}, "provenance.classifier.data: .*cannot be printed"),
+        (
+            {"provenance": origin(settings={"loss": float("nan")})},
+            "provenance.classifier.settings: .*not JSON compliant",
+        ),
     ],
 )
 def test_another_schema_is_named(folder: Path, changes: dict[str, object], said: str) -> None:

@@ -62,6 +62,9 @@ def test_inspect_says_what_a_person_asks(tmp_path):
     assert "labels:            6: red, green, blue, grey, white, ..." in said
     assert "6x8 px" in said
     assert "behind RAIN" not in said
+    assert "trained on:        colours: 3 images" in said
+    assert "trained:           by hand (natadv 0)" in said
+    assert "by natadv 0, installed from a package" in said
     assert json.loads(run("inspect", folder, "--json").output)["model_name"] == "tiny"
 
 

@@ -10,7 +10,9 @@ from typer.testing import CliRunner
 
 from edge.bundle import MODEL, read_bundle
 from edge.classifier import Classifier
+from edge.provenance import UNKNOWN
 from export.cli import app
+from export.revision import git_revision
 from natadv.errors import BundleError, ConfigError, DataError
 from natadv.images import write_image
 from natadv.models.classifier import create_classifier
@@ -69,6 +71,8 @@ def test_the_bundle_says_what_it_was_made_from(written: tuple[Path, str], checkp
     assert manifest.metrics["checkpoint_accuracy"] == 0.5
     assert manifest.metrics["accuracy_images"] == 14
     assert {"torch", "onnx", "onnxruntime"} <= set(manifest.versions)
+    assert manifest.provenance.classifier.data == UNKNOWN  # this checkpoint says nothing
+    assert manifest.provenance.git_revision == git_revision()
     assert printed.count("\n") == 1
     assert "3 labels, 40x32 px" in printed
 
@@ -145,7 +149,7 @@ def test_help_is_the_groups_own() -> None:
 
 def test_the_manifest_is_json_for_people_too(written: tuple[Path, str]) -> None:
     content = json.loads((written[0] / "manifest.json").read_text(encoding="utf-8"))
-    assert content["format"] == "natadv-bundle/2"
+    assert content["format"] == "natadv-bundle/3"
     assert content["input"] == {"height": 32, "width": 40}
 
 
