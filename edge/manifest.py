@@ -87,6 +87,8 @@ class Manifest(Frozen):
     """What `manifest.json` says; digests are SHA-256 in hex.
 
     Attributes:
+        card_html_sha256: of the model card, which is written from this manifest, and so after it.
+        card_md_sha256: of its text, likewise.
         manifest_sha256: of this manifest as written, with this one value empty.
         model_name: the architecture, as timm or the training names it.
         rain_sha256: of the file of RAIN's network, where RAIN is before the classifier.
@@ -103,6 +105,8 @@ class Manifest(Frozen):
     format: Literal["natadv-bundle/3"]
     model_sha256: Digest
     golden_sha256: Digest
+    card_html_sha256: DigestToCome
+    card_md_sha256: DigestToCome
     checkpoint_sha256: Digest
     rain_sha256: Digest | None
     manifest_sha256: DigestToCome

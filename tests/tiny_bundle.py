@@ -12,7 +12,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from edge.bundle import Golden, pack, write_bundle
+from edge.bundle import Card, pack, write_bundle
+from edge.golden import Golden
 from edge.manifest import Parity, labels_to_json
 from edge.provenance import Provenance, Training
 
@@ -92,6 +93,7 @@ def write_tiny_bundle(
         "accuracy_data": "colours test",
         "provenance": ORIGIN,
         "versions": {"natadv": "0"},
+        "card": lambda manifest: Card(f"<p>{manifest.model_name}".encode(), f"# {manifest.model_name}".encode()),
     }
     bundle = pack(
         model if model is not None else tiny_model(labels, size).SerializeToString(),

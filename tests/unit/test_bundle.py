@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.bundle import GOLDEN, MANIFEST, MODEL, Golden, read_bundle, write_bundle
+from edge.bundle import CARD_HTML, CARD_MD, FILES, MANIFEST, Card, read_bundle, write_bundle
+from edge.golden import Golden
 from edge.manifest import Manifest
 from natadv.errors import BundleError, ConfigError
 from tests.tiny_bundle import LABELS, ORIGIN, tiny_golden, tiny_model, write_tiny_bundle
-
-FILES = (MODEL, MANIFEST, GOLDEN)
 
 
 @pytest.fixture
@@ -65,6 +64,22 @@ def test_a_missing_or_cut_off_file_is_found(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(BundleError, match=rf"{name}.*No such file"):
         read_bundle(folder)
+
+
+@pytest.mark.parametrize("name", [CARD_HTML, CARD_MD])
+def test_a_card_that_says_something_else_is_refused(folder: Path, name: str) -> None:
+    (folder / name).write_text("never wrong")
+    with pytest.raises(BundleError, match=rf"{name}: not the bytes that were exported"):
+        read_bundle(folder)
+
+
+def test_a_card_is_written_from_the_manifest_that_it_lies_beside(tmp_path: Path) -> None:
+    def card(manifest: Manifest) -> Card:
+        return Card(manifest.model_sha256.encode(), json.dumps(manifest.metrics).encode())
+
+    bundle = read_bundle(write_tiny_bundle(tmp_path / "bundle", metrics={"accuracy": 0.5}, card=card))
+    assert bundle.card.html.decode() == bundle.manifest.model_sha256
+    assert json.loads(bundle.card.markdown) == {"accuracy": 0.5}
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:

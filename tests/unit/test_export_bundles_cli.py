@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from edge.bundle import MODEL, SIGNATURE, Golden, read_bundle
+from edge.bundle import MODEL, SIGNATURE, read_bundle
+from edge.golden import Golden
 from export.cli import app
 from export.comparison import compare_bundles
 from natadv.data.load import load_dataset
