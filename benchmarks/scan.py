@@ -207,32 +207,24 @@ def _bundle(folder: Path) -> Path:
     """Export the project's small classifier, untrained: the numbers in it do not change its speed."""
     import torch  # noqa: PLC0415  # only where no bundle is given
 
-    from edge.bundle import Golden, pack, write_bundle  # noqa: PLC0415
-    from edge.manifest import Parity  # noqa: PLC0415
-    from export.graph import DeployedClassifier  # noqa: PLC0415
-    from export.onnx import OPSET, to_onnx  # noqa: PLC0415
+    from export.checkpoint import export_classifier  # noqa: PLC0415
     from natadv.models.classifier import DEFAULT_MODEL, create_classifier  # noqa: PLC0415
+    from natadv.training.checkpoint import LoadedClassifier  # noqa: PLC0415
 
     size = (INPUT_PX, INPUT_PX)
     torch.manual_seed(0)
-    classifier = create_classifier(DEFAULT_MODEL, LABELS, size).eval()
-    frames = np.random.default_rng(0).integers(0, 256, (4, *size, 3), np.uint8)
-    with torch.no_grad():
-        logits = classifier(torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255).numpy()
-    bundle = pack(
-        to_onnx(DeployedClassifier(classifier), labels=LABELS, input_size=size),
-        Golden(frames, logits),
+    loaded = LoadedClassifier(
+        model=create_classifier(DEFAULT_MODEL, LABELS, size).eval(),
         labels=LABELS,
         input_size=size,
-        opset=OPSET,
         model_name=DEFAULT_MODEL,
-        checkpoint_sha256="0" * 64,
-        parity=Parity(images=4, max_difference=0.0, tolerance=1e-3),
         metrics={},
-        accuracy_data=None,
-        versions={},
+        recipe={},
+        provenance={},
+        digest="0" * 64,
+        training=None,
     )
-    write_bundle(folder, bundle)
+    export_classifier(loaded, folder)
     return folder
 
 

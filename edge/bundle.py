@@ -4,25 +4,27 @@
                     `probabilities` and `logits` float32 (n, classes) out
     manifest.json   Manifest: digests, labels, input size, what it was made from, how good it is
     golden.npz      input frames, chance, and the original model's logits, which the device replays at its start
+    card.html       the model card: what a person should know of the model, with pictures, for a browser
+    card.md         the same as text
     signature.json  perhaps: who made it, see `edge.signature`
 
 The bytes that are hashed are the bytes that are returned: no file is read twice, so nobody can exchange it in
 between. The digests find damage and mix-ups; who made a bundle is a signature's to say, not theirs.
 """
 
-import io
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from edge.manifest import FORMAT, INPUT, InputSize, Manifest, Parity, RainNoise, first_problem, parse_manifest, sha256
+from edge.golden import Golden, golden_from_bytes, golden_to_bytes
+from edge.manifest import FORMAT, InputSize, Manifest, Parity, RainNoise, first_problem, parse_manifest, sha256
+from edge.provenance import Provenance
 from edge.selfcontained import has_external_data
 from natadv.durable import file_error, new_folder
 from natadv.errors import BundleError, ConfigError
@@ -30,27 +32,24 @@ from natadv.errors import BundleError, ConfigError
 MODEL: Final = "model.onnx"
 MANIFEST: Final = "manifest.json"
 GOLDEN: Final = "golden.npz"
+CARD_HTML: Final = "card.html"
+CARD_MD: Final = "card.md"
+FILES: Final = (MANIFEST, MODEL, GOLDEN, CARD_HTML, CARD_MD)
+"""What every bundle holds, and a signature is of."""
 SIGNATURE: Final = "signature.json"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Golden:
-    """What the original model said of some frames.
+@dataclass(frozen=True, slots=True)
+class Card:
+    """The model card, for people; nothing on a device looks into it.
 
     Attributes:
-        frames: uint8 RGB (n, h, w, 3).
-        logits: float32 (n, classes).
-        noise: int32 arrays by the input that they were given to; none for a model that takes no chance.
+        html: a page that asks for nothing from anywhere, UTF-8.
+        markdown: its text, UTF-8.
     """
 
-    frames: NDArray[np.uint8]
-    logits: NDArray[np.float32]
-    noise: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
-
-    @property
-    def feed(self) -> dict[str, NDArray[Any]]:
-        """All inputs by name."""
-        return {INPUT: self.frames, **self.noise}
+    html: bytes
+    markdown: bytes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +60,7 @@ class Bundle:
     model_bytes: bytes
     golden: Golden
     golden_bytes: bytes
+    card: Card
 
 
 def pack(
@@ -75,7 +75,9 @@ def pack(
     parity: Parity,
     metrics: Mapping[str, float],
     accuracy_data: str | None,
+    provenance: Provenance,
     versions: Mapping[str, str],
+    card: Callable[[Manifest], Card],
     noise: RainNoise | None = None,
     rain_sha256: str | None = None,
     precision: Literal["fp32", "fp16", "int8"] = "fp32",
@@ -84,15 +86,19 @@ def pack(
 ) -> Bundle:
     """Make a bundle of a model and what is known of it; `Manifest` describes the arguments.
 
+    But for `card`: it writes the model card from the manifest, whose digests of the card and of itself are to come.
+
     Raises:
         BundleError: if the parts do not fit each other.
     """
-    golden_bytes = _golden_to_bytes(golden)
+    golden_bytes = golden_to_bytes(golden)
     try:
         manifest = Manifest(
             format=FORMAT,
             model_sha256=sha256(model_bytes),
             golden_sha256=sha256(golden_bytes),
+            card_html_sha256="",
+            card_md_sha256="",
             checkpoint_sha256=checkpoint_sha256,
             rain_sha256=rain_sha256,
             manifest_sha256="",
@@ -108,11 +114,14 @@ def pack(
             metrics=dict(metrics),
             accuracy_data=accuracy_data,
             attack=attack,
+            provenance=provenance,
             versions=dict(versions),
         )
     except ValidationError as error:
         raise BundleError(f"{model_name}: cannot be described, {first_problem(error)}") from error
-    bundle = Bundle(manifest.sealed(), model_bytes, golden, golden_bytes)
+    written = card(manifest)
+    digests = {"card_html_sha256": sha256(written.html), "card_md_sha256": sha256(written.markdown)}
+    bundle = Bundle(manifest.model_copy(update=digests).sealed(), model_bytes, golden, golden_bytes, written)
     _check_parts(bundle, model_name)
     return bundle
 
@@ -155,7 +164,13 @@ def _fill(folder: Path, bundle: Bundle) -> None:
 
 def files_of(bundle: Bundle) -> dict[str, bytes]:
     """Return a bundle's files by name, byte for byte as they are or will be on disk."""
-    return {MODEL: bundle.model_bytes, GOLDEN: bundle.golden_bytes, MANIFEST: bundle.manifest.to_bytes()}
+    return {
+        MODEL: bundle.model_bytes,
+        GOLDEN: bundle.golden_bytes,
+        CARD_HTML: bundle.card.html,
+        CARD_MD: bundle.card.markdown,
+        MANIFEST: bundle.manifest.to_bytes(),
+    }
 
 
 def check_name(folder: Path, *, overwrite: bool) -> None:
@@ -168,7 +183,7 @@ def check_name(folder: Path, *, overwrite: bool) -> None:
         return
     if not overwrite:
         raise ConfigError(f"{folder}: exists already; choose another name, or overwrite it explicitly")
-    if not folder.is_dir() or {path.name for path in folder.iterdir()} - {MODEL, MANIFEST, GOLDEN, SIGNATURE}:
+    if not folder.is_dir() or {path.name for path in folder.iterdir()} - {*FILES, SIGNATURE}:
         raise ConfigError(f"{folder}: is not a bundle and will not be overwritten; choose another name")
 
 
@@ -191,7 +206,7 @@ def read_files(folder: Path) -> dict[str, bytes]:
         raise BundleError(f"{folder}: no such bundle; expected a folder made by `natadv export`")
     if not (folder / MANIFEST).exists() and not (folder / MODEL).exists():
         raise BundleError(f"{folder}: not a bundle; make one of a checkpoint with `natadv export`")
-    return {name: _read(folder / name) for name in (MANIFEST, MODEL, GOLDEN)}
+    return {name: _read(folder / name) for name in FILES}
 
 
 def parse_files(files: Mapping[str, bytes], folder: Path) -> Bundle:
@@ -201,11 +216,17 @@ def parse_files(files: Mapping[str, bytes], folder: Path) -> Bundle:
         BundleError: as `read_bundle`.
     """
     manifest = parse_manifest(files[MANIFEST], folder / MANIFEST)
-    for name, expected in ((MODEL, manifest.model_sha256), (GOLDEN, manifest.golden_sha256)):
+    digests = {
+        MODEL: manifest.model_sha256,
+        GOLDEN: manifest.golden_sha256,
+        CARD_HTML: manifest.card_html_sha256,
+        CARD_MD: manifest.card_md_sha256,
+    }
+    for name, expected in digests.items():
         if sha256(files[name]) != expected:
             raise BundleError(f"{folder / name}: not the bytes that were exported; export the model again")
-    golden = _golden_from_bytes(files[GOLDEN], folder / GOLDEN)
-    bundle = Bundle(manifest, files[MODEL], golden, files[GOLDEN])
+    golden = golden_from_bytes(files[GOLDEN], folder / GOLDEN)
+    bundle = Bundle(manifest, files[MODEL], golden, files[GOLDEN], Card(files[CARD_HTML], files[CARD_MD]))
     _check_parts(bundle, folder)
     return bundle
 
@@ -234,22 +255,6 @@ def _check_parts(bundle: Bundle, where: Path | str) -> None:
         raise BundleError(f"{where}: {MODEL} is {error}") from error
     if outside:
         raise BundleError(f"{where}: {MODEL} keeps weights in another file, which its digest does not cover")
-
-
-def _golden_to_bytes(golden: Golden) -> bytes:
-    buffer = io.BytesIO()
-    arrays: dict[str, Any] = {"frames": golden.frames, "logits": golden.logits, **golden.noise}
-    np.savez(buffer, **arrays)  # its dates are fixed: same arrays, same bytes
-    return buffer.getvalue()
-
-
-def _golden_from_bytes(data: bytes, path: Path) -> Golden:
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            noise = {name: arrays[name] for name in arrays.files if name not in ("frames", "logits")}
-            return Golden(arrays["frames"], arrays["logits"], noise)
-    except Exception as error:  # what hostile bytes raise in NumPy, zipfile and zlib has no common base
-        raise BundleError(f"{path}: holds no golden frames and logits ({type(error).__name__}: {error})") from error
 
 
 def _read(path: Path) -> bytes:

@@ -9,19 +9,13 @@ import json
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AwareDatetime, Field, FiniteFloat, ValidationError, model_validator
 
+from edge.provenance import Provenance
+from edge.schema import Digest, DigestToCome, Frozen
 from natadv.errors import BundleError
 
-FORMAT: Final = "natadv-bundle/2"
+FORMAT: Final = "natadv-bundle/3"
 INPUT: Final = "frames"
 PICK: Final = "pick"
 SHIFT: Final = "shift"
@@ -32,21 +26,15 @@ _MOST_PX: Final = 8192
 _MOST_DRAWS: Final = 256
 """A manifest that asks for more is damaged or hostile: memory is taken by these numbers."""
 
-_Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class InputSize(_Frozen):
+class InputSize(Frozen):
     """Height and width of the model's input in pixels."""
 
     height: int = Field(ge=1, le=_MOST_PX)
     width: int = Field(ge=1, le=_MOST_PX)
 
 
-class Parity(_Frozen):
+class Parity(Frozen):
     """How far the exported model's logits were from the original's when it was written.
 
     Attributes:
@@ -60,7 +48,7 @@ class Parity(_Frozen):
     tolerance: FiniteFloat = Field(gt=0)
 
 
-class RainNoise(_Frozen):
+class RainNoise(Frozen):
     """What chance a model with RAIN takes as inputs beside its frames, so that a pass can be replayed.
 
     Attributes:
@@ -95,10 +83,12 @@ class RainNoise(_Frozen):
         return found
 
 
-class Manifest(_Frozen):
+class Manifest(Frozen):
     """What `manifest.json` says; digests are SHA-256 in hex.
 
     Attributes:
+        card_html_sha256: of the model card, which is written from this manifest, and so after it.
+        card_md_sha256: of its text, likewise.
         manifest_sha256: of this manifest as written, with this one value empty.
         model_name: the architecture, as timm or the training names it.
         rain_sha256: of the file of RAIN's network, where RAIN is before the classifier.
@@ -108,15 +98,18 @@ class Manifest(_Frozen):
         metrics: shares are 0..1; `accuracy` is the exported model's own, on `accuracy_images` images.
         accuracy_data: the data set and part that `accuracy` was measured on, if it was.
         attack: by name, what the images of `robust` in the metrics were attacked with, at 8/255.
+        provenance: what the networks were trained on and how, and by which sources the bundle was made.
         versions: of the packages that made the bundle.
     """
 
-    format: Literal["natadv-bundle/2"]
-    model_sha256: _Digest
-    golden_sha256: _Digest
-    checkpoint_sha256: _Digest
-    rain_sha256: _Digest | None
-    manifest_sha256: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
+    format: Literal["natadv-bundle/3"]
+    model_sha256: Digest
+    golden_sha256: Digest
+    card_html_sha256: DigestToCome
+    card_md_sha256: DigestToCome
+    checkpoint_sha256: Digest
+    rain_sha256: Digest | None
+    manifest_sha256: DigestToCome
     created: Annotated[AwareDatetime, Field(strict=False)]
     model_name: str
     labels: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
@@ -129,6 +122,7 @@ class Manifest(_Frozen):
     metrics: dict[str, FiniteFloat]
     accuracy_data: str | None
     attack: str | None
+    provenance: Provenance
     versions: dict[str, str]
 
     @model_validator(mode="after")

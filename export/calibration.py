@@ -11,7 +11,7 @@ from export.frames import batches
 from export.graph import DeployedClassifier
 from export.parity import steady_noise
 from natadv.data.dataset import Dataset
-from natadv.evaluation.calibration import calibration_error, fit_temperature
+from natadv.evaluation.calibration import Bin, calibration_error, fit_temperature, reliability
 
 FEWEST: Final = 100
 """Images below which a temperature says more of chance than of the model."""
@@ -27,12 +27,16 @@ class Calibration:
         error: expected calibration error with it, 0..1.
         error_before: without it.
         images: of the second half.
+        reliability: of the second half, with the temperature.
+        reliability_before: without it.
     """
 
     temperature: float
     error: float
     error_before: float
     images: int
+    reliability: tuple[Bin, ...]
+    reliability_before: tuple[Bin, ...]
 
 
 def calibrate(
@@ -68,7 +72,12 @@ def calibrate(
     half = count // 2
     answers, true = torch.cat(logits), torch.cat(targets)
     temperature = fit_temperature(answers[:half], true[:half])
-    errors = [
-        calibration_error(torch.softmax(answers[half:].double() / one, 1), true[half:]) for one in (temperature, 1.0)
-    ]
-    return Calibration(temperature, errors[0], errors[1], count - half)
+    with_it, without = (torch.softmax(answers[half:].double() / one, 1) for one in (temperature, 1.0))
+    return Calibration(
+        temperature=temperature,
+        error=calibration_error(with_it, true[half:]),
+        error_before=calibration_error(without, true[half:]),
+        images=count - half,
+        reliability=reliability(with_it, true[half:]),
+        reliability_before=reliability(without, true[half:]),
+    )

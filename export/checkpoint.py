@@ -11,14 +11,18 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.bundle import Bundle, Golden, check_name, pack, write_bundle
+from edge.bundle import Bundle, check_name, pack, write_bundle
+from edge.golden import Golden
 from edge.manifest import INPUT, RainNoise
 from export.calibration import Calibration, calibrate
+from export.card.gallery import gallery
+from export.card.write import write_card
 from export.frames import noise_frames, pick, targets_in
 from export.graph import DeployedClassifier
 from export.judgement import Judged, attack, check_loss, judge
 from export.onnx import OPSET, to_onnx
 from export.parity import TOLERANCE, compare, open_cpu, steady_noise
+from export.provenance import provenance_of
 from export.reduce import Part, Precision, to_fp16, to_int8
 from natadv.data.dataset import Dataset
 from natadv.defenses.rain import Rain
@@ -147,6 +151,9 @@ def export_classifier(
             check_loss(full, judged, reduction.max_loss)
             (logits,) = open_cpu(model_bytes).run(["logits"], golden.feed)
             golden = Golden(golden.frames, logits, golden.noise)
+    pictures = None
+    if dataset is not None and judged is not None:
+        pictures = gallery(dataset, loaded.labels, judged, attacked=attacked, calibration=calibration, rng=rng)
     bundle = pack(
         model_bytes,
         golden,
@@ -158,7 +165,9 @@ def export_classifier(
         parity=comparison.parity,
         metrics=_metrics(loaded.metrics, judged, full, calibration),
         accuracy_data=None if dataset is None else f"{dataset.name} {dataset.split}",
+        provenance=provenance_of(loaded, rain),
         versions=versions(),
+        card=lambda manifest: write_card(manifest, pictures),
         noise=deployed.noise,
         rain_sha256=None if rain is None else rain.digest,
         precision="fp32" if reduction is None else reduction.precision,

@@ -1,22 +1,60 @@
 """A bundle in words, for people and for programs."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from edge.bundle import Bundle
+from edge.manifest import Manifest
+from edge.provenance import UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share of images as a manifest has it, with its 95 % Wilson interval; all 0..1."""
+
+    value: float
+    low: float
+    high: float
+    images: int
+
+
+def measured(manifest: Manifest, name: str) -> Share | None:
+    """Return a share of the manifest's metrics by its name, as "accuracy" or "full_robust"; None: not measured."""
+    found = [manifest.metrics.get(f"{name}{end}") for end in ("", "_low", "_high", "_images")]
+    value, low, high, images = found
+    if value is None or low is None or high is None or images is None:
+        return None
+    return Share(value, low, high, round(images))
+
+
+def noise_in_words(manifest: Manifest) -> str | None:
+    """Return what chance a model behind RAIN takes for a frame; None: no RAIN."""
+    noise = manifest.noise
+    if noise is None:
+        return None
+    parts = [f"a pixel of each 2x2 patch {noise.pick}"] if noise.pick else []
+    parts += [f"a shift of up to {noise.reach[0]:g} x {noise.reach[1]:g} px"] if noise.reach else []
+    return f"{' and '.join(parts)}, {noise.draws} time{'s' if noise.draws > 1 else ''} a frame"
+
+
+def revision_in_words(manifest: Manifest) -> str:
+    """Return which natadv made a bundle."""
+    revision = manifest.provenance.git_revision
+    where = "installed from a package" if revision is None else f"git {revision}"
+    return f"natadv {manifest.versions.get('natadv', UNKNOWN)}, {where}"
 
 
 def described(bundle: Bundle, *, signed: bool) -> dict[str, Any]:
     """Return what a bundle says of itself, in the order that a person asks; plain values."""
     manifest = bundle.manifest
-    metrics = manifest.metrics
+    metrics, origin = manifest.metrics, manifest.provenance
 
     def rate(name: str) -> str | None:
-        parts = [metrics.get(f"{name}{end}") for end in ("", "_low", "_high", "_images")]
-        if None in parts:
+        found = measured(manifest, name)
+        if found is None:
             return None
-        share, low, high, images = (part or 0.0 for part in parts)
-        ends = f"[{100 * low:.1f}-{100 * high:.1f}]"
-        return f"{100 * share:.1f} % {ends} of {images:.0f} images of {manifest.accuracy_data}"
+        ends = f"[{100 * found.low:.1f}-{100 * found.high:.1f}]"
+        return f"{100 * found.value:.1f} % {ends} of {found.images} images of {manifest.accuracy_data}"
 
     reduced = "" if manifest.precision == "fp32" else ", before it was reduced"
     robust, calibration = rate("robust"), None
@@ -24,12 +62,6 @@ def described(bundle: Bundle, *, signed: bool) -> dict[str, Any]:
         errors = [100 * metrics[f"calibration_error{when}"] for when in ("", "_before")]
         calibration = f"temperature {manifest.temperature:.3g}: error {errors[0]:.1f} %, {errors[1]:.1f} without it"
         calibration += reduced
-    noise = manifest.noise
-    chance = None
-    if noise is not None:
-        parts = [f"a pixel of each 2x2 patch {noise.pick}"] if noise.pick else []
-        parts += [f"a shift of up to {noise.reach[0]:g} x {noise.reach[1]:g} px"] if noise.reach else []
-        chance = f"{' and '.join(parts)}, {noise.draws} time{'s' if noise.draws > 1 else ''} a frame"
     more = len(manifest.labels) > 5
     return {
         "model": manifest.model_name,
@@ -37,17 +69,22 @@ def described(bundle: Bundle, *, signed: bool) -> dict[str, Any]:
         "input": f"{manifest.input.width}x{manifest.input.height} px, uint8 RGB",
         "accuracy": rate("accuracy"),
         "robust accuracy": None if robust is None else f"{robust}, under {manifest.attack} at 8/255",
+        "trained on": origin.classifier.data,
+        "trained": f"{origin.classifier.method} (natadv {origin.classifier.natadv_version})",
         "precision": manifest.precision,
         "calibration": calibration,
         "before reduction": rate("full_accuracy"),
-        "behind RAIN": chance,
+        "robust before": rate("full_robust"),
+        "behind RAIN": noise_in_words(manifest),
+        "RAIN tuned on": None if origin.rain is None else origin.rain.data,
+        "RAIN": None if origin.rain is None else origin.rain.method,
         "parity": (
             f"within {manifest.parity.max_difference:.1e} of the original on {manifest.parity.images} images"
             f" ({manifest.parity.tolerance:.0e} allowed){reduced}"
         ),
         "golden frames": len(bundle.golden.frames),
         "size": f"{len(bundle.model_bytes) / 1e6:.2f} MB, opset {manifest.opset}",
-        "made": manifest.created.isoformat(),
+        "exported": f"{manifest.created.isoformat()} by {revision_in_words(manifest)}",
         "signature": "there; see `natadv export verify --public-key`" if signed else None,
         "model sha256": manifest.model_sha256,
         "checkpoint sha256": manifest.checkpoint_sha256,

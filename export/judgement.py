@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from edge.manifest import INPUT, RainNoise
+from export.answers import Answers, joined
 from export.frames import batches
 from export.parity import open_cpu, steady_noise
 from natadv.attacks.suite import Setting, setting
@@ -31,11 +32,13 @@ class Attacked:
 
     Attributes:
         attack: by name.
-        frames: uint8 RGB (n, h, w, 3); where the attack failed, the image as it was.
+        clean: the images, uint8 RGB (n, h, w, 3).
+        frames: the same attacked; where the attack failed, the image as it was.
         places: the model's class of each, (n,).
     """
 
     attack: str
+    clean: NDArray[np.uint8]
     frames: NDArray[np.uint8]
     places: NDArray[np.int64]
 
@@ -45,13 +48,22 @@ class Judged:
     """How good an exported model is.
 
     Attributes:
-        accuracy: on a whole data set, each image seen once.
-        robust: of images that the classifier gets right, how many it still does when they are attacked; None: no
-            attack.
+        clean: what it said of a whole data set, each image seen once, in the data set's order.
+        attacked: of images that the classifier gets right, when they are attacked; None: no attack.
     """
 
-    accuracy: Rate
-    robust: Rate | None
+    clean: Answers
+    attacked: Answers | None
+
+    @property
+    def accuracy(self) -> Rate:
+        """Of the clean images, those that it gets right."""
+        return self.clean.rate
+
+    @property
+    def robust(self) -> Rate | None:
+        """Of the attacked images, those that it still gets right."""
+        return None if self.attacked is None else self.attacked.rate
 
 
 def judge(
@@ -75,23 +87,23 @@ def judge(
     """
     session, stream = open_cpu(model_bytes), steady_noise(noise)
 
-    def right(frames: NDArray[np.uint8], targets: NDArray[np.int64], first: int) -> int:
+    def answers(frames: NDArray[np.uint8], targets: NDArray[np.int64], first: int) -> Answers:
         (probabilities,) = session.run(["probabilities"], {INPUT: frames, **stream(first, len(frames))})
-        return int((probabilities.argmax(axis=1) == targets).sum())
+        return Answers(targets, probabilities.argmax(axis=1), probabilities.max(axis=1))
 
-    hits, count = 0, 0
+    clean: list[Answers] = []
+    count = 0
     for frames, targets in batches(dataset, size):
-        hits += right(frames, places[targets], count)
+        clean.append(answers(frames, places[targets], count))
         count += len(frames)
-    robust = None
-    if attacked is not None:
-        # Noise that no other image was seen with, the attack's own least of all.
-        kept = sum(
-            right(attacked.frames[start : start + _BATCH], attacked.places[start : start + _BATCH], count + start)
-            for start in range(0, len(attacked.frames), _BATCH)
-        )
-        robust = Rate(kept, len(attacked.frames))
-    return Judged(Rate(hits, count), robust)
+    if attacked is None:
+        return Judged(joined(clean), None)
+    # Noise that no other image was seen with, the attack's own least of all.
+    found = [
+        answers(attacked.frames[start : start + _BATCH], attacked.places[start : start + _BATCH], count + start)
+        for start in range(0, len(attacked.frames), _BATCH)
+    ]
+    return Judged(joined(clean), joined(found))
 
 
 def attack(
@@ -133,7 +145,7 @@ def attack(
     if rain is not None:
         one, model = one.averaged(_AVERAGED), Defended(rain, classifier, seed=seed)
     found = one(model, images, labels, seed=seed, batch_size=_BATCH).images
-    return Attacked(one.name, to_images(found), labels.numpy())
+    return Attacked(one.name, to_images(images), to_images(found), labels.numpy())
 
 
 def check_loss(before: Judged, after: Judged, max_loss: float) -> None:

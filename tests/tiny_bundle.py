@@ -12,11 +12,20 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from edge.bundle import Golden, pack, write_bundle
+from edge.bundle import Card, pack, write_bundle
+from edge.golden import Golden
 from edge.manifest import Parity, labels_to_json
+from edge.provenance import Provenance, Training
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 LABELS = ("red", "green", "blue")
+ORIGIN = Provenance(
+    classifier=Training(
+        data="colours: 3 images", method="by hand", natadv_version="0", settings={"epochs": 0}, materials={}
+    ),
+    rain=None,
+    git_revision=None,
+)
 
 
 def tiny_model(
@@ -75,19 +84,23 @@ def write_tiny_bundle(
     **more: Any,
 ) -> Path:
     """Write a bundle, by default a good one, and return its folder; `more` is for `edge.bundle.pack`."""
+    facts = {
+        "opset": 18,
+        "model_name": "tiny",
+        "checkpoint_sha256": "0" * 64,
+        "parity": Parity(images=4, max_difference=0.0, tolerance=1e-3),
+        "metrics": {"accuracy": 0.875},
+        "accuracy_data": "colours test",
+        "provenance": ORIGIN,
+        "versions": {"natadv": "0"},
+        "card": lambda manifest: Card(f"<p>{manifest.model_name}".encode(), f"# {manifest.model_name}".encode()),
+    }
     bundle = pack(
         model if model is not None else tiny_model(labels, size).SerializeToString(),
         golden or tiny_golden(labels, size),
         labels=labels,
         input_size=size,
-        opset=18,
-        model_name="tiny",
-        checkpoint_sha256="0" * 64,
-        parity=Parity(images=4, max_difference=0.0, tolerance=1e-3),
-        metrics={"accuracy": 0.875},
-        accuracy_data="colours test",
-        versions={"natadv": "0"},
-        **more,
+        **facts | more,
     )
     write_bundle(folder, bundle, overwrite=overwrite)
     return folder

@@ -1,10 +1,12 @@
 """Calibration: does a classifier that says 90 % err once in ten times (Guo et al. 2017)?"""
 
 import math
+from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
+
+from natadv.evaluation.rates import Rate
 
 LOWEST, HIGHEST = 0.05, 20.0
 """Ends of the temperatures that are looked at: where all answers are right, lower were always better."""
@@ -45,21 +47,45 @@ def fit_temperature(logits: Tensor, targets: Tensor) -> float:
     return math.exp((low + high) / 2)
 
 
-def calibration_error(probabilities: Tensor, targets: Tensor, bins: int = 15) -> float:
-    """Return the expected calibration error, 0..1: |accuracy - confidence|, a mean over bins of confidence (Eq. 3).
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """The answers of about the same confidence: a point of a reliability diagram (Fig. 4).
+
+    Attributes:
+        confidence: their mean, 0..1.
+        right: how many of them are.
+    """
+
+    confidence: float
+    right: Rate
+
+
+def reliability(probabilities: Tensor, targets: Tensor, bins: int = 15) -> tuple[Bin, ...]:
+    """Return answers by their confidence, in bins of equal width; those without an answer are left out.
 
     Args:
         probabilities: (n, classes).
         targets: true classes, (n,).
-        bins: of equal width.
+        bins: over 0..1.
 
     Raises:
         ValueError: if there are no images or no bins.
     """
     if not len(targets) or bins < 1:
         raise ValueError(f"expected images and bins, got {len(targets)} and {bins}")
-    confidence, answer = probabilities.max(1)
-    right = (answer == targets).double()
-    place = (confidence.double() * bins).ceil().long().clamp(1, bins) - 1
-    gaps = torch.zeros(bins, dtype=torch.float64).index_add_(0, place, right - confidence.double())
-    return float(gaps.abs().sum() / len(targets))
+    confidence, answer = probabilities.double().max(1)
+    right = answer == targets
+    place = (confidence * bins).ceil().long().clamp(1, bins) - 1
+    return tuple(
+        Bin(float(confidence[place == one].mean()), Rate(int(right[place == one].sum()), int((place == one).sum())))
+        for one in place.unique().tolist()
+    )
+
+
+def calibration_error(probabilities: Tensor, targets: Tensor, bins: int = 15) -> float:
+    """Return the expected calibration error, 0..1: |accuracy - confidence|, a mean over bins of confidence (Eq. 3).
+
+    The arguments, and what is raised, are those of `reliability`.
+    """
+    found = reliability(probabilities, targets, bins)
+    return sum(one.right.total * abs(one.right.value - one.confidence) for one in found) / len(targets)

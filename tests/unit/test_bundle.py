@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.bundle import GOLDEN, MANIFEST, MODEL, Golden, read_bundle, write_bundle
+from edge.bundle import CARD_HTML, CARD_MD, FILES, MANIFEST, Card, read_bundle, write_bundle
+from edge.golden import Golden
 from edge.manifest import Manifest
 from natadv.errors import BundleError, ConfigError
-from tests.tiny_bundle import LABELS, tiny_golden, tiny_model, write_tiny_bundle
-
-FILES = (MODEL, MANIFEST, GOLDEN)
+from tests.tiny_bundle import LABELS, ORIGIN, tiny_golden, tiny_model, write_tiny_bundle
 
 
 @pytest.fixture
@@ -67,6 +66,22 @@ def test_a_missing_or_cut_off_file_is_found(folder: Path, name: str) -> None:
         read_bundle(folder)
 
 
+@pytest.mark.parametrize("name", [CARD_HTML, CARD_MD])
+def test_a_card_that_says_something_else_is_refused(folder: Path, name: str) -> None:
+    (folder / name).write_text("never wrong")
+    with pytest.raises(BundleError, match=rf"{name}: not the bytes that were exported"):
+        read_bundle(folder)
+
+
+def test_a_card_is_written_from_the_manifest_that_it_lies_beside(tmp_path: Path) -> None:
+    def card(manifest: Manifest) -> Card:
+        return Card(manifest.model_sha256.encode(), json.dumps(manifest.metrics).encode())
+
+    bundle = read_bundle(write_tiny_bundle(tmp_path / "bundle", metrics={"accuracy": 0.5}, card=card))
+    assert bundle.card.html.decode() == bundle.manifest.model_sha256
+    assert json.loads(bundle.card.markdown) == {"accuracy": 0.5}
+
+
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="nowhere: no such bundle"):
         read_bundle(tmp_path / "nowhere")
@@ -81,9 +96,15 @@ def rewrite(folder: Path, **changes: object) -> None:
         (folder / MANIFEST).write_text(json.dumps(content, indent=1))
 
 
+def origin(**changes: object) -> dict[str, object]:
+    """Return a provenance whose classifier has other values."""
+    content = ORIGIN.model_dump(mode="json")
+    return content | {"classifier": content["classifier"] | changes}
+
+
 def test_another_format_is_named(folder: Path) -> None:
     rewrite(folder, format="natadv-bundle/9")
-    with pytest.raises(BundleError, match="'natadv-bundle/9', this version reads 'natadv-bundle/2'"):
+    with pytest.raises(BundleError, match="'natadv-bundle/9', this version reads 'natadv-bundle/3'"):
         read_bundle(folder)
 
 
@@ -98,6 +119,12 @@ def test_another_format_is_named(folder: Path) -> None:
         ({"input": {"height": 0, "width": 6}}, "input.height"),
         ({"model_sha256": "abc"}, "model_sha256"),
         ({"metrics": {"accuracy": float("nan")}}, "metrics.accuracy"),
+        ({"provenance": {}}, "provenance.classifier: Field required"),
+        ({"provenance": origin(data="\x1b[2J")}, "provenance.classifier.data: .*cannot be printed"),
+        (
+            {"provenance": origin(settings={"loss": float("nan")})},
+            "provenance.classifier.settings: .*not JSON compliant",
+        ),
     ],
 )
 def test_another_schema_is_named(folder: Path, changes: dict[str, object], said: str) -> None:

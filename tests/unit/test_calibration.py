@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from natadv.evaluation.calibration import HIGHEST, LOWEST, calibration_error, fit_temperature
+from natadv.evaluation.calibration import HIGHEST, LOWEST, calibration_error, fit_temperature, reliability
 
 
 def said(confidence, right, of):
@@ -38,6 +38,13 @@ def test_the_error_is_the_gap_of_each_bin_by_its_size():
     found = calibration_error(torch.softmax(torch.cat([sure, unsure]), 1), torch.cat([one, other]))
     assert found == pytest.approx((20 * 0.15 + 30 * 0.2) / 50, abs=1e-6)
     assert calibration_error(torch.softmax(sure, 1), one, bins=1) == pytest.approx(0.15, abs=1e-6)
+
+
+def test_a_bin_says_how_sure_and_how_often_right():
+    (sure, one), (unsure, other) = said(0.9, 15, 20), said(0.6, 24, 30)
+    low, high = reliability(torch.softmax(torch.cat([sure, unsure]), 1), torch.cat([one, other]), bins=4)
+    assert (low.confidence, low.right.hits, low.right.total) == (pytest.approx(0.6), 24, 30)
+    assert (high.confidence, high.right.hits, high.right.total) == (pytest.approx(0.9), 15, 20)
 
 
 def test_gaps_of_one_bin_cancel_and_of_two_do_not():

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from onnx import helper, numpy_helper
 
-from edge.bundle import MODEL, Golden
+from edge.bundle import MODEL
 from edge.classifier import Classifier
+from edge.golden import Golden
 from natadv.errors import BundleError
 from tests.tiny_bundle import plain, tiny_golden, tiny_logits, tiny_model, write_tiny_bundle
 

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from edge.bundle import pack
-from edge.manifest import PICK, SHIFT, Parity, RainNoise
+from edge.manifest import PICK, SHIFT, RainNoise
 from edge.noise import SEED_BYTES, NoiseStream, seed_from_hex
 from natadv.errors import BundleError, ConfigError
-from tests.tiny_bundle import LABELS, tiny_golden
+from tests.tiny_bundle import write_tiny_bundle
 
 NOISE = RainNoise(draws=1, pick=(1, 4, 3), reach=(1.6, 5.6))
 SEED = bytes(range(SEED_BYTES))
@@ -103,20 +102,7 @@ def test_senseless_noise_is_no_manifest(fields):
     ],
     ids=str,
 )
-def test_noise_that_does_not_fit_the_input_makes_no_bundle(noise, message):
+def test_noise_that_does_not_fit_the_input_makes_no_bundle(noise, message, tmp_path):
     """It says how much memory to take, so it is looked at first."""
     with pytest.raises((BundleError, ValidationError), match=message):
-        pack(
-            b"model",
-            tiny_golden(),
-            labels=LABELS,
-            input_size=(8, 6),
-            opset=18,
-            model_name="tiny",
-            checkpoint_sha256="0" * 64,
-            parity=Parity(images=1, max_difference=0, tolerance=1),
-            metrics={},
-            accuracy_data=None,
-            versions={},
-            noise=RainNoise(**noise),
-        )
+        write_tiny_bundle(tmp_path / "bundle", noise=RainNoise(**noise))

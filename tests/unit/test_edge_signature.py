@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from edge.bundle import GOLDEN, MANIFEST, MODEL, SIGNATURE, read_bundle
+from edge.bundle import FILES, MANIFEST, MODEL, SIGNATURE, read_bundle
 from edge.classifier import Classifier
 from edge.signature import read_signed, sign_bundle
 from natadv.errors import BundleError, ConfigError
@@ -62,7 +62,7 @@ def test_a_whole_bundle_under_the_signature_of_another_is_refused(signed, tmp_pa
         Classifier(other, device="cpu", public_key=public)
 
 
-@pytest.mark.parametrize("name", [MODEL, MANIFEST, GOLDEN])
+@pytest.mark.parametrize("name", FILES)
 def test_an_altered_file_is_refused(signed, name):
     folder, public = signed
     data = bytearray((folder / name).read_bytes())

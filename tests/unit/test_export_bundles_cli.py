@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from edge.bundle import MODEL, SIGNATURE, Golden, read_bundle
+from edge.bundle import MODEL, SIGNATURE, read_bundle
+from edge.golden import Golden
 from export.cli import app
 from export.comparison import compare_bundles
 from natadv.data.load import load_dataset
@@ -62,6 +63,9 @@ def test_inspect_says_what_a_person_asks(tmp_path):
     assert "labels:            6: red, green, blue, grey, white, ..." in said
     assert "6x8 px" in said
     assert "behind RAIN" not in said
+    assert "trained on:        colours: 3 images" in said
+    assert "trained:           by hand (natadv 0)" in said
+    assert "by natadv 0, installed from a package" in said
     assert json.loads(run("inspect", folder, "--json").output)["model_name"] == "tiny"
 
 

@@ -1,6 +1,7 @@
 """`natadv export CHECKPOINT --out BUNDLE`, from a checkpoint to a bundle that the device runs."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,11 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from edge.bundle import MODEL, read_bundle
+from edge.bundle import CARD_HTML, MODEL, read_bundle
 from edge.classifier import Classifier
+from edge.provenance import UNKNOWN
 from export.cli import app
+from export.revision import git_revision
 from natadv.errors import BundleError, ConfigError, DataError
 from natadv.images import write_image
 from natadv.models.classifier import create_classifier
@@ -69,6 +72,8 @@ def test_the_bundle_says_what_it_was_made_from(written: tuple[Path, str], checkp
     assert manifest.metrics["checkpoint_accuracy"] == 0.5
     assert manifest.metrics["accuracy_images"] == 14
     assert {"torch", "onnx", "onnxruntime"} <= set(manifest.versions)
+    assert manifest.provenance.classifier.data == UNKNOWN  # this checkpoint says nothing
+    assert manifest.provenance.git_revision == git_revision()
     assert printed.count("\n") == 1
     assert "3 labels, 40x32 px" in printed
 
@@ -90,6 +95,33 @@ def test_its_accuracy_is_what_the_device_reaches(written: tuple[Path, str], data
         predictions = classifier.predict([read_image(file.path) for file in files])
     right = sum(prediction.label == file.label for prediction, file in zip(predictions, files, strict=True))
     assert read_bundle(written[0]).manifest.metrics["accuracy"] == right / 14
+
+
+def test_its_card_says_and_shows_what_was_measured(written: tuple[Path, str]) -> None:
+    bundle = read_bundle(written[0])
+    page, text = bundle.card.html.decode(), bundle.card.markdown.decode()
+    accuracy = f"{100 * bundle.manifest.metrics['accuracy']:.1f} %"
+    assert accuracy in page
+    assert accuracy in text
+    assert bundle.manifest.model_sha256 in page
+    right = round(14 * bundle.manifest.metrics["accuracy"])
+    assert page.count("<figure") == min(right, 12) + min(14 - right, 12)
+
+
+def test_without_data_the_card_has_no_pictures(checkpoint: Path, tmp_path: Path) -> None:
+    run(checkpoint, "--out", tmp_path / "bundle")
+    page = read_bundle(tmp_path / "bundle").card.html.decode()
+    assert "no data was given to the export" in page
+    assert "<img" not in page
+
+
+def test_a_bundle_whose_card_was_altered_does_not_run(written: tuple[Path, str], tmp_path: Path) -> None:
+    copy = shutil.copytree(written[0], tmp_path / "copy")
+    page = (copy / CARD_HTML).read_text(encoding="utf-8")
+    (copy / CARD_HTML).write_text(page.replace("Robust accuracy", "Perfect accuracy"), encoding="utf-8")
+    for words in (["verify", copy], ["inspect", copy]):
+        with pytest.raises(BundleError, match=r"card\.html: not the bytes that were exported"):
+            run(*words)
 
 
 def test_a_name_in_use_is_refused_at_once(written: tuple[Path, str], checkpoint: Path) -> None:
@@ -145,7 +177,7 @@ def test_help_is_the_groups_own() -> None:
 
 def test_the_manifest_is_json_for_people_too(written: tuple[Path, str]) -> None:
     content = json.loads((written[0] / "manifest.json").read_text(encoding="utf-8"))
-    assert content["format"] == "natadv-bundle/2"
+    assert content["format"] == "natadv-bundle/3"
     assert content["input"] == {"height": 32, "width": 40}
 
 

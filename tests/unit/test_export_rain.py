@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Generator, nn
 
-from edge.bundle import Golden, read_bundle
+from edge.bundle import read_bundle
 from edge.classifier import Classifier
+from edge.golden import Golden
 from edge.manifest import PICK, SHIFT
 from edge.noise import SEED_BYTES, NoiseStream
 from export.calibration import calibrate

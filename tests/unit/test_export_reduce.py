@@ -10,6 +10,7 @@ from torch import nn
 
 from edge.bundle import read_bundle
 from edge.classifier import Classifier
+from export.answers import Answers
 from export.checkpoint import Reduction, export_classifier
 from export.graph import DeployedClassifier
 from export.judgement import Attacked, Judged, attack, check_loss, judge
@@ -19,7 +20,6 @@ from export.reduce import activations_in, to_fp16, to_int8, weighty_nodes
 from natadv.data.load import load_dataset
 from natadv.defenses.rain import Rain
 from natadv.errors import BundleError, ConfigError
-from natadv.evaluation.rates import Rate
 from natadv.images import write_image
 from natadv.models.super_resolution.create import create_super_resolution
 from tests.tiny_checkpoint import tiny_checkpoint
@@ -133,14 +133,20 @@ def test_senseless_reductions_are_refused(wrong):
         to_int8(exported()[1], **{"calibration": feeds(None), **wrong})
 
 
+def answers_of(right, of):
+    """Answers to so many images of which so many are right."""
+    return Answers(np.zeros(of, np.int64), (np.arange(of) >= right).astype(np.int64), np.ones(of, np.float32))
+
+
 def test_a_loss_beyond_what_is_allowed_is_refused():
-    full = Judged(Rate(97, 100), Rate(40, 90))
-    check_loss(full, Judged(Rate(96, 100), Rate(40, 90)), 0.01)  # just what is allowed
-    check_loss(full, Judged(Rate(99, 100), None), 0.0)
+    full = Judged(answers_of(97, 100), answers_of(40, 90))
+    assert (str(full.accuracy)[:6], full.robust.hits, full.robust.total) == ("97.0 %", 40, 90)
+    check_loss(full, Judged(answers_of(96, 100), answers_of(40, 90)), 0.01)  # just what is allowed
+    check_loss(full, Judged(answers_of(99, 100), None), 0.0)
     with pytest.raises(BundleError, match=r"96\.0 % .* accuracy, before 97\.0 %.* more than 0\.5 points"):
-        check_loss(full, Judged(Rate(96, 100), Rate(40, 90)), 0.005)
+        check_loss(full, Judged(answers_of(96, 100), answers_of(40, 90)), 0.005)
     with pytest.raises(BundleError, match="robust accuracy"):
-        check_loss(full, Judged(Rate(97, 100), Rate(38, 90)), 0.01)
+        check_loss(full, Judged(answers_of(97, 100), answers_of(38, 90)), 0.01)
 
 
 @pytest.fixture
@@ -161,9 +167,12 @@ def test_judged_are_clean_and_attacked_images(data):
     assert found.attack == "pgd-margin"
     changed = np.abs(found.frames.astype(int) - dataset.images(SIZE)).max((1, 2, 3))
     assert changed.max() == 8
+    np.testing.assert_array_equal(found.clean, dataset.images(SIZE))
     judged = judge(exported()[1], dataset, places, SIZE, attacked=found)
     assert (judged.accuracy.hits, judged.accuracy.total) == (40, 40)
     assert (judged.robust.hits, judged.robust.total) == (36, 40)  # eight levels carry the four across
+    assert judged.clean.answered.tolist() == dataset.targets.tolist()
+    assert judged.clean.confidence.min() > 0.5
 
 
 def test_an_attack_behind_rain_goes_through_the_mean(data):
@@ -205,6 +214,9 @@ def test_a_reduced_bundle_says_what_it_lost_and_runs(data, tmp_path, precision):
     assert manifest.metrics["accuracy"] == done.judged.accuracy.value
     assert manifest.metrics["full_accuracy"] == done.full.accuracy.value == 1
     assert manifest.metrics["robust_images"] == 40
+    page = read_bundle(tmp_path / "bundle").card.html.decode()
+    assert page.count('<div class="triple">') == 4  # the four images that could be carried across
+    assert f"Before it was reduced to {precision}: 100.0 %" in page
     with Classifier(tmp_path / "bundle", device="cpu") as classifier:  # which replays the golden frames
         assert classifier.predict([np.full((*SIZE, 3), 250, np.uint8)])[0].label == "light"
 
@@ -240,6 +252,7 @@ def test_frames_that_were_attacked_are_judged_with_other_noise_than_clean_ones(m
         return at
 
     monkeypatch.setattr("export.judgement.steady_noise", noting)
-    attacked = Attacked("none", dataset.images(SIZE)[:10], np.zeros(10, np.int64))
+    frames = dataset.images(SIZE)[:10]
+    attacked = Attacked("none", frames, frames, np.zeros(10, np.int64))
     judge(exported_bytes, dataset, np.array([0, 1]), SIZE, noise=deployed.noise, attacked=attacked)
     assert sorted(numbers) == list(range(50))

@@ -1,0 +1,54 @@
+"""Provenance: what the networks of a bundle were trained on and how, and by which sources the bundle was made.
+
+It is carried over from the networks' own files. What these do not say is "unknown": a guess would look like a fact.
+"""
+
+import json
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, JsonValue
+
+from edge.schema import Frozen, Line
+
+UNKNOWN: Final = "unknown"
+
+
+def _finite(values: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    json.dumps(values, allow_nan=False)  # raises ValueError: NaN is a number in Python's JSON alone
+    return values
+
+
+_Values = Annotated[dict[str, JsonValue], AfterValidator(_finite)]
+
+
+class Training(Frozen):
+    """How one network came to be.
+
+    Attributes:
+        data: what it was trained on, in words; `UNKNOWN` where its file does not say.
+        method: how, in words, likewise.
+        natadv_version: that trained it, likewise.
+        settings: all of its recipe; empty where its file has none.
+        materials: what else its file says of its origin, as digests of data and of checkpoints that it began with.
+    """
+
+    data: Line
+    method: Line
+    natadv_version: Line
+    settings: _Values
+    materials: _Values
+
+
+class Provenance(Frozen):
+    """Where a bundle comes from.
+
+    Attributes:
+        classifier: its training.
+        rain: the tuning of RAIN's network; None: no RAIN.
+        git_revision: of the natadv that exported, in hex, with "-dirty" where its sources differ from it; `UNKNOWN`
+            where there is a repository and git cannot say; None where natadv was installed from a package.
+    """
+
+    classifier: Training
+    rain: Training | None
+    git_revision: Line | None
