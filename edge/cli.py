@@ -131,9 +131,14 @@ def evidence(
 def label(
     clip: Annotated[Path, typer.Argument(help="Folder of one clip of evidence.")],
     shows: Annotated[str, typer.Argument(help="What it truly shows: one of the model's labels.")],
+    *,
+    begin: Annotated[
+        float | None, typer.Option("--from", help="Of a part of the clip, in seconds; label the others apart.")
+    ] = None,
+    end: Annotated[float | None, typer.Option("--to", help="End of that part, in seconds.")] = None,
 ) -> None:
     """Say what a clip of evidence shows, so that `natadv train classifier --evidence` can learn from it."""
     from edge.evidence import label_clip
 
-    pictures = label_clip(clip, shows)
+    pictures = label_clip(clip, shows, from_s=begin, to_s=end)
     typer.echo(f"{clip}: shows {shows}; {pictures} pictures that the model was wrong or unsure about")

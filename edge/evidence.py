@@ -230,18 +230,21 @@ def evidence_clips(folder: Path) -> list[EvidenceClip]:
     return found
 
 
-def label_clip(folder: Path, label: str) -> int:
+def label_clip(folder: Path, label: str, *, from_s: float | None = None, to_s: float | None = None) -> int:
     """Say what a clip shows, and write the pictures of it that training can learn from; return how many.
 
     These are frames that the model got wrong or was unsure of, spread over the clip. A label given before is replaced,
-    with its pictures.
+    with its pictures. Where the scene changes within the clip, a part of it may be labelled: then its pictures are
+    written, and the clip as a whole stays without a label.
 
     Args:
         folder: of the clip.
         label: one of those that the model knew.
+        from_s: beginning of the part, since the clip's first frame; None: the clip's.
+        to_s: end of the part; None: the clip's.
 
     Raises:
-        ConfigError: if the model knew no such label.
+        ConfigError: if the model knew no such label, or the part is none.
         DataError: if the clip is damaged.
         ResourceError: if the disk is full.
     """
@@ -251,16 +254,23 @@ def label_clip(folder: Path, label: str) -> int:
         raise ConfigError(f"{folder}: the model knows no label {label!r}; it knows {known}")
     if label in (".", "..") or "/" in label or "\\" in label:
         raise ConfigError(f"{folder}: label {label!r} cannot be the name of a folder of training images")
-    archive = relabel(clip.archive, label)
-    hits = _hits(clip, label)
-    target = folder.parent / LABELLED / clip.name
+    if (from_s or 0.0) < 0 or (to_s is not None and to_s <= (from_s or 0.0)):
+        raise ConfigError(f"{folder}: from {from_s or 0:g} s to {to_s:g} s is no part of a clip")
+    partly = from_s is not None or to_s is not None
+    archive = clip.archive if partly else relabel(clip.archive, label)
+    recorded = archive.clip(archive.settings.items[0], "wet")
+    times = recorded.table()["timestamp_s"].to_pylist()
+    begin_s, end_s = times[0] + (from_s or 0.0), times[-1] if to_s is None else times[0] + to_s
+    hits = _hits(clip, label, begin_s, end_s)
+    named = f"{clip.name}-from-{begin_s - times[0]:.2f}-to-{end_s - times[0]:.2f}" if partly else clip.name
+    target = folder.parent / LABELLED / named
     target.parent.mkdir(exist_ok=True)
     shutil.rmtree(target, ignore_errors=True)
-    geometry, recorded = archive.settings.geometry, archive.clip(archive.settings.items[0], "wet")
+    geometry, wanted = archive.settings.geometry, {hit.frame for hit in hits}
     images = {
         place: geometry.rectify(image, geometry.picture_size)
         for place, image in enumerate(recorded.images())
-        if place in {hit.frame for hit in hits}
+        if place in wanted
     }
     with new_folder(target) as part:
         write_hits(part, hits, lambda hit: images[hit.frame])
@@ -318,11 +328,11 @@ def _settings(
     )
 
 
-def _hits(clip: EvidenceClip, label: str) -> list[Hit]:
-    """Return the frames of a clip that are worth training on, at most so many, spread evenly."""
+def _hits(clip: EvidenceClip, label: str, begin_s: float, end_s: float) -> list[Hit]:
+    """Return the frames of a part of a clip that are worth training on, at most so many, spread evenly."""
     rows = clip.archive.clip(clip.archive.settings.items[0], "wet").table().to_pylist()
     places = {row["index"]: place for place, row in enumerate(rows)}
-    answers = [answer for answer in clip.answers() if answer.index in places]
+    answers = [one for one in clip.answers() if one.index in places and begin_s <= one.timestamp_s <= end_s]
     worth = [answer for answer in answers if answer.label != label or answer.confidence < _UNSURE]
     chosen = np.unique(np.linspace(0, len(worth) - 1, min(len(worth), _MOST_PICTURES)).round().astype(int))
     item = clip.archive.settings.items[0]

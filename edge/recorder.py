@@ -36,7 +36,7 @@ class EvidenceRule:
 
     before_s: float = 5.0
     after_s: float = 5.0
-    longest_s: float = 30.0
+    longest_s: float = 20.0
     rest_s: float = 30.0
     memory_bytes: int = 512 << 20
 

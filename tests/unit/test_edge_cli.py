@@ -10,7 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from tests.tiny_bundle import BLUE, GREEN, RED, plain, write_tiny_bundle
+from natadv.training.hits import evidence_folders, load_hits
+from tests.tiny_bundle import BLUE, GREEN, LABELS, RED, plain, write_tiny_bundle
 
 COMMAND = [sys.executable, "-c", "from natadv.cli import main; main()", "edge", "run"]
 
@@ -68,6 +69,24 @@ def test_a_signal_ends_it_cleanly(bundle: Path, film: Path, tmp_path: Path, numb
     assert f"{len(lines)} predicted" in errors
     with av.open(str(tmp_path / "out.mp4")) as container:  # which needs its end
         assert sum(1 for _ in container.decode(video=0)) == len(lines)
+
+
+def test_an_alarm_becomes_evidence_and_a_label_makes_it_training_data(bundle: Path, film: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    args = [bundle, "--source", film, "--fast", "--evidence", kept]
+    done = subprocess.run([*COMMAND, *map(str, args)], capture_output=True, text=True, check=True, timeout=120)
+    events = [json.loads(line) for line in done.stdout.splitlines() if "event" in line]
+    (saved,) = [event["text"] for event in events if event["event"] == "evidence"]
+    assert [event["text"] for event in events if event["event"] == "alarm"] == ["flicker"]
+    edge = COMMAND[:-1]
+    listed = subprocess.run([*edge, "evidence", kept], capture_output=True, text=True, check=True, timeout=60)
+    assert listed.stdout.endswith(": flicker; the model said blue; not labelled\n")
+    clip = saved.partition(":")[0]
+    done = subprocess.run([*edge, "label", clip, "red"], capture_output=True, text=True, check=True, timeout=60)
+    assert "shows red; 20 pictures" in done.stdout
+    hits = load_hits(evidence_folders(kept)[0], LABELS)
+    assert len(hits) == 20
+    assert all((hits.read(number)[0, 0] != RED).any() for number in range(20))
 
 
 def test_it_ends_when_the_reader_of_its_lines_does(bundle: Path, film: Path) -> None:

@@ -139,6 +139,18 @@ def test_labelling_writes_pictures_that_training_takes(tmp_path: Path) -> None:
     assert EvidenceClip(clip.archive.folder).label == "red"
 
 
+def test_a_part_of_a_clip_can_be_labelled_where_the_scene_changes(tmp_path: Path) -> None:
+    with EvidenceStore(tmp_path / "e", max_bytes=1 << 30) as store:
+        clip = write(store, count=8)
+    assert label_clip(clip.archive.folder, "red", to_s=0.35) == 2
+    assert label_clip(clip.archive.folder, "blue", from_s=0.35) == 4
+    assert EvidenceClip(clip.archive.folder).label is None
+    parts = [load_hits(folder, LABELS) for folder in evidence_folders(tmp_path / "e")]
+    assert [[part.labels[target] for target in part.targets] for part in parts] == [["red"] * 2, ["blue"] * 4]
+    with pytest.raises(ConfigError, match="from 3 s to 2 s is no part"):
+        label_clip(clip.archive.folder, "red", from_s=3, to_s=2)
+
+
 def test_a_right_answer_that_was_unsure_is_trained_on_too(tmp_path: Path) -> None:
     with EvidenceStore(tmp_path / "e", max_bytes=1 << 30) as store:
         answers = [answer(0, confidence=0.4), answer(1, confidence=0.95)]

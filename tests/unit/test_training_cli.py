@@ -4,9 +4,10 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
-from natadv.errors import ConfigError
+from natadv.errors import ConfigError, DataError
 from natadv.images import write_image
 from natadv.train_cli import app
 
@@ -64,6 +65,22 @@ def test_hardening_without_hits_says_so(folder):
     said = run("classifier", *options, "--hits", hits, "--out", folder / "a", "--resume").output
     assert "no hits in" in said
     assert "no run there yet" in said
+
+
+def test_evidence_is_taken_as_hits_are(folder):
+    options = ("--data", folder / "data", "--epochs", 1, "--batch-size", 4, "--size", 12, "--device", "cpu")
+    (folder / "kept").mkdir()
+    options = (*options, "--evidence", folder / "kept")
+    with pytest.raises(DataError, match="no labelled evidence"):
+        run("classifier", *options, "--out", folder / "a")
+    clip = folder / "kept" / "labelled" / "20260504T120000.000000-flicker"
+    label = next(path.name for path in (folder / "data").rglob("*") if path.is_dir() and any(path.glob("*.png")))
+    (clip / label).mkdir(parents=True)
+    write_image(clip / label / "0003.png", np.full((20, 20, 3), 90, np.uint8))
+    (clip / "provenance.csv").write_text(f"path,label,session_purpose\n{label}/0003.png,{label},training\n")
+    assert run("classifier", *options, "--out", folder / "b").exit_code == 0
+    recipe = torch.load(folder / "b" / "checkpoint.pt", weights_only=True)["recipe"]
+    assert recipe["hits"] == [str(clip)] or tuple(recipe["hits"]) == (str(clip),)
 
 
 def test_help_needs_no_torch():
