@@ -23,7 +23,7 @@ class AlarmRule:
         confidence: their mean at or below this is uncertain.
         changes: of the label among them, this many or more, are flicker.
         disagreement: their mean at or above this is too much.
-        score: their mean above this is the detector's call.
+        score: whether the detector's call counts: their mean score above the bundle's threshold.
         quiet_s: an alarm ends when there was no sign for so long.
     """
 
@@ -31,7 +31,7 @@ class AlarmRule:
     confidence: float | None = 0.5
     changes: int | None = 4
     disagreement: float | None = 0.3
-    score: float | None = None
+    score: bool = True
     quiet_s: float = 1.0
 
     def __post_init__(self) -> None:
@@ -84,8 +84,10 @@ class Alarms:
             found.append("uncertain")
         if rule.changes is not None and sum(self._changes) >= rule.changes:
             found.append("flicker")
-        for name, least in (("disagreement", rule.disagreement), ("score", rule.score)):
-            values = [value for one in recent if (value := getattr(one, name)) is not None]
-            if least is not None and len(values) == len(recent) and sum(values) >= least * len(values):
-                found.append(name)
+        apart = [one.disagreement for one in recent if one.disagreement is not None]
+        if rule.disagreement is not None and len(apart) == len(recent) and sum(apart) >= rule.disagreement * len(apart):
+            found.append("disagreement")
+        above = [one.score - one.threshold for one in recent if one.score is not None and one.threshold is not None]
+        if rule.score and len(above) == len(recent) and sum(above) > 0:
+            found.append("score")
         return tuple(found)

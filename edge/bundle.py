@@ -1,7 +1,7 @@
 """Bundle: a model and all that a device must know of it, in one folder that is verified before it runs.
 
     model.onnx      `frames` uint8 (n, h, w, 3) RGB in, and chance where it takes some (`RainNoise`);
-                    `probabilities` and `logits` float32 (n, classes) out
+                    `probabilities` and `logits` float32 (n, classes) out, and what `Manifest.outputs` says
     manifest.json   Manifest: digests, labels, input size, what it was made from, how good it is
     golden.npz      input frames, chance, and the original model's logits, which the device replays at its start
     card.html       the model card: what a person should know of the model, with pictures, for a browser
@@ -23,7 +23,17 @@ import numpy as np
 from pydantic import ValidationError
 
 from edge.golden import Golden, golden_from_bytes, golden_to_bytes
-from edge.manifest import FORMAT, InputSize, Manifest, Parity, RainNoise, first_problem, parse_manifest, sha256
+from edge.manifest import (
+    FORMAT,
+    Detector,
+    InputSize,
+    Manifest,
+    Parity,
+    RainNoise,
+    first_problem,
+    parse_manifest,
+    sha256,
+)
 from edge.provenance import Provenance
 from edge.selfcontained import has_external_data
 from natadv.durable import file_error, new_folder
@@ -79,6 +89,7 @@ def pack(
     versions: Mapping[str, str],
     card: Callable[[Manifest], Card],
     noise: RainNoise | None = None,
+    detector: Detector | None = None,
     rain_sha256: str | None = None,
     precision: Literal["fp32", "fp16", "int8"] = "fp32",
     attack: str | None = None,
@@ -107,6 +118,7 @@ def pack(
             labels=tuple(labels),
             input=InputSize(height=input_size[0], width=input_size[1]),
             noise=noise,
+            detector=detector,
             precision=precision,
             temperature=temperature,
             opset=opset,

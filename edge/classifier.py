@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge import tensorrt
 from edge.bundle import MODEL, Bundle, read_bundle
-from edge.manifest import INPUT, OUTPUTS
+from edge.manifest import DISAGREEMENT, INPUT, OUTPUTS, SCORE
 from edge.noise import NoiseStream
 from edge.prediction import Prediction
 from edge.runtime import PROVIDERS, Device, load_runtime, one_line, open_session
@@ -74,6 +74,8 @@ class Classifier:
         self.labels = bundle.manifest.labels
         self.input_size = bundle.manifest.input_size
         self.digest = bundle.manifest.model_sha256
+        self._outputs = list(bundle.manifest.outputs)
+        self._threshold = None if bundle.manifest.detector is None else bundle.manifest.detector.threshold
         runtime = runtime or load_runtime()
         self._options = runtime.RunOptions()
         self._session, self.provider = open_session(
@@ -146,9 +148,22 @@ class Classifier:
         """
         predictions = []
         numbers, chance = self._chance(len(frames), None)
-        for row, number in zip(self._run(frames, chance)[0], numbers, strict=True):
+        found = dict(zip(self._outputs, self._run(frames, chance), strict=True))
+        disagreement, score = found.get(DISAGREEMENT), found.get(SCORE)
+        for place, (row, number) in enumerate(zip(found["probabilities"], numbers, strict=True)):
             index = int(row.argmax())
-            predictions.append(Prediction(self.labels[index], index, float(row[index]), row, number))
+            predictions.append(
+                Prediction(
+                    self.labels[index],
+                    index,
+                    float(row[index]),
+                    row,
+                    number,
+                    None if disagreement is None else float(disagreement[place]),
+                    None if score is None else float(score[place]),
+                    self._threshold,
+                )
+            )
         return predictions
 
     def abandon(self) -> None:
@@ -179,10 +194,8 @@ class Classifier:
             raise ValueError(f"expected a noise number for each of {count} frames, got {len(numbers)}")
         return numbers, self.noise.at(numbers)
 
-    def _run(
-        self, frames: NDArray[np.uint8], chance: Mapping[str, NDArray[np.int32]]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return (probabilities, logits), each (n, classes)."""
+    def _run(self, frames: NDArray[np.uint8], chance: Mapping[str, NDArray[np.int32]]) -> list[NDArray[np.float32]]:
+        """Return the model's outputs in the order of `Manifest.outputs`, a row a frame."""
         if self._session is None:
             raise ValueError("expected an open classifier, this one is closed")
         expected = (*self.input_size, 3)
@@ -196,21 +209,20 @@ class Classifier:
             feed: dict[str, NDArray[Any]] = {INPUT: np.ascontiguousarray(frames[start:stop])}
             feed |= {name: values[start:stop] for name, values in chance.items()}
             try:
-                parts.append(self._session.run(OUTPUTS, feed, self._options))
+                parts.append(self._session.run(self._outputs, feed, self._options))
             except Exception as error:  # the runtime's errors share no base of their own
                 count = len(feed[INPUT])
                 raise DeviceError(f"{self.provider}: failed on a batch of {count}: {one_line(error)}") from error
         if not parts:
-            nothing = np.empty((0, len(self.labels)), np.float32)
-            return nothing, nothing
+            return [np.empty((0, *shape), np.float32) for shape in self.manifest.outputs.values()]
         if len(parts) == 1:
-            return parts[0][0], parts[0][1]
-        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+            return list(parts[0])
+        return [np.concatenate(output) for output in zip(*parts, strict=True)]
 
     def _replay(self, bundle: Bundle, folder: Path) -> None:
         """Compare this device's answers to the golden frames with the original model's."""
         golden = bundle.golden
-        probabilities, logits = self._run(golden.frames, golden.noise)
+        probabilities, logits, *_ = self._run(golden.frames, golden.noise)
         precision = self.manifest.precision
         share = max(TOLERANCE.get(self.provider, 1e-3), _PRECISION_TOLERANCE[precision])
         tolerance = share * max(1.0, float(np.abs(golden.logits).max()))
@@ -253,12 +265,11 @@ def _check_interface(session: Any, bundle: Bundle, path: Path) -> None:
         if not isinstance(item.shape[0], str):
             raise BundleError(f"{path}: takes batches of {item.shape[0]} alone; export it again")
     outputs = {item.name: (item.type, list(item.shape[1:])) for item in session.get_outputs()}
-    for name in OUTPUTS:
-        if outputs.get(name) != ("tensor(float)", [len(manifest.labels)]):
-            raise BundleError(
-                f"{path}: output {name} is {outputs.get(name)}, expected float (n, {len(manifest.labels)}),"
-                " one per label of the manifest"
-            )
+    for name, shape in manifest.outputs.items():
+        if outputs.get(name) != ("tensor(float)", list(shape)):
+            rows = ", ".join(["n", *map(str, shape)])
+            of_labels = ", one per label of the manifest" if name in OUTPUTS else ""
+            raise BundleError(f"{path}: output {name} is {outputs.get(name)}, expected float ({rows}){of_labels}")
     labels = session.get_modelmeta().custom_metadata_map.get("labels")
     if labels != manifest.labels_json:
         raise BundleError(f"{path}: its own labels are not those of the manifest; export the model again")

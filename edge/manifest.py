@@ -20,6 +20,8 @@ INPUT: Final = "frames"
 PICK: Final = "pick"
 SHIFT: Final = "shift"
 OUTPUTS: Final = ("probabilities", "logits")
+DISAGREEMENT: Final = "disagreement"
+SCORE: Final = "score"
 OPSETS: Final = range(18, 21)  # newer ones have moved models from CUDA to the CPU without a word
 
 _MOST_PX: Final = 8192
@@ -83,6 +85,20 @@ class RainNoise(Frozen):
         return found
 
 
+class Detector(Frozen):
+    """The detector of adversarial examples in a model.
+
+    Attributes:
+        checkpoint_sha256: of the file that it was exported from.
+        threshold: a score above it is an alarm, 0..1.
+        false_alarms: share of clean images above it, where it was chosen.
+    """
+
+    checkpoint_sha256: Digest
+    threshold: FiniteFloat = Field(ge=0, le=1)
+    false_alarms: FiniteFloat = Field(ge=0, le=1)
+
+
 class Manifest(Frozen):
     """What `manifest.json` says; digests are SHA-256 in hex.
 
@@ -93,6 +109,7 @@ class Manifest(Frozen):
         model_name: the architecture, as timm or the training names it.
         rain_sha256: of the file of RAIN's network, where RAIN is before the classifier.
         noise: the chance that the model takes as inputs; None: it takes none.
+        detector: what gives the output `score`; None: there is none.
         precision: of the weights, at the least.
         temperature: probabilities are softmax(logits / temperature).
         metrics: shares are 0..1; `accuracy` is the exported model's own, on `accuracy_images` images.
@@ -115,6 +132,7 @@ class Manifest(Frozen):
     labels: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
     input: InputSize
     noise: RainNoise | None
+    detector: Detector | None
     precision: Literal["fp32", "fp16", "int8"]
     temperature: FiniteFloat = Field(gt=0)
     opset: int = Field(ge=OPSETS.start, lt=OPSETS.stop)
@@ -152,6 +170,16 @@ class Manifest(Frozen):
     def input_shapes(self) -> dict[str, tuple[int, ...]]:
         """The model's inputs by name, each with its shape for one frame."""
         return {INPUT: (*self.input_size, 3)} | (self.noise.shapes if self.noise else {})
+
+    @property
+    def outputs(self) -> dict[str, tuple[int, ...]]:
+        """The model's outputs by name, each with its shape for one frame; all are float32."""
+        found: dict[str, tuple[int, ...]] = dict.fromkeys(OUTPUTS, (len(self.labels),))
+        if self.noise is not None and self.noise.draws > 1:
+            found[DISAGREEMENT] = ()
+        if self.detector is not None:
+            found[SCORE] = ()
+        return found
 
     @property
     def labels_json(self) -> str:

@@ -19,6 +19,7 @@ class Prediction:
         disagreement: how far a randomised model's draws of this image are from their mean, 0..1, as total variation;
             None for one draw, and for any other model.
         score: the detector's, that the image is adversarial, 0..1; None where the bundle has none.
+        threshold: above which the bundle calls a score an alarm.
     """
 
     label: str
@@ -28,3 +29,4 @@ class Prediction:
     noise: int | None = None
     disagreement: float | None = None
     score: float | None = None
+    threshold: float | None = None

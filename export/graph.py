@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from edge.manifest import RainNoise
+from edge.manifest import DISAGREEMENT, OUTPUTS, SCORE, RainNoise
 from natadv.defenses.rain import Noise, Rain
 from natadv.evaluation.latency import deployed
 
@@ -19,6 +19,7 @@ class DeployedClassifier(nn.Module):
     Attributes:
         noise: what chance it takes beside the frames; None: none.
         inputs: those arguments of `forward` that it takes, in order.
+        outputs: names of what `forward` gives, in order.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class DeployedClassifier(nn.Module):
         input_size: tuple[int, int] | None = None,
         draws: int = 1,
         temperature: float = 1.0,
+        detector: nn.Module | None = None,
     ) -> None:
         """Put the parts together.
 
@@ -38,6 +40,8 @@ class DeployedClassifier(nn.Module):
             input_size: (height, width) of the frames, which RAIN's noise depends on.
             draws: passes through RAIN to average for a frame.
             temperature: that logits are divided by before they become probabilities.
+            detector: maps the frames, float RGB (n, 3, h, w) in [0, 1], as the camera saw them, to logits (n,) of being
+                adversarial.
 
         Raises:
             ValueError: if there is no draw, or more than one without RAIN, or RAIN without the size, or the temperature
@@ -53,13 +57,16 @@ class DeployedClassifier(nn.Module):
         self.rain = None if rain is None else _folded(rain)
         self.noise = None if rain is None or input_size is None else _noise_of(rain, input_size, draws)
         self.inputs = ("frames", *(self.noise.shapes if self.noise else ()))
+        self.detector = detector
+        self.outputs = (*OUTPUTS, *([DISAGREEMENT] if draws > 1 else []), *([SCORE] if detector is not None else []))
         self._draws = draws
 
-    def forward(self, frames: Tensor, pick: Tensor | None = None, shift: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Map frames to (probabilities, logits), both float32 (n, classes).
+    def forward(self, frames: Tensor, pick: Tensor | None = None, shift: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Map frames to probabilities and logits, both float32 (n, classes), and to what else `outputs` names, (n,).
 
         The probabilities are softmax(logits / temperature). Of several draws the logits are the logarithm of the mean
-        of their probabilities, so that a temperature changes no answer.
+        of their probabilities, so that a temperature changes no answer; `disagreement`, 0..1, is the mean over draws of
+        the total variation between a draw's probabilities and that mean. `score`, 0..1, is the detector's.
 
         Args:
             frames: uint8 RGB (n, h, w, 3).
@@ -67,19 +74,26 @@ class DeployedClassifier(nn.Module):
             shift: int32, (n, 2 * draws), where there is one.
         """
         batch = frames.permute(0, 3, 1, 2).to(torch.float32) / 255
+        logits, more = self._classify(batch, pick, shift)
+        if self.detector is not None:
+            more = (*more, torch.sigmoid(self.detector(batch)))
+        return torch.softmax(logits / self.temperature, dim=1), logits, *more
+
+    def _classify(self, batch: Tensor, pick: Tensor | None, shift: Tensor | None) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Return the logits, and the disagreement where there are several draws."""
         if self.rain is None:
-            logits = self.classifier(batch)
-            return torch.softmax(logits / self.temperature, dim=1), logits
+            return self.classifier(batch), ()
         k = self._draws
-        if k > 1:
-            batch = batch[:, None].expand(-1, k, -1, -1, -1).flatten(0, 1)
-            pick = None if pick is None else pick.reshape(-1, pick.shape[1] // k, pick.shape[2], pick.shape[3])
-            shift = None if shift is None else shift.reshape(-1, 2)
+        if k == 1:
+            return self.classifier(self.rain(batch, Noise(pick, shift))), ()
+        batch = batch[:, None].expand(-1, k, -1, -1, -1).flatten(0, 1)
+        pick = None if pick is None else pick.reshape(-1, pick.shape[1] // k, pick.shape[2], pick.shape[3])
+        shift = None if shift is None else shift.reshape(-1, 2)
         logits = self.classifier(self.rain(batch, Noise(pick, shift)))
-        if k > 1:
-            each = torch.log_softmax(logits, dim=1).reshape(-1, k, logits.shape[1])
-            logits = torch.logsumexp(each, dim=1) - math.log(k)
-        return torch.softmax(logits / self.temperature, dim=1), logits
+        each = torch.log_softmax(logits, dim=1).reshape(-1, k, logits.shape[1])
+        mean = torch.logsumexp(each, dim=1) - math.log(k)
+        apart = (each.exp() - mean.exp()[:, None]).abs().sum(dim=2).mean(dim=1) / 2
+        return mean, (apart,)
 
 
 def _folded(rain: Rain) -> Rain:

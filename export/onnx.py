@@ -13,7 +13,7 @@ import onnxslim
 import torch
 
 from edge.bundle import MODEL
-from edge.manifest import OPSETS, OUTPUTS, labels_to_json
+from edge.manifest import OPSETS, labels_to_json
 from edge.selfcontained import has_external_data
 from export.graph import DeployedClassifier
 from natadv.errors import BundleError
@@ -44,7 +44,7 @@ def to_onnx(
 
     Returns:
         The bytes of `model.onnx`: inputs `frames` uint8 (n, h, w, 3) with any n and those of `deployed.noise`, outputs
-        `probabilities` and `logits`, float32 (n, classes).
+        `probabilities` and `logits`, float32 (n, classes), and what else `deployed.outputs` names, float32 (n,).
 
     Raises:
         ValueError: if the opset is another.
@@ -68,7 +68,7 @@ def to_onnx(
                 (frames,),
                 kwargs=chance,
                 input_names=list(deployed.inputs),
-                output_names=list(OUTPUTS),
+                output_names=list(deployed.outputs),
                 dynamo=True,
                 opset_version=opset,
                 dynamic_shapes={name: {0: rows} for name in deployed.inputs},

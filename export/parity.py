@@ -9,7 +9,7 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
-from edge.manifest import INPUT, OUTPUTS, Parity, RainNoise
+from edge.manifest import INPUT, Parity, RainNoise
 from edge.noise import SEED_BYTES, NoiseStream
 from export.graph import DeployedClassifier
 from natadv.errors import BundleError
@@ -59,7 +59,7 @@ def compare(
         expected = _torch(original, feed)
         if count == 0 and not np.array_equal(expected[1], _torch(original, feed)[1], equal_nan=True):
             raise BundleError("the torch model answers the same frames differently each time; not exported")
-        got = session.run(OUTPUTS, feed)
+        got = session.run(list(original.outputs), feed)
         for ours, theirs in zip(got, expected, strict=True):
             difference = np.abs(ours - theirs).max()
             worst = max(worst, float(difference) if np.isfinite(difference) else np.inf)
@@ -91,9 +91,6 @@ def open_cpu(model_bytes: bytes) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(model_bytes, settings, providers=["CPUExecutionProvider"])
 
 
-def _torch(
-    model: DeployedClassifier, feed: Mapping[str, NDArray[Any]]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _torch(model: DeployedClassifier, feed: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
     with torch.no_grad():
-        probabilities, logits = model(**{name: torch.from_numpy(values) for name, values in feed.items()})
-    return probabilities.numpy(), logits.numpy()
+        return [output.numpy() for output in model(**{name: torch.from_numpy(values) for name, values in feed.items()})]

@@ -11,7 +11,7 @@ from torch import Generator, nn
 from edge.bundle import read_bundle
 from edge.classifier import Classifier
 from edge.golden import Golden
-from edge.manifest import PICK, SHIFT
+from edge.manifest import PICK, SHIFT, Detector
 from edge.noise import SEED_BYTES, NoiseStream
 from export.calibration import calibrate
 from export.checkpoint import export_classifier
@@ -88,10 +88,13 @@ def test_several_draws_are_averaged_and_their_logits_say_the_same():
     pick, shift = torch.from_numpy(noise[PICK]), torch.from_numpy(noise[SHIFT])
     with torch.no_grad():
         each = [one(given, pick[:, k : k + 1], shift[:, 2 * k : 2 * k + 2])[0] for k in range(3)]
-        probabilities, logits = three(given, pick, shift)
+        probabilities, logits, disagreement = three(given, pick, shift)
     assert (each[0] - each[1]).abs().max() > 1e-4  # else averaging would show nothing
     torch.testing.assert_close(probabilities, torch.stack(each).mean(0))
     torch.testing.assert_close(torch.softmax(logits, 1), probabilities)
+    apart = [(one - probabilities).abs().sum(1) / 2 for one in each]  # total variation from their mean
+    torch.testing.assert_close(disagreement, torch.stack(apart).mean(0))
+    assert (disagreement > 1e-4).all()
 
 
 def test_its_noise_is_what_rain_would_draw():
@@ -215,7 +218,37 @@ def test_a_bundle_behind_rain_says_whose_it_is_and_runs(tmp_path):
         pytest.approx((1.6, 1.2)),
     )
     with Classifier(tmp_path / "bundle", device="cpu") as opened:
-        assert opened.predict([frames(1)[0]])[0].noise == 0
+        (first,) = opened.predict([frames(1)[0]])
+        assert first.noise == 0
+        assert 0 < first.disagreement < 1
+        assert first.score is None
+
+
+def test_a_detector_is_in_the_graph_and_its_threshold_in_the_manifest(tmp_path):
+    class Bright(nn.Module):
+        """Calls bright frames adversarial."""
+
+        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+            return 8 * batch.mean((1, 2, 3)) - 4
+
+    deployed = DeployedClassifier(grain(), rain=rain(), input_size=SIZE, draws=2, detector=Bright()).eval()
+    data = to_onnx(deployed, labels=LABELS, input_size=SIZE)
+    assert [item.name for item in onnx.load_from_string(data).graph.output] == [
+        "probabilities", "logits", "disagreement", "score",
+    ]  # fmt: skip
+    comparison = compare(deployed, data, [frames(6)])
+    golden = Golden(frames(6), comparison.logits, comparison.noise)
+    detector = Detector(checkpoint_sha256="d" * 64, threshold=0.75, false_alarms=0.01)
+    write_tiny_bundle(tmp_path / "b", LABELS, SIZE, model=data, golden=golden, noise=deployed.noise, detector=detector)
+    with Classifier(tmp_path / "b", device="cpu") as opened:
+        dark, bright = opened.predict([np.full((*SIZE, 3), level, np.uint8) for level in (0, 255)])
+    assert dark.score == pytest.approx(1 / (1 + np.exp(4)), abs=1e-5)
+    assert bright.score == pytest.approx(1 / (1 + np.exp(-4)), abs=1e-5)
+    assert bright.threshold == 0.75
+    # A manifest that does not speak of it gets a model without it: what is not asked for is not said.
+    write_tiny_bundle(tmp_path / "c", LABELS, SIZE, model=data, golden=golden, noise=deployed.noise)
+    with Classifier(tmp_path / "c", device="cpu") as opened:
+        assert opened.predict([frames(1)[0]])[0].score is None
 
 
 @pytest.mark.parametrize(
@@ -238,7 +271,7 @@ def test_a_temperature_is_in_the_probabilities_alone(draws):
     given, noise = torch.from_numpy(frames(3)), steady_noise(plain.noise)(0, 3)
     chance = {name: torch.from_numpy(values) for name, values in noise.items()}
     with torch.no_grad():
-        probabilities, logits = warm(given, **chance)
+        probabilities, logits, *_ = warm(given, **chance)
         expected = plain(given, **chance)
     torch.testing.assert_close(torch.softmax(logits / 2.5, 1), probabilities)
     torch.testing.assert_close(logits, expected[1])  # so no answer changes
