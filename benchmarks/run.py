@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("renderer", "scan", "advrd", "pgd", "rain")
+BENCHMARKS = ("renderer", "scan", "advrd", "pgd", "rain", "live", "live_age")
 RESULTS = Path(__file__).with_name("results.json")
 
 

@@ -7,7 +7,7 @@ no clock (players invent 25 a second): there it is the time of arrival.
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
@@ -38,7 +38,7 @@ class NetworkCamera:
         self._container = container
         self._name = name
 
-    def shots(self, stop: threading.Event) -> Iterator[Shot]:
+    def shots(self, stop: threading.Event) -> Generator[Shot, None, None]:
         """Yield frames until `stop`, the stream's end, or silence.
 
         Raises:

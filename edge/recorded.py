@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,7 +45,7 @@ class Recording:
         """All labels that its images may have."""
         return self._labels
 
-    def shots(self, stop: threading.Event) -> Iterator[Shot]:
+    def shots(self, stop: threading.Event) -> Generator[Shot, None, None]:
         """Yield the images in order, each at its time."""
         begin_s: float | None = None
         for index, (offset_s, image, label) in enumerate(self._play()):

@@ -3,7 +3,7 @@
 import itertools
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,7 +41,7 @@ class RigSource:
         self._rng = np.random.default_rng(seed)
         self.labels: tuple[str, ...] = tuple(sorted({file.label for file in files}))
 
-    def shots(self, stop: threading.Event) -> Iterator[Shot]:
+    def shots(self, stop: threading.Event) -> Generator[Shot, None, None]:
         """Yield frames; a label only once the screen has settled on the image."""
         rig = self._rig
         turns = itertools.cycle(self._files)

@@ -1,7 +1,7 @@
 """Where a live run's frames come from: a rig, a webcam, or a recording played as if it were live."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -31,7 +31,7 @@ class Shot:
 class Source(Protocol):
     """Frames in the order they were taken, until the source ends or `shots` is given up."""
 
-    def shots(self, stop: threading.Event) -> Iterator[Shot]:
+    def shots(self, stop: threading.Event) -> Generator[Shot, None, None]:
         """Yield frames; called once, in a thread of its own, which ends soon after `stop` is set.
 
         Raises:

@@ -6,7 +6,7 @@ meanwhile there is no signal, and nothing is put in the mailbox.
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from typing import Final
 
@@ -108,19 +108,20 @@ class Supply(threading.Thread):
             self.opened += 1
             self.live = source.live
             self._check(source.labels)
-            for taken in self._good(source):
-                if not self._mailbox.put(taken, wait=self._every):
-                    return None
+            with closing(source.shots(self._stop_asked)) as shots:
+                for taken in self._good(source, shots):
+                    if not self._mailbox.put(taken, wait=self._every):
+                        return None
             if not source.live or self._stop_asked.is_set():
                 return None
         return self._problem
 
-    def _good(self, source: Source) -> Iterator[Taken]:
+    def _good(self, source: Source, shots: Iterator[Shot]) -> Iterator[Taken]:
         """Yield a source's frames but the dead ones; the count goes on where the last opening's ended."""
         frames, in_a_row, self._problem = DeadFrames(), 0, "the camera's frames ended"
         offset: int | None = None
         last = 0
-        for shot in source.shots(self._stop_asked):
+        for shot in shots:
             frame = shot.frame
             if offset is None:
                 # An index is left out, since nobody knows what was missed while it was closed.

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,7 +26,7 @@ class Webcam:
         self._video = video
         self._number = number
 
-    def shots(self, stop: threading.Event) -> Iterator[Shot]:
+    def shots(self, stop: threading.Event) -> Generator[Shot, None, None]:
         """Yield frames until `stop`; a frame that does not come is an error, never a black image."""
         index = 0
         while not stop.is_set():
