@@ -249,14 +249,15 @@ def _check_interface(session: Any, bundle: Bundle, path: Path) -> None:
     """Compare what the graph takes and gives with what the manifest says."""
     manifest = bundle.manifest
     height, width = manifest.input_size
-    inputs = {item.name: (item.type, list(item.shape[1:])) for item in session.get_inputs()}
-    if inputs.get(INPUT) != ("tensor(uint8)", [height, width, 3]):
+    inputs = {item.name: (item.type, _known(item.shape[1:])) for item in session.get_inputs()}
+    sides = [None, None] if manifest.any_size else [height, width]
+    if inputs.get(INPUT) != ("tensor(uint8)", [*sides, 3]):
+        taken = "of any size" if manifest.any_size else f"(n, {height}, {width}, 3)"
         raise BundleError(
-            f"{path}: takes {inputs}, its manifest says {INPUT} uint8 (n, {height}, {width}, 3);"
-            " export the model at this size"
+            f"{path}: takes {inputs}, its manifest says {INPUT} uint8 {taken}; export the model at this size"
         )
     expected = {
-        name: ("tensor(uint8)" if name == INPUT else "tensor(int32)", list(shape))
+        name: ("tensor(uint8)", [*sides, 3]) if name == INPUT else ("tensor(int32)", list(shape))
         for name, shape in manifest.input_shapes.items()
     }
     if inputs != expected:
@@ -273,3 +274,8 @@ def _check_interface(session: Any, bundle: Bundle, path: Path) -> None:
     labels = session.get_modelmeta().custom_metadata_map.get("labels")
     if labels != manifest.labels_json:
         raise BundleError(f"{path}: its own labels are not those of the manifest; export the model again")
+
+
+def _known(shape: Sequence[Any]) -> list[int | None]:
+    """Return a shape with None for what may vary, which the runtime calls by some name."""
+    return [side if isinstance(side, int) else None for side in shape]

@@ -108,6 +108,7 @@ class Manifest(Frozen):
         manifest_sha256: of this manifest as written, with this one value empty.
         model_name: the architecture, as timm or the training names it.
         rain_sha256: of the file of RAIN's network, where RAIN is before the classifier.
+        any_size: whether the model takes frames of any size and resizes them to `input` itself.
         noise: the chance that the model takes as inputs; None: it takes none.
         detector: what gives the output `score`; None: there is none.
         precision: of the weights, at the least.
@@ -131,6 +132,7 @@ class Manifest(Frozen):
     model_name: str
     labels: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
     input: InputSize
+    any_size: bool
     noise: RainNoise | None
     detector: Detector | None
     precision: Literal["fp32", "fp16", "int8"]

@@ -78,6 +78,7 @@ def export_classifier(
     dataset: Dataset | None = None,
     rain: LoadedNetwork | None = None,
     draws: int = 1,
+    any_size: bool = False,
     reduction: Reduction | None = None,
     robust_count: int = 0,
     opset: int = OPSET,
@@ -95,6 +96,7 @@ def export_classifier(
         dataset: its labels must be among the classifier's.
         rain: RAIN's network, to put RAIN before the classifier.
         draws: passes through RAIN that are averaged for a frame.
+        any_size: let the model take frames of any size, and resize them itself.
         reduction: to fewer bits; its loss is measured on `dataset`.
         robust_count: so many images of `dataset` are drawn and attacked, to measure the robust accuracy.
         opset: of the model, 18 to 20.
@@ -117,7 +119,9 @@ def export_classifier(
     uncalibrated = DeployedClassifier(loaded.model, rain=before, input_size=size, draws=draws)
     calibration = None if dataset is None or places is None else calibrate(uncalibrated, dataset, places, size, rng)
     temperature = 1.0 if calibration is None else calibration.temperature
-    deployed = DeployedClassifier(loaded.model, rain=before, input_size=size, draws=draws, temperature=temperature)
+    deployed = DeployedClassifier(
+        loaded.model, rain=before, input_size=size, draws=draws, temperature=temperature, any_size=any_size
+    )
     sources = {"model_name": loaded.model_name, "checkpoint_sha256": loaded.digest}
     if rain is not None:
         sources |= {"rain_name": rain.name, "rain_sha256": rain.digest}
@@ -168,6 +172,7 @@ def export_classifier(
         provenance=provenance_of(loaded, rain),
         versions=versions(),
         card=lambda manifest: write_card(manifest, pictures),
+        any_size=any_size,
         noise=deployed.noise,
         rain_sha256=None if rain is None else rain.digest,
         precision="fp32" if reduction is None else reduction.precision,

@@ -53,6 +53,9 @@ def write(
     draws: Annotated[
         int, typer.Option("--draws", min=1, help="Passes through RAIN that are averaged for a frame.")
     ] = 1,
+    any_size: Annotated[
+        bool, typer.Option("--any-size", help="Resize in the model: for runtimes that do not do it as training does.")
+    ] = False,
     precision: Annotated[
         Literal["fp32", "fp16", "int8"],
         typer.Option("--precision", help="fp16 for GPUs; int8 looks at --data."),
@@ -103,6 +106,7 @@ def write(
         dataset=dataset,
         rain=None if rain is None else load_network(rain),
         draws=draws,
+        any_size=any_size,
         reduction=reduction,
         robust_count=(200 if reduction else 0) if robust is None else robust,
         opset=opset,

@@ -66,7 +66,8 @@ def described(bundle: Bundle, *, signed: bool) -> dict[str, Any]:
     return {
         "model": manifest.model_name,
         "labels": f"{len(manifest.labels)}: {', '.join((*manifest.labels[:5], *(['...'] if more else [])))}",
-        "input": f"{manifest.input.width}x{manifest.input.height} px, uint8 RGB",
+        "input": f"{manifest.input.width}x{manifest.input.height} px, uint8 RGB"
+        f"{', made of frames of any size' if manifest.any_size else ''}",
         "accuracy": rate("accuracy"),
         "robust accuracy": None if robust is None else f"{robust}, under {manifest.attack} at 8/255",
         "trained on": origin.classifier.data,

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from edge.manifest import DISAGREEMENT, OUTPUTS, SCORE, RainNoise
+from export.resize import Resize
 from natadv.defenses.rain import Noise, Rain
 from natadv.evaluation.latency import deployed
 
@@ -31,25 +32,27 @@ class DeployedClassifier(nn.Module):
         draws: int = 1,
         temperature: float = 1.0,
         detector: nn.Module | None = None,
+        any_size: bool = False,
     ) -> None:
         """Put the parts together.
 
         Args:
             classifier: as above.
             rain: before it; its network is folded where it folds.
-            input_size: (height, width) of the frames, which RAIN's noise depends on.
+            input_size: (height, width) that the classifier sees, which RAIN's noise depends on.
             draws: passes through RAIN to average for a frame.
             temperature: that logits are divided by before they become probabilities.
             detector: maps the frames, float RGB (n, 3, h, w) in [0, 1], as the camera saw them, to logits (n,) of being
                 adversarial.
+            any_size: take frames of any size and resize them, see `export.resize`.
 
         Raises:
             ValueError: if there is no draw, or more than one without RAIN, or RAIN without the size, or the temperature
                 is not positive.
         """
         super().__init__()
-        if draws < 1 or (rain is None and draws > 1) or (rain is not None and input_size is None):
-            raise ValueError(f"expected one draw or more of RAIN, and its input size, got {draws} and {input_size}")
+        if draws < 1 or (rain is None and draws > 1) or (input_size is None and (any_size or rain is not None)):
+            raise ValueError(f"expected one draw or more of RAIN, and the input size, got {draws} and {input_size}")
         if not temperature > 0:
             raise ValueError(f"expected a positive temperature, got {temperature}")
         self.classifier = classifier
@@ -58,6 +61,7 @@ class DeployedClassifier(nn.Module):
         self.noise = None if rain is None or input_size is None else _noise_of(rain, input_size, draws)
         self.inputs = ("frames", *(self.noise.shapes if self.noise else ()))
         self.detector = detector
+        self.resize = Resize(input_size) if any_size and input_size is not None else None
         self.outputs = (*OUTPUTS, *([DISAGREEMENT] if draws > 1 else []), *([SCORE] if detector is not None else []))
         self._draws = draws
 
@@ -69,11 +73,12 @@ class DeployedClassifier(nn.Module):
         the total variation between a draw's probabilities and that mean. `score`, 0..1, is the detector's.
 
         Args:
-            frames: uint8 RGB (n, h, w, 3).
+            frames: uint8 RGB (n, h, w, 3), of the input size unless it takes any.
             pick: int32, (n, *noise.pick), where there is one.
             shift: int32, (n, 2 * draws), where there is one.
         """
-        batch = frames.permute(0, 3, 1, 2).to(torch.float32) / 255
+        levels = frames.permute(0, 3, 1, 2).to(torch.float32) if self.resize is None else self.resize(frames)
+        batch = levels / 255
         logits, more = self._classify(batch, pick, shift)
         if self.detector is not None:
             more = (*more, torch.sigmoid(self.detector(batch)))

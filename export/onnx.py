@@ -13,7 +13,7 @@ import onnxslim
 import torch
 
 from edge.bundle import MODEL
-from edge.manifest import OPSETS, labels_to_json
+from edge.manifest import INPUT, OPSETS, labels_to_json
 from edge.selfcontained import has_external_data
 from export.graph import DeployedClassifier
 from natadv.errors import BundleError
@@ -53,7 +53,9 @@ def to_onnx(
     if opset not in OPSETS:
         raise ValueError(f"expected an opset of {OPSETS.start} to {OPSETS.stop - 1}, got {opset}")
     deployed = deployed.eval()
-    frames = torch.zeros((2, *input_size, 3), dtype=torch.uint8)  # a batch of 1 would be taken for a constant
+    # A batch of 1 would be taken for a constant, and a size that is the model's own.
+    given_size = input_size if deployed.resize is None else (input_size[0] + 5, input_size[1] + 9)
+    frames = torch.zeros((2, *given_size, 3), dtype=torch.uint8)
     shapes = deployed.noise.shapes if deployed.noise else {}
     chance = {name: torch.zeros((2, *shape), dtype=torch.int32) for name, shape in shapes.items()}
     with torch.no_grad():
@@ -61,6 +63,9 @@ def to_onnx(
     if logits.shape != (2, len(labels)):
         raise BundleError(f"the model gives {tuple(logits.shape)[1:]} logits for {len(labels)} labels")
     rows = torch.export.Dim("n", min=1)
+    dimensions = {name: {0: rows} for name in deployed.inputs}
+    if deployed.resize is not None:
+        dimensions[INPUT] |= {1: torch.export.Dim("height", min=1), 2: torch.export.Dim("width", min=1)}
     try:
         with _quiet():
             program = torch.onnx.export(
@@ -71,7 +76,7 @@ def to_onnx(
                 output_names=list(deployed.outputs),
                 dynamo=True,
                 opset_version=opset,
-                dynamic_shapes={name: {0: rows} for name in deployed.inputs},
+                dynamic_shapes=dimensions,
                 verbose=False,
             )
             if program is None:
