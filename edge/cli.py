@@ -66,6 +66,10 @@ def run(
     evidence_memory: Annotated[
         float, typer.Option("--evidence-memory", min=1, help="MB that frames may take before they are written.")
     ] = 512.0,
+    mqtt: Annotated[
+        str | None,
+        typer.Option("--mqtt", help="Publish to mqtt://HOST/TOPIC too; the password is best in NATADV_MQTT_PASSWORD."),
+    ] = None,
     images: Annotated[
         Path | None,
         typer.Option(
@@ -85,6 +89,7 @@ def run(
     SIGTERM, with a summary on standard error.
     """
     from edge.live import Patience
+    from edge.mqtt import parse_broker
     from edge.noise import seed_from_hex
     from edge.recorder import EvidenceRule
     from edge.session import Evidence, Placing, run_session
@@ -109,6 +114,7 @@ def run(
         evidence=None
         if evidence is None
         else Evidence(evidence, int(1e6 * evidence_disk), EvidenceRule(memory_bytes=int(1e6 * evidence_memory))),
+        mqtt=None if mqtt is None else parse_broker(mqtt),
         video=video,
         overwrite=overwrite,
     )

@@ -14,6 +14,7 @@ from edge.alarm import AlarmRule
 from edge.classifier import Classifier
 from edge.evidence import EvidenceStore
 from edge.live import Live, Patience, run
+from edge.mqtt import Broker, MqttSink
 from edge.network import public
 from edge.opening import open_source
 from edge.recorder import EvidenceRule, Recorder
@@ -75,6 +76,7 @@ def run_session(
     steady: SteadyRule | None = None,
     alarm: AlarmRule | None = None,
     evidence: Evidence | None = None,
+    mqtt: Broker | None = None,
     video: Path | None = None,
     overwrite: bool = False,
 ) -> Summary:
@@ -91,6 +93,7 @@ def run_session(
         steady: when a label holds.
         alarm: what raises an alarm.
         evidence: where clips of alarms are kept.
+        mqtt: broker to publish to.
         video: file to write, see `edge.video`.
         overwrite: replace a video of that name.
 
@@ -103,6 +106,8 @@ def run_session(
         sinks: list[Sink] = [JsonLines(sys.stdout), EventLines(sys.stderr)]
         if video is not None:
             sinks.append(opened.enter_context(AnnotatedVideo(video, overwrite=overwrite)))
+        if mqtt is not None:
+            sinks.append(opened.enter_context(MqttSink(mqtt)))
         slot = Slot(placing.open(bundle, first=True))
         opened.callback(slot.close)
         live = Live(slot, opened.enter_context(stop_on_signal()))

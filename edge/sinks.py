@@ -77,6 +77,38 @@ class Sink(Protocol):
         ...
 
 
+def prediction_record(observation: Observation) -> dict[str, object]:
+    """Return an observation as plain values for programs; `JsonLines.write` describes them."""
+    frame, prediction = observation.shot.frame, observation.prediction
+    line: dict[str, object] = {
+        "index": frame.index,
+        "timestamp_s": round(frame.timestamp_s, 6),
+        "label": prediction.label,
+        "confidence": round(prediction.confidence, 4),
+        "steady": observation.steady,
+        "latency_ms": round(1e3 * observation.latency_s, 2),
+        "age_ms": round(1e3 * observation.age_s, 2),
+        "fps": round(observation.fps, 2),
+    }
+    if observation.shot.label is not None:
+        line["truth"] = observation.shot.label
+    for name, value in (
+        ("noise", prediction.noise),
+        ("disagreement", _rounded(prediction.disagreement)),
+        ("score", _rounded(prediction.score)),
+        ("signs", list(observation.signs) or None),
+        ("alarm", observation.alarm or None),
+    ):
+        if value is not None:
+            line[name] = value
+    return line
+
+
+def event_record(event: Event) -> dict[str, object]:
+    """Return an event as plain values for programs: event, text, at."""
+    return {"event": event.kind, "text": event.text, "at": event.at.isoformat(timespec="milliseconds")}
+
+
 class JsonLines:
     """One JSON object a line, flushed at once."""
 
@@ -95,34 +127,11 @@ class JsonLines:
             ResourceError: if the disk is full.
             DataError: if it cannot be written for another reason.
         """
-        frame, prediction = observation.shot.frame, observation.prediction
-        line: dict[str, object] = {
-            "index": frame.index,
-            "timestamp_s": round(frame.timestamp_s, 6),
-            "label": prediction.label,
-            "confidence": round(prediction.confidence, 4),
-            "steady": observation.steady,
-            "latency_ms": round(1e3 * observation.latency_s, 2),
-            "age_ms": round(1e3 * observation.age_s, 2),
-            "fps": round(observation.fps, 2),
-        }
-        if observation.shot.label is not None:
-            line["truth"] = observation.shot.label
-        for name, value in (
-            ("noise", prediction.noise),
-            ("disagreement", _rounded(prediction.disagreement)),
-            ("score", _rounded(prediction.score)),
-            ("signs", list(observation.signs) or None),
-            ("alarm", observation.alarm or None),
-        ):
-            if value is not None:
-                line[name] = value
-        self._line(line)
+        self._line(prediction_record(observation))
 
     def note(self, event: Event) -> None:
         """Write a line with the keys event, text, at; raises as `write`."""
-        at = event.at.isoformat(timespec="milliseconds")
-        self._line({"event": event.kind, "text": event.text, "at": at})
+        self._line(event_record(event))
 
     def _line(self, line: dict[str, object]) -> None:
         try:
