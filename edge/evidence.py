@@ -150,7 +150,8 @@ class EvidenceStore:
         except OSError as error:
             self.close()
             raise file_error(folder / LOCK, error) from error
-        for left in [*folder.glob(f"*{PART_SUFFIX}"), *folder.glob(f"*{_GONE}")]:
+        unfinished = [*folder.glob(f"*{PART_SUFFIX}"), *(folder / LABELLED).glob(f"*{PART_SUFFIX}")]
+        for left in [*unfinished, *folder.glob(f"*{_GONE}")]:
             shutil.rmtree(left, ignore_errors=True)
 
     def write(
@@ -257,7 +258,7 @@ def label_clip(folder: Path, label: str, *, from_s: float | None = None, to_s: f
     if (from_s or 0.0) < 0 or (to_s is not None and to_s <= (from_s or 0.0)):
         raise ConfigError(f"{folder}: from {from_s or 0:g} s to {to_s:g} s is no part of a clip")
     partly = from_s is not None or to_s is not None
-    archive = clip.archive if partly else relabel(clip.archive, label)
+    archive = clip.archive
     recorded = archive.clip(archive.settings.items[0], "wet")
     times = recorded.table()["timestamp_s"].to_pylist()
     begin_s, end_s = times[0] + (from_s or 0.0), times[-1] if to_s is None else times[0] + to_s
@@ -275,6 +276,8 @@ def label_clip(folder: Path, label: str, *, from_s: float | None = None, to_s: f
     with new_folder(target) as part:
         write_hits(part, hits, lambda hit: images[hit.frame])
         write_provenance(part, hits)
+    if not partly:
+        relabel(archive, label)  # last: a label without its pictures would look done
     return len(hits)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from natadv.data.dataset import Dataset
+from natadv.durable import PART_SUFFIX
 from natadv.errors import DataError
 from natadv.images import labelled_files, read_image
 
@@ -59,7 +60,8 @@ def evidence_folders(folder: Path) -> list[Path]:
     Raises:
         DataError: if the folder is none, or nothing in it was labelled.
     """
-    found = sorted(path.parent for path in (folder / "labelled").glob(f"*/{PROVENANCE}"))
+    labelled = sorted(path.parent for path in (folder / "labelled").glob(f"*/{PROVENANCE}"))
+    found = [one for one in labelled if one.suffix != PART_SUFFIX]
     if not found:
         raise DataError(
             f"{folder}: no labelled evidence; label clips of `natadv edge run --evidence` with `natadv edge label`"
