@@ -14,6 +14,8 @@ from edge.alarm import AlarmRule
 from edge.classifier import Classifier
 from edge.live import Live, Patience, run
 from edge.opening import open_source
+from edge.page.address import PageOptions
+from edge.page.serving import page_of
 from edge.runtime import Device
 from edge.sinks import EventLines, JsonLines, Sink
 from edge.slot import Slot
@@ -64,6 +66,7 @@ def run_session(
     alarm: AlarmRule | None = None,
     video: Path | None = None,
     overwrite: bool = False,
+    page: PageOptions | None = None,
 ) -> Summary:
     """Run a bundle on a source, with JSON lines on standard output and perhaps an annotated video.
 
@@ -79,6 +82,7 @@ def run_session(
         alarm: what raises an alarm.
         video: file to write, see `edge.video`.
         overwrite: replace a video of that name.
+        page: where to serve the page of the run, see `edge.page`; None: nowhere.
 
     Raises:
         NatadvError: whatever one of these raises.
@@ -94,6 +98,8 @@ def run_session(
         live = Live(slot, opened.enter_context(stop_on_signal()))
         live.events.add("model", f"{bundle}: {slot.model.described}")
         swapper = Swapper(slot, live.events, placing.open)
+        if page is not None:
+            sinks.extend(opened.enter_context(page_of(live, swapper, bundle, page)))
         if watch:
             Watcher(bundle, swapper, live.stop).start()
         summary = run(
@@ -105,7 +111,7 @@ def run_session(
             patience=patience,
             steady=steady,
             alarm=alarm,
-            reopen=lambda: placing.open(bundle),
+            reopen=lambda: placing.open(swapper.folder or bundle),
         )
     if not summary.seen and seconds is None:
         raise ConfigError(f"source {source_name}: gave no frame")
