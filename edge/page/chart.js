@@ -5,7 +5,7 @@ const LANES = { label: [0, 40], curve: [46, 40], alarm: [90, 12], axis: 108 }; /
 const MARKS = ["swapped", "restarted", "swap-refused", "evidence"];
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const time = (at) => new Date(1000 * at).toLocaleTimeString();
+const time = (at) => new Date(1000 * at).toLocaleTimeString([], { hourCycle: "h23" });
 
 export class Timeline {
   constructor(canvas, tip) {
@@ -167,7 +167,8 @@ export class Timeline {
   }
 
   #axis(height) {
-    const step = { 60: 15, 120: 30, 300: 60, 600: 120 }[this.window];
+    const room = (84 * this.window) / this.canvas.clientWidth; // seconds that a time's text takes
+    const step = [15, 30, 60, 120, 300].find((one) => one >= room) ?? 300;
     this.pen.fillStyle = style("--soft");
     this.pen.textAlign = "center";
     for (let at = Math.ceil((this.end - this.window) / step) * step; at < this.end; at += step) {

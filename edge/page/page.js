@@ -32,7 +32,7 @@ let shownRun = null;
 let labels = [];
 
 const percent = (share) => `${(100 * share).toFixed(share >= 0.9995 || share < 0.1 ? 0 : 1)} %`;
-const clock = (iso) => new Date(iso).toLocaleTimeString();
+const clock = (iso) => new Date(iso).toLocaleTimeString([], { hourCycle: "h23" });
 
 function duration(seconds) {
   const whole = Math.max(0, Math.round(seconds));

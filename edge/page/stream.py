@@ -131,16 +131,16 @@ class Pictures(threading.Thread):
         seen = self._newest[0]
         self._first_look = True
         self._news.set()
-        yield f"--{BOUNDARY}\r\n".encode()
+        head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\n\r\n".encode()
+        yield head
         while not self._ended.is_set():
             number, picture = self._newest
             if number == seen:
                 await self._changed.wait()
                 continue
             seen = number
-            # The boundary comes with the picture: browsers show it when they have met what ends it.
-            head = f"Content-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
-            yield head.encode() + picture + f"\r\n--{BOUNDARY}\r\n".encode()
+            # The next one's head comes with each: Chromium shows a picture when it has met what follows it.
+            yield picture + b"\r\n" + head
 
     def _show(self, number: int, picture: bytes) -> None:
         self._newest = (number, picture)
