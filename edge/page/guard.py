@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from edge.page.address import is_loopback
 from edge.page.door import LOGIN, Door, refusal
 
+MOST_HEAD: Final = 16 << 10
 MOST_BODY: Final = 64 << 10
 _BODY_S: Final = 10.0
 _SAFE: Final = ("GET", "HEAD")
@@ -66,6 +67,9 @@ class Guard:
 
     def _refuse(self, scope: Scope) -> Response | None:
         """Return why a request is refused by its head alone; None: it is not."""
+        # What arrives in one piece, uvicorn does not measure.
+        if sum(len(name) + len(value) for name, value in scope["headers"]) + len(scope["query_string"]) > MOST_HEAD:
+            return refusal(431, f"at most {MOST_HEAD >> 10} KiB of headers")
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
         if self._door is None and not self._knows(host):

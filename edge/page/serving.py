@@ -15,7 +15,7 @@ from edge.page.address import PageOptions, listen
 from edge.page.app import Shown, page_app
 from edge.page.door import Door
 from edge.page.gallery import Gallery
-from edge.page.guard import Guard
+from edge.page.guard import MOST_HEAD, Guard
 from edge.page.metrics import Metrics
 from edge.page.models import Models
 from edge.page.protocol import PatientProtocol
@@ -26,7 +26,6 @@ from edge.swap import Swapper
 from natadv.errors import ConfigError, ResourceError
 
 _MOST_CONNECTIONS: Final = 100
-_MOST_HEAD: Final = 16 << 10
 _START_S: Final = 20.0
 _END_S: Final = 1  # that open answers have left at the end
 
@@ -89,7 +88,7 @@ def _server(app: Guard, options: PageOptions) -> uvicorn.Server:
         limit_concurrency=_MOST_CONNECTIONS,
         timeout_keep_alive=10,
         timeout_graceful_shutdown=_END_S,
-        h11_max_incomplete_event_size=_MOST_HEAD,
+        h11_max_incomplete_event_size=MOST_HEAD,
         ssl_certfile=options.cert,
         ssl_keyfile=None if options.key is None else str(options.key),
     )
