@@ -14,10 +14,10 @@ def notify(state: str) -> None:
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return
-    # A manager that cannot be reached is no reason to stop; it will notice the silence by itself.
+    # A manager that cannot be reached, or has no time, is no reason to stop or wait; it will notice the silence itself.
     with (
         contextlib.suppress(OSError),
-        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as manager,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK) as manager,
     ):
         manager.sendto(state.encode(), "\0" + address[1:] if address[0] == "@" else address)
 

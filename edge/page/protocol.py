@@ -50,6 +50,13 @@ class PatientProtocol(H11Protocol):
             self._stalled.cancel()
             self._stalled = None
 
+    def shutdown(self) -> None:
+        """End with the run; who does not read is not waited for."""
+        if self.flow.write_paused:
+            self.transport.abort()
+        else:
+            super().shutdown()
+
     def _expect_head(self) -> None:
         if self.conn.their_state is h11.IDLE:
             self._head = self._head or self.loop.call_later(self.request_s, self.transport.abort)

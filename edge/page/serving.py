@@ -1,6 +1,8 @@
 """Serving: the page in a thread of a run, from before its first frame until its end."""
 
+import asyncio
 import contextlib
+import socket
 import ssl
 import threading
 import time
@@ -72,8 +74,18 @@ def page_of(
             thread.join()
 
 
+class _Server(uvicorn.Server):
+    """Uvicorn's, which leaves signals alone in a thread that is not the main one, and no connection behind."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End, and cut what is still open then."""
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)  # the loop closes what was aborted
+
+
 def _server(app: Guard, options: PageOptions) -> uvicorn.Server:
-    """Return the server; in a thread that is not the main one it leaves signals alone."""
     config = uvicorn.Config(
         app,
         http=PatientProtocol,
@@ -96,7 +108,7 @@ def _server(app: Guard, options: PageOptions) -> uvicorn.Server:
         config.load()
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"{options.cert}, {options.key}: no certificate with its key ({error})") from error
-    return uvicorn.Server(config)
+    return _Server(config)
 
 
 def _wait_for(server: uvicorn.Server, thread: threading.Thread) -> None:

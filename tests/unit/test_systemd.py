@@ -65,6 +65,12 @@ def test_an_abstract_address_is_one_too(monkeypatch: pytest.MonkeyPatch) -> None
         assert listener.recv(100) == b"READY=1"
 
 
+def test_a_manager_that_does_not_listen_holds_nothing_up(manager: socket.socket) -> None:
+    for _ in range(1000):  # its queue is full after some ten
+        notify("WATCHDOG=1")
+    assert 1 <= len(heard(manager)) < 1000
+
+
 @pytest.mark.parametrize("address", ["", "/no/such/socket", "relative", None])
 def test_without_a_manager_nothing_is_said(address: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
@@ -74,7 +80,7 @@ def test_without_a_manager_nothing_is_said(address: str | None, monkeypatch: pyt
 
 
 def test_a_run_says_that_it_is_ready_and_that_it_ends(manager: socket.socket) -> None:
-    camera = Camera(50)
+    camera = Camera(25)
 
     class Unhurried(Model):
         def answer(self, frames: np.ndarray) -> list:  # type: ignore[type-arg]
