@@ -25,7 +25,7 @@ function article(clip, labels) {
   }
   const words = element("div");
   const when = element("p");
-  const time = element("time", new Date(clip.at).toLocaleString());
+  const time = element("time", new Date(clip.at).toLocaleString([], { hourCycle: "h23" }));
   time.dateTime = clip.at;
   when.append(time, element("span", `, ${clip.seconds.toFixed(1)} s, ${clip.frames} frames`, "soft"));
   const signs = element("p");

@@ -71,7 +71,8 @@ function show(kind) {
   if (now !== null) {
     const sure = now.top[0].probability;
     at("confidence").querySelector("i").style.width = `${100 * sure}%`;
-    at("confidence").querySelector("output").textContent = percent(sure);
+    at("confidence").querySelector("output").textContent =
+      now.top[0].label === label ? percent(sure) : `just now: ${now.top[0].label} ${percent(sure)}`;
   }
   at("stale").hidden = !old;
   at("stale").textContent = old ? `not live: ${now === null ? "nothing was seen" : `seen at ${clock(now.at)}`}` : "";
@@ -87,7 +88,6 @@ function reason(kind, now) {
   if (kind === "waiting") return "no frame was predicted yet";
   if (kind === "alarm") return state.signs.map((sign) => SIGNS[sign] ?? sign).join(", ") || "over the signs; calming down";
   if (kind === "live" && now.steady === null) return "not steady yet";
-  if (kind === "live" && now.steady !== now.top[0].label) return `just now: ${now.top[0].label}`;
   return state.reason ?? "";
 }
 
@@ -184,7 +184,7 @@ async function showModel() {
     ["passes a frame", model.draws],
     ["accuracy", sure && percent(sure.value) + interval],
     ["measured on", sure?.data],
-    ["exported", model.created && new Date(model.created).toLocaleString()],
+    ["exported", model.created && new Date(model.created).toLocaleString([], { hourCycle: "h23" })],
     ["sha256", digest],
     ["runs as", model.described],
   ]);
