@@ -57,7 +57,7 @@ class Live:
         stop: ends the run.
         reception: the state of the source's signal.
         restarts: models that were replaced because they hung or failed.
-        summary: what the run has come to; its counts of frames are as of a moment ago.
+        summary: what the run has come to; all of it but the predictions is as of a moment ago.
         asking_s: how long the model has been asked for its answer, as of a moment ago; 0 while it is not.
     """
 

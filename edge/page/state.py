@@ -15,6 +15,7 @@ from edge.page.timeline import Timeline
 from edge.page.timings import Stopwatch
 from edge.prediction import Prediction
 from edge.sinks import Observation
+from edge.summary import Summary
 
 _TOP: Final = 3
 _LEAST_S: Final = 2.0  # without news, before what is shown is called old
@@ -89,7 +90,7 @@ class PageState:
             since=since,
             signs=[] if last is None else list(last.signs),
             now=None if last is None else _now(last, at, live.slot.model.labels),
-            counts=Counts.model_validate(summary, from_attributes=True),
+            counts=_counts(summary),
             timings=timings,
             model=live.slot.swaps,
             evidence=self._evidence,
@@ -128,6 +129,12 @@ class PageState:
         if silent_s > patience_s:
             return "silent", f"no new frame for {silent_s:.0f} s", self._at
         return ("alarm", None, self._alarm_since) if last.alarm else ("live", None, None)
+
+
+def _counts(summary: Summary) -> Counts:
+    counts = Counts.model_validate(summary, from_attributes=True)
+    counts.seen = max(counts.seen, counts.predicted + counts.skipped)  # the former is as of a moment ago
+    return counts
 
 
 def _now(observation: Observation, at: datetime, labels: Sequence[str]) -> Now:
