@@ -54,8 +54,11 @@ class Models:
         if self._bundles is None:
             return {}
         # Names are looked up here, so no text of a visitor ever becomes part of a path.
-        found = (path for path in self._bundles.iterdir() if (path / MANIFEST).is_file())
-        return {path.name: path for path in sorted(found) if not path.name.startswith(".")}
+        try:
+            found = sorted(path for path in self._bundles.iterdir() if (path / MANIFEST).is_file())
+        except OSError:  # somebody took the folder away, and with it all that could be chosen
+            return {}
+        return {path.name: path for path in found if not path.name.startswith(".")}
 
     def swap(self, folder: Path) -> None:
         """Put a bundle in place of the one in use.

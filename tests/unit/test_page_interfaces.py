@@ -51,6 +51,14 @@ def test_no_other_folder_can_be_named(bundles: Path, name: str) -> None:
     assert shown.live.slot.swaps == 0
 
 
+def test_a_folder_that_was_taken_away_holds_no_bundles(bundles: Path) -> None:
+    shown = page(bundles=bundles)
+    bundles.rename(bundles.with_name("elsewhere"))
+    assert shown.ask("GET", "/api/model").json()["bundles"] == []
+    assert shown.ask("POST", "/api/model", json={"bundle": "good"}).status_code == 404
+    assert shown.ask("GET", "/metrics").status_code == 200
+
+
 def test_without_a_folder_none_can_be_swapped_in() -> None:
     assert page().ask("POST", "/api/model", json={"bundle": "good"}).status_code == 404
 
