@@ -82,6 +82,17 @@ def run(
     ] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the plate's trajectory and the drops on a rig.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a video of that name.")] = False,
+    page: Annotated[
+        str | None, typer.Option("--page", help="Show the run in a browser, at [HOST:]PORT; 0 takes a free port.")
+    ] = None,
+    page_token_file: Annotated[
+        Path | None, typer.Option("--page-token-file", help="What visitors must know; else NATADV_PAGE_TOKEN.")
+    ] = None,
+    page_cert: Annotated[Path | None, typer.Option("--page-cert", help="PEM file: serve the page by TLS.")] = None,
+    page_key: Annotated[Path | None, typer.Option("--page-key", help="PEM file of the certificate's key.")] = None,
+    bundles: Annotated[
+        Path | None, typer.Option("--bundles", help="Folder of the bundles that the page may swap in.")
+    ] = None,
 ) -> None:
     """Predict the newest frames of a source; a line of JSON for each on standard output.
 
@@ -91,8 +102,10 @@ def run(
     from edge.live import Patience
     from edge.mqtt import parse_broker
     from edge.noise import seed_from_hex
+    from edge.page.address import page_options
+    from edge.placing import Placing
     from edge.recorder import EvidenceRule
-    from edge.session import Evidence, Placing, run_session
+    from edge.session import Evidence, run_session
     from edge.source import SourceOptions
     from edge.steady import SteadyRule
 
@@ -117,6 +130,7 @@ def run(
         mqtt=None if mqtt is None else parse_broker(mqtt),
         video=video,
         overwrite=overwrite,
+        page=page_options(page, token_file=page_token_file, cert=page_cert, key=page_key, bundles=bundles),
     )
     typer.echo(str(summary), err=True)
 

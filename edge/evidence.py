@@ -5,6 +5,7 @@ A folder of evidence holds
     TIME-SIGNS/        a session of one item without a control (`rigs.archive`), which `natadv capture scan` reads, and
         alarm.json     AlarmInfo: when, why, which model
         answers.jsonl  what the model said of its frames, an Answer a line
+        strip/N.jpg    PICTURES frames, spread evenly, small, for a look at it
     labelled/TIME-.../ pictures of a labelled clip that the model was wrong or unsure about, as training reads them
 
 Clips take their names when they are whole. They are bounded by a budget of bytes, the oldest out first; what was
@@ -22,18 +23,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Final, Literal, Self
 
+import cv2
 import numpy as np
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from natadv.durable import PART_SUFFIX, file_error, new_folder
 from natadv.errors import ConfigError, DataError, ResourceError
+from natadv.images import resize
 from rigs.archive import Item, SessionSettings, fill_archive, open_archive, relabel
 from rigs.clip import write_clip
 from rigs.frame import Frame
 from rigs.geometry import ScreenGeometry
 from rigs.hits import Hit, write_hits, write_provenance
 
-ALARM, ANSWERS, LABELLED, LOCK = "alarm.json", "answers.jsonl", "labelled", ".lock"
+ALARM, ANSWERS, STRIP, LABELLED, LOCK = "alarm.json", "answers.jsonl", "strip", "labelled", ".lock"
+PICTURES: Final = 6
+_PICTURE_PX: Final = 320  # wide
 _GONE: Final = ".gone"
 _MOST_PICTURES: Final = 20
 _UNSURE: Final = 0.6  # a right answer below this confidence is worth training on too
@@ -109,6 +114,11 @@ class EvidenceClip:
         """What a person said it shows; None: nobody did."""
         return self.archive.settings.items[0].label or None
 
+    def picture(self, place: int) -> bytes | None:
+        """Return one of its PICTURES, JPEG; None: there is no such."""
+        path = self.archive.folder / STRIP / f"{place}.jpg"
+        return path.read_bytes() if path.is_file() else None
+
     def answers(self) -> list[Answer]:
         """Return what the model said of its frames.
 
@@ -179,6 +189,7 @@ class EvidenceStore:
             clip = write_clip(part / settings.items[0].clip_name("wet"), frames, settings.fps, threads=1)
             lost = frames[-1].index - frames[0].index + 1 - len(frames)
             archive.add(settings.items[0], "wet", clip, lost)
+            _write_strip(part / STRIP, frames)
             (part / ANSWERS).write_text("".join(f"{answer.model_dump_json()}\n" for answer in answers), "utf-8")
             (part / ALARM).write_text(info.model_dump_json(indent=1) + "\n", "utf-8")
             self._make_room(_size(part))
@@ -298,6 +309,19 @@ def _folders(folder: Path) -> list[Path]:
 
 def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _write_strip(folder: Path, frames: Sequence[Frame]) -> None:
+    folder.mkdir()
+    for place, number in enumerate(np.linspace(0, len(frames) - 1, PICTURES).round().astype(int)):
+        image = frames[number].image
+        height, width = image.shape[:2]
+        scale = min(1.0, _PICTURE_PX / width)
+        small = resize(image, (max(1, round(scale * height)), max(1, round(scale * width))))
+        ok, data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
+        if not ok:
+            raise DataError(f"{folder}: a frame of {width}x{height} px cannot be made a picture")
+        (folder / f"{place}.jpg").write_bytes(data.tobytes())
 
 
 def _turn(frames: Sequence[Frame], answers: Sequence[Answer]) -> float:

@@ -22,6 +22,7 @@ from edge.slot import Predictor, Slot
 from edge.steady import SteadyRule
 from edge.summary import Summary
 from edge.supply import Opener, Supply, Taken
+from edge.systemd import Heartbeat, notify
 from edge.worker import Worker
 from natadv.errors import DeviceError, FrameTimeoutError
 
@@ -56,6 +57,8 @@ class Live:
         stop: ends the run.
         reception: the state of the source's signal.
         restarts: models that were replaced because they hung or failed.
+        summary: what the run has come to; all of it but the predictions is as of a moment ago.
+        asking_s: how long the model has been asked for its answer, as of a moment ago; 0 while it is not.
     """
 
     slot: Slot
@@ -63,6 +66,8 @@ class Live:
     events: EventLog = field(default_factory=EventLog)
     reception: Reception = field(init=False)
     restarts: int = 0
+    summary: Summary = field(default_factory=Summary)
+    asking_s: float = 0.0
 
     def __post_init__(self) -> None:
         self.reception = Reception(self.events)
@@ -103,7 +108,9 @@ def run(
     """
     patience = patience or Patience()
     mailbox: Mailbox[Taken] = Mailbox()
-    publisher = Publisher(sinks, live.events, steady=steady or SteadyRule(), alarm=alarm or AlarmRule())
+    publisher = Publisher(
+        sinks, live.events, steady=steady or SteadyRule(), alarm=alarm or AlarmRule(), summary=live.summary
+    )
     supply = Supply(opener, mailbox, live.reception, live.stop, check=live.slot.need, every=every, tap=tap)
     begin_s = time.monotonic()
     watch = _Watch(live, supply, mailbox, publisher, patience, reopen)
@@ -115,16 +122,13 @@ def run(
     finally:
         live.stop.set()
         mailbox.close()
+        notify("STOPPING=1")
         supply.join(patience.frame_s)
     publisher.say()
     if supply.failed is not None:
         raise supply.failed
-    summary = publisher.summary
-    summary.elapsed_s = time.monotonic() - begin_s
-    summary.seen, summary.skipped, summary.lost = mailbox.seen, mailbox.skipped, supply.lost
-    summary.dead, summary.outages, summary.restarts = supply.dead, live.reception.outages, live.restarts
-    summary.swaps = live.slot.swaps - live.restarts
-    return summary
+    watch.take_stock()
+    return live.summary
 
 
 class _Watch:
@@ -142,18 +146,21 @@ class _Watch:
         self._live, self._supply, self._mailbox, self._publisher = live, supply, mailbox, publisher
         self._patience, self._reopen = patience, reopen
         self._in_a_row = 0
+        self._begin_s = time.monotonic()
+        self._heart = Heartbeat()
         self._worker = self._hire()
 
     def until(self, end_s: float | None) -> None:
         """Watch until the worker is done, and raise what ended it."""
-        begin_s = time.monotonic()
-        if end_s is not None and begin_s >= end_s:
+        if end_s is not None and self._begin_s >= end_s:
             return
         self._worker.start()
         while True:
             now_s = time.monotonic()
             self._worker.join(_POLL_S if end_s is None else min(_POLL_S, max(0.0, end_s - now_s)))
             now_s = time.monotonic()
+            self.take_stock()
+            self._heart.look(self._live.summary.predicted, known_outage=self._live.reception.reason is not None)
             if not self._worker.is_alive():
                 if self._worker.failed is None:
                     return
@@ -165,16 +172,26 @@ class _Watch:
             elif end_s is not None and now_s >= end_s:
                 self._live.stop.set()
             elif self._supply.live and not self._live.stop.is_set():
-                self._listen(begin_s, now_s)
+                self._listen(now_s)
+
+    def take_stock(self) -> None:
+        """Bring up to date what others know of the run."""
+        live, mailbox, supply = self._live, self._mailbox, self._supply
+        live.asking_s = self._worker.asking_s
+        summary = live.summary
+        summary.elapsed_s = time.monotonic() - self._begin_s
+        summary.seen, summary.skipped, summary.lost = mailbox.seen, mailbox.skipped, supply.lost
+        summary.dead, summary.outages, summary.restarts = supply.dead, live.reception.outages, live.restarts
+        summary.swaps = live.slot.swaps - live.restarts
 
     def _hire(self) -> Worker:
         live = self._live
         return Worker(self._mailbox, live.slot, self._publisher, live.reception, live.stop)
 
-    def _listen(self, begin_s: float, now_s: float) -> None:
+    def _listen(self, now_s: float) -> None:
         """Notice that no frame comes, though nobody said why."""
         patience, reception = self._patience, self._live.reception
-        silent_s = now_s - (reception.last_frame_s or begin_s)
+        silent_s = now_s - (reception.last_frame_s or self._begin_s)
         if silent_s > patience.frame_s:
             reason = f"no frame came for {patience.frame_s:g} s"
             if not reception.begun:

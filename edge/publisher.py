@@ -24,12 +24,21 @@ class Publisher:
         summary: what was published so far.
     """
 
-    def __init__(self, sinks: Sequence[Sink], events: EventLog, *, steady: SteadyRule, alarm: AlarmRule) -> None:
-        self.summary = Summary()
+    def __init__(
+        self,
+        sinks: Sequence[Sink],
+        events: EventLog,
+        *,
+        steady: SteadyRule,
+        alarm: AlarmRule,
+        summary: Summary | None = None,
+    ) -> None:
+        self.summary = summary or Summary()
         self._sinks, self._events = sinks, events
         self._steady, self._alarms = Steady(steady), Alarms(alarm)
         self._recent = deque([time.monotonic()], maxlen=_RATE_OVER + 1)
         self._alarm_s = 0.0
+        self._published_s = 0.0
         self._lock = threading.Lock()
 
     def publish(self, taken: Taken, prediction: Prediction, *, waited_s: float, began_s: float, asked_s: float) -> None:
@@ -63,7 +72,7 @@ class Publisher:
             observation = Observation(
                 taken.shot,
                 prediction,
-                stages=Stages(waited_s, asked_s - began_s, now_s - asked_s),
+                stages=Stages(waited_s, asked_s - began_s, now_s - asked_s, self._published_s),
                 age_s=age_s,
                 fps=(len(self._recent) - 1) / max(now_s - self._recent[0], 1e-6),
                 steady=label,
@@ -71,8 +80,10 @@ class Publisher:
                 alarm=self._alarms.on,
             )
             self._say()
+            begin_s = time.monotonic()
             for sink in self._sinks:
                 sink.write(observation)
+            self._published_s = time.monotonic() - begin_s
             self.summary.add(observation)
 
     def say(self) -> None:

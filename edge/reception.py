@@ -2,6 +2,7 @@
 
 import threading
 import time
+from datetime import datetime
 
 import numpy as np
 
@@ -17,12 +18,14 @@ class Reception:
     Attributes:
         last_frame_s: monotonic time of the last good frame; None before the first.
         reason: why there is no signal; None while there is one, and before the first frame.
+        since: when it was lost last, by the calendar.
         outages: how often it was lost.
     """
 
     def __init__(self, events: EventLog) -> None:
         self.last_frame_s: float | None = None
         self.reason: str | None = None
+        self.since: datetime | None = None
         self.outages = 0
         self._events = events
         self._lock = threading.Lock()
@@ -46,8 +49,9 @@ class Reception:
         with self._lock:
             if self.reason is None and self.begun:
                 self.outages += 1
-                self.reason, self._since_s = reason, time.monotonic()
-                self._events.add("no-signal", reason)
+                event = self._events.add("no-signal", reason)
+                self.since, self._since_s = event.at, event.monotonic_s
+                self.reason = reason
 
 
 class DeadFrames:

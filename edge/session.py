@@ -1,24 +1,21 @@
 """One live run from the command line: opens everything, ends cleanly on a signal."""
 
 import contextlib
-import os
-import signal
 import sys
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 
 from edge.alarm import AlarmRule
-from edge.classifier import Classifier
+from edge.album import Album
+from edge.ending import forget_unwritten, stop_on_signal
 from edge.evidence import EvidenceStore
 from edge.live import Live, Patience, run
 from edge.mqtt import Broker, MqttSink
 from edge.network import public
 from edge.opening import open_source
+from edge.page.address import PageOptions
+from edge.placing import Placing
 from edge.recorder import EvidenceRule, Recorder
-from edge.runtime import Device
 from edge.sinks import EventLines, JsonLines, Sink
 from edge.slot import Slot
 from edge.source import SourceOptions
@@ -27,32 +24,6 @@ from edge.summary import Summary
 from edge.swap import Swapper, Watcher
 from edge.video import AnnotatedVideo
 from natadv.errors import ConfigError
-
-
-@dataclass(frozen=True, slots=True)
-class Placing:
-    """How models are opened: the first one and any that follows it; `Classifier` describes them.
-
-    Attributes:
-        noise_seed: of the first one alone; those that follow draw their own.
-    """
-
-    device: Device = "auto"
-    allow_cpu: bool = False
-    threads: int | None = None
-    noise_seed: bytes | None = None
-    public_key: Path | None = None
-
-    def open(self, bundle: Path, *, first: bool = False) -> Classifier:
-        """Open a bundle."""
-        return Classifier(
-            bundle,
-            device=self.device,
-            allow_cpu=self.allow_cpu,
-            threads=self.threads,
-            noise_seed=self.noise_seed if first else None,
-            public_key=self.public_key,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +50,7 @@ def run_session(
     mqtt: Broker | None = None,
     video: Path | None = None,
     overwrite: bool = False,
+    page: PageOptions | None = None,
 ) -> Summary:
     """Run a bundle on a source, with JSON lines on standard output and perhaps an annotated video.
 
@@ -96,13 +68,14 @@ def run_session(
         mqtt: broker to publish to.
         video: file to write, see `edge.video`.
         overwrite: replace a video of that name.
+        page: where to serve the page of the run, see `edge.page`; None: nowhere.
 
     Raises:
         NatadvError: whatever one of these raises.
     """
     placing = placing or Placing()
     with contextlib.ExitStack() as opened:
-        opened.callback(_forget_unwritten)
+        opened.callback(forget_unwritten)
         sinks: list[Sink] = [JsonLines(sys.stdout), EventLines(sys.stderr)]
         if video is not None:
             sinks.append(opened.enter_context(AnnotatedVideo(video, overwrite=overwrite)))
@@ -112,7 +85,7 @@ def run_session(
         opened.callback(slot.close)
         live = Live(slot, opened.enter_context(stop_on_signal()))
         live.events.add("model", f"{bundle}: {slot.model.described}")
-        recorder = None
+        recorder = store = None
         if evidence is not None:
             store = opened.enter_context(EvidenceStore(evidence.folder, max_bytes=evidence.max_bytes))
             recorder = opened.enter_context(
@@ -120,6 +93,11 @@ def run_session(
             )
             sinks.append(recorder)
         swapper = Swapper(slot, live.events, placing.open)
+        if page is not None:
+            from edge.page.serving import page_of  # noqa: PLC0415  # a web server, which most runs go without
+
+            album = None if store is None else Album(store.folder)
+            sinks.extend(opened.enter_context(page_of(live, swapper, bundle, page, album)))
         if watch:
             Watcher(bundle, swapper, live.stop).start()
         summary = run(
@@ -131,8 +109,8 @@ def run_session(
             patience=patience,
             steady=steady,
             alarm=alarm,
-            reopen=lambda: placing.open(bundle),
             tap=None if recorder is None else recorder.saw,
+            reopen=lambda: placing.open(swapper.folder or bundle),
         )
         if recorder is not None:
             recorder.close()  # the last clip's event comes after the last frame's
@@ -142,30 +120,3 @@ def run_session(
     if not summary.seen and seconds is None:
         raise ConfigError(f"source {source_name}: gave no frame")
     return summary
-
-
-@contextlib.contextmanager
-def stop_on_signal() -> Iterator[threading.Event]:
-    """Give an event that SIGINT and SIGTERM set instead of ending the process; the second one ends it."""
-    stop = threading.Event()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def ask(number: int, _: FrameType | None) -> None:
-        stop.set()
-        signal.signal(number, before[signal.Signals(number)])
-
-    for number in before:
-        signal.signal(number, ask)
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _forget_unwritten() -> None:
-    """Let Python's last flush of standard output meet no closed pipe and no full disk: that was said already."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -21,11 +21,13 @@ class Stages:
         waited_s: from its time to when it was taken out of the mailbox: exposure, transport, decoding, waiting.
         prepared_s: for cutting out and resizing what the model sees.
         inferred_s: for the model's answer.
+        published_s: that the sinks took for the prediction before this one; of its own nobody can know yet.
     """
 
     waited_s: float
     prepared_s: float
     inferred_s: float
+    published_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,9 +17,14 @@ _LOOK_S: Final = 1.0  # between two looks at a watched folder
 
 
 class Swapper:
-    """Opens bundles and puts them into a slot; one at a time, from any thread."""
+    """Opens bundles and puts them into a slot; one at a time, from any thread.
+
+    Attributes:
+        folder: of the bundle that was put there last; None before the first.
+    """
 
     def __init__(self, slot: Slot, events: EventLog, open_bundle: Callable[[Path], Predictor]) -> None:
+        self.folder: Path | None = None
         self._slot, self._events, self._open = slot, events, open_bundle
         self._lock = threading.Lock()
 
@@ -40,6 +45,7 @@ class Swapper:
             except NatadvError as error:
                 self._events.add("swap-refused", str(error))
                 raise
+            self.folder = folder
             self._events.add("swapped", f"{folder}: {model.described}")
             return model
 

@@ -120,6 +120,8 @@ def annotated(image: Image, observation: Observation) -> Image:
     if truth not in {None, prediction.label}:
         first += f" (is {truth})"
     second = f"{observation.fps:.0f} fps, {1e3 * observation.age_s:.0f} ms old"
+    if prediction.score is not None:
+        second += f", score {prediction.score:.2f}"
     scale = max(0.35, picture.shape[0] / 800)
     line_px, left_px = round(30 * scale), round(8 * scale)
     picture[: round(2.4 * line_px)] //= 3  # dark ground, so that the text is read on any image

@@ -162,8 +162,13 @@ def test_a_closed_mailbox_lets_everyone_go() -> None:
 
 
 def test_edge_needs_no_torch() -> None:
-    modules = sorted(path.stem for path in Path(edge.__file__).parent.glob("*.py") if path.stem != "__init__")
-    assert "classifier" in modules
+    folder = Path(edge.__file__).parent
+    modules = sorted(
+        ".".join(path.relative_to(folder).with_suffix("").parts)
+        for path in folder.rglob("*.py")
+        if path.stem != "__init__"
+    )
+    assert {"classifier", "page.app"} <= set(modules)
     code = (
         f"import sys\nfor name in {modules}: __import__('edge.' + name)\n"
         "import onnxruntime\n"
@@ -177,7 +182,7 @@ def test_edge_needs_no_torch() -> None:
 def test_help_waits_for_no_library() -> None:
     code = (
         "import sys, edge.cli, export.cli\n"
-        "loaded = {'torch', 'cv2', 'onnxruntime', 'onnx', 'av', 'numpy'} & set(sys.modules)\n"
+        "loaded = {'torch', 'cv2', 'onnxruntime', 'onnx', 'av', 'numpy', 'fastapi', 'uvicorn'} & set(sys.modules)\n"
         "sys.exit(str(loaded) if loaded else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
