@@ -4,6 +4,7 @@ All rows stand on the same images, those that the bare standard classifier gets 
 image by image, so a table that was stopped goes on, and tables share what they have in common.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -65,6 +66,7 @@ class RainRequest:
 
 
 _SHARED = ("data", "model", "defense", "size", "seed")
+_COUNTED = re.compile(r" \(\d+ images, \d+ right\)$")
 
 Report = Callable[[str, int, int], None]
 
@@ -197,7 +199,7 @@ class _Work:
         return attacked(request, attack, self._model, described, trial.images, self._labels, part=part, report=report)
 
     def _flags(self, kept: Sequence[Number]) -> list[str]:
-        """Return what may mislead in the row's numbers on these images, whichever run they are of."""
+        """Return what may mislead in the row's numbers on this data, whichever run they are of."""
         found, randomised = [], self._randomised
         of_row = _parts(self._setting(None, 1, ()))
         for number in kept:
@@ -242,9 +244,9 @@ class _Work:
 
 
 def _parts(how: str) -> dict[str, str]:
-    """Return those parts of a setting that all numbers of a row on the same images share."""
+    """Return those parts of a setting that all numbers of a row share, of however many images they are."""
     parts = {name: part for part in how.split("; ") for name in _SHARED if part.startswith(f"{name} ")}
-    return {name: part for name, part in parts.items() if part}
+    return {name: _COUNTED.sub("", part) for name, part in parts.items() if part}
 
 
 def _labels(victim: Victim, request: RainRequest, trial: Trial) -> Tensor:
