@@ -23,14 +23,18 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from edge.manifest import FORMAT, INPUT, InputSize, Manifest, Parity, RainNoise, first_problem, parse_manifest, sha256
+from edge.reading import read_together
 from edge.selfcontained import has_external_data
-from natadv.durable import file_error, new_folder
+from natadv.durable import PART_SUFFIX, exchange_folders, new_folder
 from natadv.errors import BundleError, ConfigError
 
 MODEL: Final = "model.onnx"
 MANIFEST: Final = "manifest.json"
 GOLDEN: Final = "golden.npz"
 SIGNATURE: Final = "signature.json"
+
+MOST_BYTES: Final = {MANIFEST: 8 << 20, MODEL: (2 << 30) - 1, GOLDEN: 1 << 30, SIGNATURE: 1 << 20}
+"""More is not read. Protobuf itself ends at 2 GiB, labels of 21 000 classes take 1 MB, eight frames of 4K 200 MB."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,7 +122,7 @@ def pack(
 
 
 def write_bundle(folder: Path, bundle: Bundle, *, overwrite: bool = False) -> None:
-    """Write a bundle; its folder appears when it is complete and synced, or not at all.
+    """Write a bundle; its folder appears when it is complete and synced, or not at all, and replaces another likewise.
 
     Args:
         folder: the bundle's name.
@@ -131,20 +135,16 @@ def write_bundle(folder: Path, bundle: Bundle, *, overwrite: bool = False) -> No
         DataError: if it cannot be written for another reason.
     """
     check_name(folder, overwrite=overwrite)
-    if not folder.exists():
-        _fill(folder, bundle)
-        return
-    # A folder cannot be exchanged in one step: should this be killed in between, the old one is beside it.
     new, old = (folder.with_name(f".{folder.name}.{word}") for word in ("new", "old"))
-    for left_over in (new, old):
+    if folder.exists():
+        shutil.rmtree(new, ignore_errors=True)
+        _fill(new, bundle)
+        exchange_folders(new, folder)
+    else:
+        _fill(folder, bundle)
+    # Only now: what was left of a kill may have been the last bundle of this name.
+    for left_over in (new, old, new.with_name(new.name + PART_SUFFIX)):
         shutil.rmtree(left_over, ignore_errors=True)
-    _fill(new, bundle)
-    try:
-        folder.rename(old)
-        new.rename(folder)
-    except OSError as error:
-        raise file_error(folder, error) from error
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _fill(folder: Path, bundle: Bundle) -> None:
@@ -164,6 +164,8 @@ def check_name(folder: Path, *, overwrite: bool) -> None:
     Raises:
         ConfigError: if the name is taken.
     """
+    if folder.is_symlink():
+        raise ConfigError(f"{folder}: is a link to {folder.readlink()}; name the bundle itself, or choose another name")
     if not folder.exists():
         return
     if not overwrite:
@@ -177,21 +179,29 @@ def read_bundle(folder: Path) -> Bundle:
 
     Raises:
         BundleError: if a file is missing, altered or of another format, or the parts do not fit each other.
+        ResourceError: if it does not fit into the memory.
     """
     return parse_files(read_files(folder), folder)
 
 
-def read_files(folder: Path) -> dict[str, bytes]:
-    """Return the bytes of a bundle's files by name, each read once and none looked into.
+def read_files(folder: Path, *, signed: bool = False) -> dict[str, bytes]:
+    """Return the bytes of a bundle's files by name, each read once and none looked into; `signed`: its signature too.
 
     Raises:
-        BundleError: if one is missing.
+        BundleError: if one is missing, is no file, or is too large.
+        ResourceError: if it does not fit into the memory.
     """
-    if not folder.is_dir():
-        raise BundleError(f"{folder}: no such bundle; expected a folder made by `natadv export`")
-    if not (folder / MANIFEST).exists() and not (folder / MODEL).exists():
-        raise BundleError(f"{folder}: not a bundle; make one of a checkpoint with `natadv export`")
-    return {name: _read(folder / name) for name in (MANIFEST, MODEL, GOLDEN)}
+    names = (MANIFEST, MODEL, GOLDEN, *((SIGNATURE,) if signed else ()))
+    try:
+        return read_together(folder, {name: MOST_BYTES[name] for name in names})
+    except FileNotFoundError as error:
+        if error.filename == SIGNATURE:
+            raise BundleError(f"{folder}: is not signed; sign it with `natadv export sign`") from error
+        if not (folder / MANIFEST).exists() and not (folder / MODEL).exists():
+            raise BundleError(f"{folder}: not a bundle; make one of a checkpoint with `natadv export`") from error
+        raise BundleError(
+            f"{folder / error.filename}: cannot be read ({error.strerror}); export the model again"
+        ) from error
 
 
 def parse_files(files: Mapping[str, bytes], folder: Path) -> Bundle:
@@ -250,10 +260,3 @@ def _golden_from_bytes(data: bytes, path: Path) -> Golden:
             return Golden(arrays["frames"], arrays["logits"], noise)
     except Exception as error:  # what hostile bytes raise in NumPy, zipfile and zlib has no common base
         raise BundleError(f"{path}: holds no golden frames and logits ({type(error).__name__}: {error})") from error
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{path}: cannot be read ({error.strerror}); export the model again") from error

@@ -1,11 +1,13 @@
 """A classifier runs only what its manifest describes, and only where it computes the same."""
 
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
 from onnx import helper, numpy_helper
 
+from edge import reading
 from edge.bundle import MODEL, Golden
 from edge.classifier import Classifier
 from natadv.errors import BundleError
@@ -16,15 +18,15 @@ def test_the_bytes_that_were_verified_are_the_bytes_that_run(tmp_path: Path, mon
     """The model is exchanged right after it was read; the exchanged one must not run."""
     folder = write_tiny_bundle(tmp_path / "bundle")
     swapped = tiny_model(("blue", "red", "green")).SerializeToString()
-    read = Path.read_bytes
+    read = reading._read
 
-    def read_and_swap(path: Path) -> bytes:
-        data = read(path)
+    def read_and_swap(path: Path, file: BinaryIO, most_bytes: int) -> bytes:
+        data = read(path, file, most_bytes)
         if path.name == MODEL:
             path.write_bytes(swapped)
         return data
 
-    monkeypatch.setattr(Path, "read_bytes", read_and_swap)
+    monkeypatch.setattr(reading, "_read", read_and_swap)
     with Classifier(folder, device="cpu") as classifier:
         assert classifier.predict([plain((255, 0, 0))])[0].label == "red"
     monkeypatch.undo()

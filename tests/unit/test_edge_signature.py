@@ -84,6 +84,14 @@ def test_a_flipped_bit_of_a_signature_is_refused_or_means_the_same(signed, place
         assert "not the signature" in str(error)
 
 
+def test_what_is_no_file_is_no_signature(signed):
+    folder, public = signed
+    (folder / SIGNATURE).unlink()
+    (folder / SIGNATURE).symlink_to("/dev/zero")
+    with pytest.raises(BundleError, match=r"signature\.json: is not a file"):
+        read_signed(folder, public)
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", "not JSON", '{"mediaType": 3}'])
 def test_what_is_no_signature_is_refused(signed, text):
     folder, public = signed
