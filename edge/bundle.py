@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from edge.manifest import FORMAT, INPUT, InputSize, Manifest, Parity, RainNoise, first_problem, parse_manifest, sha256
+from edge.operators import forbidden
 from edge.reading import read_together
 from edge.selfcontained import has_external_data
 from natadv.durable import PART_SUFFIX, exchange_folders, new_folder
@@ -239,11 +240,16 @@ def _check_parts(bundle: Bundle, where: Path | str) -> None:
     if found != expected or len(found) != len(golden.noise):
         raise BundleError(f"{where}: golden noise is int32 {found}, the model takes {expected}")
     try:
-        outside = has_external_data(bundle.model_bytes)
-    except (ValueError, RecursionError) as error:
+        outside, problem = has_external_data(bundle.model_bytes), forbidden(bundle.model_bytes, manifest.opset)
+    except ValueError as error:
         raise BundleError(f"{where}: {MODEL} is {error}") from error
     if outside:
         raise BundleError(f"{where}: {MODEL} keeps weights in another file, which its digest does not cover")
+    if problem is not None:
+        raise BundleError(f"{where}: {MODEL} {problem}; such a model is not run")
+    for name, data in files_of(bundle).items():
+        if len(data) > MOST_BYTES[name]:
+            raise BundleError(f"{where}: {name} has {len(data)} bytes, at most {MOST_BYTES[name]} are read")
 
 
 def _golden_to_bytes(golden: Golden) -> bytes:

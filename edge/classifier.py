@@ -13,7 +13,7 @@ from edge.bundle import MODEL, Bundle, read_bundle
 from edge.manifest import INPUT, OUTPUTS
 from edge.noise import NoiseStream
 from edge.prediction import Prediction
-from edge.runtime import PROVIDERS, Device, load_runtime, one_line, open_session
+from edge.runtime import PROVIDERS, Device, load_runtime, open_session, why
 from edge.signature import read_signed
 from natadv.errors import BundleError, DeviceError
 from natadv.images import Image, resize
@@ -170,7 +170,7 @@ class Classifier:
                 parts.append(self._session.run(OUTPUTS, feed))
             except Exception as error:  # the runtime's errors share no base of their own
                 count = len(feed[INPUT])
-                raise DeviceError(f"{self.provider}: failed on a batch of {count}: {one_line(error)}") from error
+                raise DeviceError(f"{self.provider}: failed on a batch of {count}: {why(error)}") from error
         if not parts:
             nothing = np.empty((0, len(self.labels)), np.float32)
             return nothing, nothing

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from edge.wording import one_line
 from natadv.errors import BundleError
 
 FORMAT: Final = "natadv-bundle/2"
@@ -183,10 +184,11 @@ def parse_manifest(data: bytes, path: Path) -> Manifest:
     try:
         content = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise BundleError(f"{path}: damaged, not JSON ({error}); export the model again") from error
+        raise BundleError(f"{path}: damaged, not JSON ({one_line(error)}); export the model again") from error
     found = content.get("format") if isinstance(content, dict) else None
     if found != FORMAT:
-        raise BundleError(f"{path}: format {found!r}, this version reads {FORMAT!r}; export the model again")
+        shown = repr(found[:40]) if isinstance(found, str) else None
+        raise BundleError(f"{path}: format {shown}, this version reads {FORMAT!r}; export the model again")
     try:
         manifest = Manifest.model_validate(content)
     except ValidationError as error:
@@ -210,4 +212,4 @@ def first_problem(error: ValidationError) -> str:
     """Return the first of pydantic's complaints in one line."""
     first = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in first["loc"]) or "manifest"
-    return f"{place}: {first['msg']}"
+    return f"{one_line(place, 80)}: {one_line(first['msg'])}"

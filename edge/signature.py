@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.bundle import SIGNATURE, Bundle, parse_files, read_files
+from edge.wording import one_line
 from natadv.durable import replace_file
 from natadv.errors import BundleError, ConfigError
 
@@ -91,4 +92,4 @@ def _library() -> Any:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200] or type(error).__name__
+    return one_line(str(error) or type(error).__name__)
