@@ -22,10 +22,24 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from edge.manifest import FORMAT, INPUT, InputSize, Manifest, Parity, RainNoise, first_problem, parse_manifest, sha256
+from edge.manifest import (
+    FORMAT,
+    INPUT,
+    PICK,
+    SHIFT,
+    InputSize,
+    Manifest,
+    Parity,
+    RainNoise,
+    first_problem,
+    parse_manifest,
+    sha256,
+)
+from edge.npz import read_arrays
 from edge.operators import forbidden
 from edge.reading import read_together
 from edge.selfcontained import has_external_data
+from edge.wording import one_line
 from natadv.durable import PART_SUFFIX, exchange_folders, new_folder
 from natadv.errors import BundleError, ConfigError
 
@@ -36,6 +50,8 @@ SIGNATURE: Final = "signature.json"
 
 MOST_BYTES: Final = {MANIFEST: 8 << 20, MODEL: (2 << 30) - 1, GOLDEN: 1 << 30, SIGNATURE: 1 << 20}
 """More is not read. Protobuf itself ends at 2 GiB, labels of 21 000 classes take 1 MB, eight frames of 4K 200 MB."""
+MOST_GOLDEN: Final = 256
+"""Frames; an export writes 8."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -231,7 +247,7 @@ def _check_parts(bundle: Bundle, where: Path | str) -> None:
         )
     if logits.dtype != np.float32 or logits.ndim != 2 or logits.shape[1] != count:
         raise BundleError(f"{where}: {count} labels, golden logits are {logits.dtype} {logits.shape}")
-    if not 0 < len(frames) == len(logits) or not np.isfinite(logits).all():
+    if not 0 < len(frames) == len(logits) <= MOST_GOLDEN or not np.isfinite(logits).all():
         raise BundleError(f"{where}: {len(frames)} golden frames do not fit {len(logits)} finite rows of logits")
     expected = {
         name: (len(frames), *shape) for name, shape in (manifest.noise.shapes if manifest.noise else {}).items()
@@ -261,8 +277,8 @@ def _golden_to_bytes(golden: Golden) -> bytes:
 
 def _golden_from_bytes(data: bytes, path: Path) -> Golden:
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            noise = {name: arrays[name] for name in arrays.files if name not in ("frames", "logits")}
-            return Golden(arrays["frames"], arrays["logits"], noise)
-    except Exception as error:  # what hostile bytes raise in NumPy, zipfile and zlib has no common base
-        raise BundleError(f"{path}: holds no golden frames and logits ({type(error).__name__}: {error})") from error
+        arrays = read_arrays(data, ("frames", "logits", PICK, SHIFT), MOST_BYTES[GOLDEN])
+        return Golden(arrays.pop("frames"), arrays.pop("logits"), arrays)
+    except Exception as error:  # what hostile bytes raise in zipfile and zlib has no common base
+        said = one_line(f"{type(error).__name__}: {error}")
+        raise BundleError(f"{path}: holds no golden frames and logits ({said})") from error
