@@ -15,6 +15,8 @@ from edge.noise import NoiseStream
 from edge.prediction import Prediction
 from edge.runtime import PROVIDERS, Device, load_runtime, open_session, why
 from edge.signature import read_signed
+from edge.trial import try_out
+from edge.wording import one_line
 from natadv.errors import BundleError, DeviceError
 from natadv.images import Image, resize
 
@@ -61,33 +63,42 @@ class Classifier:
             threads: CPU threads of one run; None leaves it to the runtime.
             noise_seed: 32 bytes that a randomised model's chance follows from, to replay a run; by default fresh ones
                 of the operating system, as a defence needs.
-            public_key: refuse a bundle that its owner did not sign.
+            public_key: refuse a bundle that its owner did not sign. Without one, the model is tried out in a process of
+                its own first, see `edge.trial`.
             runtime: stands in for the module onnxruntime in tests.
 
         Raises:
             BundleError: if the bundle is incomplete, altered, or its model is not what its manifest says.
             DeviceError: if the GPU cannot be had and the CPU is not allowed, or if it computes wrongly.
             ConfigError: if ONNX Runtime, or what checks signatures, is not installed.
+            ResourceError: if there is no memory for it, or no process to try it out.
         """
         bundle = read_bundle(bundle_folder) if public_key is None else read_signed(bundle_folder, public_key)
         self.manifest = bundle.manifest
         self.labels = bundle.manifest.labels
         self.input_size = bundle.manifest.input_size
         self.digest = bundle.manifest.model_sha256
-        self._session, self.provider = open_session(
-            runtime or load_runtime(),
-            bundle.model_bytes,
-            digest=self.digest,
-            shapes=bundle.manifest.input_shapes,
-            device=device,
-            allow_cpu=allow_cpu,
-            threads=threads,
-        )
+        model_path = bundle_folder / MODEL
+        if public_key is None and runtime is None:
+            load_runtime()  # says how to install it
+            try_out(bundle.model_bytes, bundle.golden_bytes, model_path, threads=threads)
+        try:
+            self._session, self.provider = open_session(
+                runtime or load_runtime(),
+                bundle.model_bytes,
+                digest=self.digest,
+                shapes=bundle.manifest.input_shapes,
+                device=device,
+                allow_cpu=allow_cpu,
+                threads=threads,
+            )
+        except BundleError as error:
+            raise BundleError(f"{model_path}: {error}") from error
         noise = bundle.manifest.noise
         self.noise = None if noise is None else NoiseStream(noise, noise_seed)
         self._max_batch = tensorrt.MAX_BATCH if self.provider == PROVIDERS["tensorrt"] else None
         try:
-            _check_interface(self._session, bundle, bundle_folder / MODEL)
+            _check_interface(self._session, bundle, model_path)
             self._replay(bundle, bundle_folder)
         except BaseException:
             self.close()
@@ -166,11 +177,15 @@ class Classifier:
             stop = start + step
             feed: dict[str, NDArray[Any]] = {INPUT: np.ascontiguousarray(frames[start:stop])}
             feed |= {name: values[start:stop] for name, values in chance.items()}
+            count = len(feed[INPUT])
             try:
-                parts.append(self._session.run(OUTPUTS, feed))
+                answers = self._session.run(OUTPUTS, feed)
             except Exception as error:  # the runtime's errors share no base of their own
-                count = len(feed[INPUT])
                 raise DeviceError(f"{self.provider}: failed on a batch of {count}: {why(error)}") from error
+            for answer in answers:
+                if answer.shape != (count, len(self.labels)) or not np.isfinite(answer).all():
+                    raise DeviceError(f"{self.provider}: gave no number for each label of each of {count} frames")
+            parts.append(answers)
         if not parts:
             nothing = np.empty((0, len(self.labels)), np.float32)
             return nothing, nothing
@@ -181,12 +196,18 @@ class Classifier:
     def _replay(self, bundle: Bundle, folder: Path) -> None:
         """Compare this device's answers to the golden frames with the original model's."""
         golden = bundle.golden
-        probabilities, logits = self._run(golden.frames, golden.noise)
+        try:
+            probabilities, logits = self._run(golden.frames, golden.noise)
+        except DeviceError as error:
+            kind = BundleError if self.provider == PROVIDERS["cpu"] else DeviceError
+            raise kind(f"{folder}: on its golden frames, {error}") from error
         precision = self.manifest.precision
         share = max(TOLERANCE.get(self.provider, 1e-3), _PRECISION_TOLERANCE[precision])
         tolerance = share * max(1.0, float(np.abs(golden.logits).max()))
         difference = float(np.abs(logits - golden.logits).max())
-        exponentials = np.exp((logits - logits.max(axis=1, keepdims=True)) / self.manifest.temperature)
+        below = (logits - logits.max(axis=1, keepdims=True)).astype(np.float64)
+        with np.errstate(over="ignore"):  # of a temperature next to nothing; the largest stays 1
+            exponentials = np.exp(below / self.manifest.temperature)
         softmax = exponentials / exponentials.sum(axis=1, keepdims=True)
         off = float(np.abs(probabilities - softmax).max())
         if difference > tolerance:
@@ -211,7 +232,7 @@ def _check_interface(session: Any, bundle: Bundle, path: Path) -> None:
     inputs = {item.name: (item.type, list(item.shape[1:])) for item in session.get_inputs()}
     if inputs.get(INPUT) != ("tensor(uint8)", [height, width, 3]):
         raise BundleError(
-            f"{path}: takes {inputs}, its manifest says {INPUT} uint8 (n, {height}, {width}, 3);"
+            f"{path}: takes {one_line(inputs)}, its manifest says {INPUT} uint8 (n, {height}, {width}, 3);"
             " export the model at this size"
         )
     expected = {
@@ -219,7 +240,7 @@ def _check_interface(session: Any, bundle: Bundle, path: Path) -> None:
         for name, shape in manifest.input_shapes.items()
     }
     if inputs != expected:
-        raise BundleError(f"{path}: takes {inputs}, its manifest says {expected}; export the model again")
+        raise BundleError(f"{path}: takes {one_line(inputs)}, its manifest says {expected}; export the model again")
     for item in session.get_inputs():
         if not isinstance(item.shape[0], str):
             raise BundleError(f"{path}: takes batches of {item.shape[0]} alone; export it again")
@@ -227,7 +248,7 @@ def _check_interface(session: Any, bundle: Bundle, path: Path) -> None:
     for name in OUTPUTS:
         if outputs.get(name) != ("tensor(float)", [len(manifest.labels)]):
             raise BundleError(
-                f"{path}: output {name} is {outputs.get(name)}, expected float (n, {len(manifest.labels)}),"
+                f"{path}: output {name} is {one_line(outputs.get(name))}, expected float (n, {len(manifest.labels)}),"
                 " one per label of the manifest"
             )
     labels = session.get_modelmeta().custom_metadata_map.get("labels")
