@@ -48,7 +48,7 @@ MANIFEST: Final = "manifest.json"
 GOLDEN: Final = "golden.npz"
 SIGNATURE: Final = "signature.json"
 
-MOST_BYTES: Final = {MANIFEST: 8 << 20, MODEL: (2 << 30) - 1, GOLDEN: 1 << 30, SIGNATURE: 1 << 20}
+MOST_BYTES: Final = {MANIFEST: 2 << 20, MODEL: (2 << 30) - 1, GOLDEN: 1 << 30, SIGNATURE: 1 << 20}
 """More is not read. Protobuf itself ends at 2 GiB, labels of 21 000 classes take 1 MB, eight frames of 4K 200 MB."""
 MOST_GOLDEN: Final = 256
 """Frames; an export writes 8."""

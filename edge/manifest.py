@@ -120,7 +120,7 @@ class Manifest(_Frozen):
     manifest_sha256: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
     created: Annotated[AwareDatetime, Field(strict=False)]
     model_name: str
-    labels: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
+    labels: Annotated[tuple[str, ...], Field(min_length=1, strict=False, fail_fast=True)]
     input: InputSize
     noise: RainNoise | None
     precision: Literal["fp32", "fp16", "int8"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from edge.bundle import GOLDEN, MANIFEST, MODEL, Golden, read_bundle, write_bundle
 from edge.manifest import Manifest
@@ -104,6 +105,23 @@ def test_another_schema_is_named(folder: Path, changes: dict[str, object], said:
     rewrite(folder, **changes)
     with pytest.raises(BundleError, match=said):
         read_bundle(folder)
+
+
+def test_a_million_wrong_labels_are_not_a_million_complaints(folder: Path) -> None:
+    """A complaint takes a kilobyte."""
+    content = json.loads((folder / MANIFEST).read_bytes()) | {"labels": [1] * 1000}
+    with pytest.raises(ValidationError) as caught:
+        Manifest.model_validate(content)
+    assert caught.value.error_count() <= 2
+
+
+def test_words_of_a_manifest_in_an_error_are_short_and_printable(folder: Path) -> None:
+    for changes in ({"\x1b[2J\n" + "x" * 9000: 1}, {"format": "x\n" * 9000}, {"format": [[["x" * 9000]]]}):
+        rewrite(folder, **changes)
+        with pytest.raises(BundleError, match=r"manifest\.json") as caught:
+            read_bundle(folder)
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < len(str(folder)) + 300
 
 
 def test_labels_must_be_as_many_as_classes(folder: Path) -> None:
