@@ -11,6 +11,7 @@ between. The digests find damage and mix-ups; who made a bundle is a signature's
 """
 
 import io
+import math
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -52,6 +53,7 @@ MOST_BYTES: Final = {MANIFEST: 2 << 20, MODEL: (2 << 30) - 1, GOLDEN: 1 << 30, S
 """More is not read. Protobuf itself ends at 2 GiB, labels of 21 000 classes take 1 MB, eight frames of 4K 200 MB."""
 MOST_GOLDEN: Final = 256
 """Frames; an export writes 8."""
+_HEADERS_BYTES: Final = 4096
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -231,7 +233,7 @@ def parse_files(files: Mapping[str, bytes], folder: Path) -> Bundle:
     for name, expected in ((MODEL, manifest.model_sha256), (GOLDEN, manifest.golden_sha256)):
         if sha256(files[name]) != expected:
             raise BundleError(f"{folder / name}: not the bytes that were exported; export the model again")
-    golden = _golden_from_bytes(files[GOLDEN], folder / GOLDEN)
+    golden = _golden_from_bytes(files[GOLDEN], manifest, folder / GOLDEN)
     bundle = Bundle(manifest, files[MODEL], golden, files[GOLDEN])
     _check_parts(bundle, folder)
     return bundle
@@ -275,9 +277,12 @@ def _golden_to_bytes(golden: Golden) -> bytes:
     return buffer.getvalue()
 
 
-def _golden_from_bytes(data: bytes, path: Path) -> Golden:
+def _golden_from_bytes(data: bytes, manifest: Manifest, path: Path) -> Golden:
+    shapes = manifest.input_shapes
+    a_frame = sum(math.prod(shape) * (1 if name == INPUT else 4) for name, shape in shapes.items())
+    most = MOST_GOLDEN * (a_frame + 4 * len(manifest.labels)) + _HEADERS_BYTES
     try:
-        arrays = read_arrays(data, ("frames", "logits", PICK, SHIFT), MOST_BYTES[GOLDEN])
+        arrays = read_arrays(data, ("frames", "logits", PICK, SHIFT), min(most, MOST_BYTES[GOLDEN]))
         return Golden(arrays.pop("frames"), arrays.pop("logits"), arrays)
     except Exception as error:  # what hostile bytes raise in zipfile and zlib has no common base
         said = one_line(f"{type(error).__name__}: {error}")

@@ -213,6 +213,16 @@ def test_hostile_golden_frames_end_in_one_line(tmp_path: Path, data: bytes) -> N
         read_bundle(folder)
 
 
+def test_golden_frames_beyond_the_manifests_size_are_not_unpacked(tmp_path: Path) -> None:
+    folder = write_tiny_bundle(tmp_path / "bundle")
+    packed = io.BytesIO()
+    np.savez_compressed(packed, frames=np.zeros((4, 800, 600, 3), np.uint8), logits=np.zeros((4, 3), np.float32))
+    (folder / GOLDEN).write_bytes(packed.getvalue())
+    rewrite(folder, golden_sha256=hashlib.sha256(packed.getvalue()).hexdigest())
+    with pytest.raises(BundleError, match=r"golden\.npz: holds no golden .*unpacks to \d+ bytes, at most 44032 are"):
+        read_bundle(folder)
+
+
 def test_a_manifest_of_brackets_ends_in_one_line(tmp_path: Path) -> None:
     folder = write_tiny_bundle(tmp_path / "bundle")
     (folder / "manifest.json").write_bytes(b"[" * 200_000)
