@@ -28,7 +28,7 @@ _END_BYTES, _LOCATOR_BYTES = 22, 20  # of a directory's end, and of what points 
 
 
 def read_arrays(data: bytes, names: Collection[str], most_bytes: int) -> dict[str, NDArray[Any]]:
-    """Return the arrays of an archive by name; they cannot be written to.
+    """Return the arrays of an archive by name.
 
     Args:
         data: the archive.
@@ -76,5 +76,6 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
         expected = math.prod(shape) * kind.itemsize
         if len(start) + size + expected != info.file_size:
             raise ValueError(f"{info.filename!r} says that it is {shape}, which is not its size")
-        values = np.frombuffer(member.read(expected + 1), kind)
+        # Arrays on plain bytes could not be written to, and torch warns of such.
+        values = np.frombuffer(bytearray(member.read(expected + 1)), kind)
         return values.reshape(shape, order="F" if header[2] == b"True" else "C")
