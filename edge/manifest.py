@@ -193,7 +193,11 @@ def parse_manifest(data: bytes, path: Path) -> Manifest:
         manifest = Manifest.model_validate(content)
     except ValidationError as error:
         raise BundleError(f"{path}: {first_problem(error)}; export the model again") from error
-    if manifest.sealed().to_bytes() != data:
+    try:
+        written = manifest.sealed().to_bytes()
+    except UnicodeEncodeError as error:  # JSON can say halves of letters, which no file has
+        raise BundleError(f"{path}: holds what is no text ({one_line(error)}); export the model again") from error
+    if written != data:
         raise BundleError(f"{path}: altered after the export; export the model again")
     return manifest
 

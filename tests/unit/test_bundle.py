@@ -107,6 +107,17 @@ def test_another_schema_is_named(folder: Path, changes: dict[str, object], said:
         read_bundle(folder)
 
 
+@pytest.mark.parametrize(
+    "changes", [{"versions": {"a": "\ud800"}}, {"metrics": {"\ud800": 0.5}}, {"model_name": "\ud800"}]
+)
+def test_half_a_letter_is_no_text(folder: Path, changes: dict[str, object]) -> None:
+    content = json.loads((folder / MANIFEST).read_bytes()) | changes
+    (folder / MANIFEST).write_text(json.dumps(content, indent=1))
+    with pytest.raises(BundleError, match=r"manifest\.json: ") as caught:
+        read_bundle(folder)
+    assert str(caught.value).isprintable()
+
+
 def test_a_million_wrong_labels_are_not_a_million_complaints(folder: Path) -> None:
     """A complaint takes a kilobyte."""
     content = json.loads((folder / MANIFEST).read_bytes()) | {"labels": [1] * 1000}
