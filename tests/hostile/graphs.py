@@ -23,7 +23,7 @@ def edited(change: Callable[[Random, ModelProto], ModelProto | bytes | None]) ->
         data = result if isinstance(result, bytes) else (result or model).SerializeToString()
         return files | {MODEL: data}
 
-    changed.__name__ = change.__name__
+    changed.__name__, changed.__module__ = change.__name__, change.__module__
     return changed
 
 

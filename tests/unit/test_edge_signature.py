@@ -10,18 +10,8 @@ from edge.bundle import GOLDEN, MANIFEST, MODEL, SIGNATURE, read_bundle
 from edge.classifier import Classifier
 from edge.signature import read_signed, sign_bundle
 from natadv.errors import BundleError, ConfigError
+from tests.signing_keys import keys
 from tests.tiny_bundle import write_tiny_bundle
-
-
-def keys(folder, name, password=None):
-    key = ec.generate_private_key(ec.SECP256R1())
-    hidden = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
-    private, public = folder / f"{name}.pem", folder / f"{name}.pub.pem"
-    private.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, hidden))
-    public.write_bytes(
-        key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    )
-    return private, public
 
 
 @pytest.fixture

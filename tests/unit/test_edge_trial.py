@@ -11,14 +11,15 @@ import pytest
 from onnx import ModelProto, helper
 
 from edge import trial
-from edge.bundle import MODEL
+from edge.bundle import GOLDEN, MODEL
 from edge.classifier import Classifier
 from edge.signature import sign_bundle
 from edge.trial import try_out
 from natadv.errors import BundleError, ResourceError
+from tests.hostile.bases import base, rain_model
 from tests.hostile.graphs import constant, feed_logits
+from tests.signing_keys import keys
 from tests.tiny_bundle import tiny_model, write_tiny_bundle
-from tests.unit.test_edge_signature import keys
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -84,6 +85,16 @@ def test_memory_ends_where_the_limit_is(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(BundleError, match=r"on trial, .*Failed to allocate memory"):
         tried(greedy(1 << 27), tmp_path / "more")
     tried(tiny_model(), tmp_path / "again")
+
+
+def test_a_stride_that_aborts_the_runtime_is_refused(tmp_path: Path) -> None:
+    """ONNX Runtime 1.31 ends its process over this graph, which it holds to be valid; others may say what is wrong."""
+    model = rain_model()
+    nodes = {node.op_type: node for node in model.graph.node}
+    next(entry for entry in nodes["ConvTranspose"].attribute if entry.name == "strides").ints[1] = 2**62
+    next(entry for entry in nodes["AveragePool"].attribute if entry.name == "ceil_mode").i = 2**33
+    with pytest.raises(BundleError, match=r"model\.onnx: on trial, "):
+        try_out(model.SerializeToString(), base("rain")[GOLDEN], tmp_path / MODEL, threads=1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL, signal.SIGFPE])
