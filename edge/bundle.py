@@ -23,19 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from edge.manifest import (
-    FORMAT,
-    INPUT,
-    PICK,
-    SHIFT,
-    InputSize,
-    Manifest,
-    Parity,
-    RainNoise,
-    first_problem,
-    parse_manifest,
-    sha256,
-)
+from edge.manifest import FORMAT, INPUT, InputSize, Manifest, Parity, RainNoise, first_problem, parse_manifest, sha256
 from edge.npz import read_arrays
 from edge.operators import forbidden
 from edge.reading import read_together
@@ -282,7 +270,7 @@ def _golden_from_bytes(data: bytes, manifest: Manifest, path: Path) -> Golden:
     a_frame = sum(math.prod(shape) * (1 if name == INPUT else 4) for name, shape in shapes.items())
     most = MOST_GOLDEN * (a_frame + 4 * len(manifest.labels)) + _HEADERS_BYTES
     try:
-        arrays = read_arrays(data, ("frames", "logits", PICK, SHIFT), min(most, MOST_BYTES[GOLDEN]))
+        arrays = read_arrays(data, ("logits", *shapes), min(most, MOST_BYTES[GOLDEN]))
         return Golden(arrays.pop("frames"), arrays.pop("logits"), arrays)
     except Exception as error:  # what hostile bytes raise in zipfile and zlib has no common base
         said = one_line(f"{type(error).__name__}: {error}")
