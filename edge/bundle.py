@@ -22,7 +22,7 @@ from typing import Final, Literal
 import numpy as np
 from pydantic import ValidationError
 
-from edge.golden import Golden, golden_from_bytes, golden_to_bytes
+from edge.golden import MOST_GOLDEN, MOST_GOLDEN_BYTES, Golden, golden_from_bytes, golden_to_bytes
 from edge.manifest import (
     FORMAT,
     Detector,
@@ -34,9 +34,11 @@ from edge.manifest import (
     parse_manifest,
     sha256,
 )
+from edge.operators import forbidden
 from edge.provenance import Provenance
+from edge.reading import read_together
 from edge.selfcontained import has_external_data
-from natadv.durable import file_error, new_folder
+from natadv.durable import PART_SUFFIX, exchange_folders, new_folder
 from natadv.errors import BundleError, ConfigError
 
 MODEL: Final = "model.onnx"
@@ -47,6 +49,16 @@ CARD_MD: Final = "card.md"
 FILES: Final = (MANIFEST, MODEL, GOLDEN, CARD_HTML, CARD_MD)
 """What every bundle holds, and a signature is of."""
 SIGNATURE: Final = "signature.json"
+
+MOST_BYTES: Final = {
+    MANIFEST: 2 << 20,
+    MODEL: (2 << 30) - 1,
+    GOLDEN: MOST_GOLDEN_BYTES,
+    CARD_HTML: 16 << 20,
+    CARD_MD: 2 << 20,
+    SIGNATURE: 1 << 20,
+}
+"""More is not read. Protobuf itself ends at 2 GiB, labels of 21 000 classes take 1 MB, eight frames of 4K 200 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +153,7 @@ def pack(
 
 
 def write_bundle(folder: Path, bundle: Bundle, *, overwrite: bool = False) -> None:
-    """Write a bundle; its folder appears when it is complete and synced, or not at all.
+    """Write a bundle; its folder appears when it is complete and synced, or not at all, and replaces another likewise.
 
     Args:
         folder: the bundle's name.
@@ -154,20 +166,16 @@ def write_bundle(folder: Path, bundle: Bundle, *, overwrite: bool = False) -> No
         DataError: if it cannot be written for another reason.
     """
     check_name(folder, overwrite=overwrite)
-    if not folder.exists():
-        _fill(folder, bundle)
-        return
-    # A folder cannot be exchanged in one step: should this be killed in between, the old one is beside it.
     new, old = (folder.with_name(f".{folder.name}.{word}") for word in ("new", "old"))
-    for left_over in (new, old):
+    if folder.exists():
+        shutil.rmtree(new, ignore_errors=True)
+        _fill(new, bundle)
+        exchange_folders(new, folder)
+    else:
+        _fill(folder, bundle)
+    # Only now: what was left of a kill may have been the last bundle of this name.
+    for left_over in (new, old, new.with_name(new.name + PART_SUFFIX)):
         shutil.rmtree(left_over, ignore_errors=True)
-    _fill(new, bundle)
-    try:
-        folder.rename(old)
-        new.rename(folder)
-    except OSError as error:
-        raise file_error(folder, error) from error
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _fill(folder: Path, bundle: Bundle) -> None:
@@ -193,6 +201,8 @@ def check_name(folder: Path, *, overwrite: bool) -> None:
     Raises:
         ConfigError: if the name is taken.
     """
+    if folder.is_symlink():
+        raise ConfigError(f"{folder}: is a link to {folder.readlink()}; name the bundle itself, or choose another name")
     if not folder.exists():
         return
     if not overwrite:
@@ -206,21 +216,29 @@ def read_bundle(folder: Path) -> Bundle:
 
     Raises:
         BundleError: if a file is missing, altered or of another format, or the parts do not fit each other.
+        ResourceError: if it does not fit into the memory.
     """
     return parse_files(read_files(folder), folder)
 
 
-def read_files(folder: Path) -> dict[str, bytes]:
-    """Return the bytes of a bundle's files by name, each read once and none looked into.
+def read_files(folder: Path, *, signed: bool = False) -> dict[str, bytes]:
+    """Return the bytes of a bundle's files by name, each read once and none looked into; `signed`: its signature too.
 
     Raises:
-        BundleError: if one is missing.
+        BundleError: if one is missing, is no file, or is too large.
+        ResourceError: if it does not fit into the memory.
     """
-    if not folder.is_dir():
-        raise BundleError(f"{folder}: no such bundle; expected a folder made by `natadv export`")
-    if not (folder / MANIFEST).exists() and not (folder / MODEL).exists():
-        raise BundleError(f"{folder}: not a bundle; make one of a checkpoint with `natadv export`")
-    return {name: _read(folder / name) for name in FILES}
+    names = (*FILES, *((SIGNATURE,) if signed else ()))
+    try:
+        return read_together(folder, {name: MOST_BYTES[name] for name in names})
+    except FileNotFoundError as error:
+        if error.filename == SIGNATURE:
+            raise BundleError(f"{folder}: is not signed; sign it with `natadv export sign`") from error
+        if not (folder / MANIFEST).exists() and not (folder / MODEL).exists():
+            raise BundleError(f"{folder}: not a bundle; make one of a checkpoint with `natadv export`") from error
+        raise BundleError(
+            f"{folder / error.filename}: cannot be read ({error.strerror}); export the model again"
+        ) from error
 
 
 def parse_files(files: Mapping[str, bytes], folder: Path) -> Bundle:
@@ -239,7 +257,7 @@ def parse_files(files: Mapping[str, bytes], folder: Path) -> Bundle:
     for name, expected in digests.items():
         if sha256(files[name]) != expected:
             raise BundleError(f"{folder / name}: not the bytes that were exported; export the model again")
-    golden = golden_from_bytes(files[GOLDEN], folder / GOLDEN)
+    golden = golden_from_bytes(files[GOLDEN], manifest, folder / GOLDEN)
     bundle = Bundle(manifest, files[MODEL], golden, files[GOLDEN], Card(files[CARD_HTML], files[CARD_MD]))
     _check_parts(bundle, folder)
     return bundle
@@ -255,7 +273,7 @@ def _check_parts(bundle: Bundle, where: Path | str) -> None:
         )
     if logits.dtype != np.float32 or logits.ndim != 2 or logits.shape[1] != count:
         raise BundleError(f"{where}: {count} labels, golden logits are {logits.dtype} {logits.shape}")
-    if not 0 < len(frames) == len(logits) or not np.isfinite(logits).all():
+    if not 0 < len(frames) == len(logits) <= MOST_GOLDEN or not np.isfinite(logits).all():
         raise BundleError(f"{where}: {len(frames)} golden frames do not fit {len(logits)} finite rows of logits")
     expected = {
         name: (len(frames), *shape) for name, shape in (manifest.noise.shapes if manifest.noise else {}).items()
@@ -264,15 +282,13 @@ def _check_parts(bundle: Bundle, where: Path | str) -> None:
     if found != expected or len(found) != len(golden.noise):
         raise BundleError(f"{where}: golden noise is int32 {found}, the model takes {expected}")
     try:
-        outside = has_external_data(bundle.model_bytes)
-    except (ValueError, RecursionError) as error:
+        outside, problem = has_external_data(bundle.model_bytes), forbidden(bundle.model_bytes, manifest.opset)
+    except ValueError as error:
         raise BundleError(f"{where}: {MODEL} is {error}") from error
     if outside:
         raise BundleError(f"{where}: {MODEL} keeps weights in another file, which its digest does not cover")
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{path}: cannot be read ({error.strerror}); export the model again") from error
+    if problem is not None:
+        raise BundleError(f"{where}: {MODEL} {problem}; such a model is not run")
+    for name, data in files_of(bundle).items():
+        if len(data) > MOST_BYTES[name]:
+            raise BundleError(f"{where}: {name} has {len(data)} bytes, at most {MOST_BYTES[name]} are read")

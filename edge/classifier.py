@@ -13,8 +13,10 @@ from edge.bundle import MODEL, Bundle, read_bundle
 from edge.manifest import DISAGREEMENT, INPUT, OUTPUTS, SCORE
 from edge.noise import NoiseStream
 from edge.prediction import Prediction
-from edge.runtime import PROVIDERS, Device, load_runtime, one_line, open_session
+from edge.runtime import PROVIDERS, Device, load_runtime, open_session, why
 from edge.signature import read_signed
+from edge.trial import try_out
+from edge.wording import one_line
 from natadv.errors import BundleError, DeviceError
 from natadv.images import Image, resize
 
@@ -61,13 +63,15 @@ class Classifier:
             threads: CPU threads of one run; None leaves it to the runtime.
             noise_seed: 32 bytes that a randomised model's chance follows from, to replay a run; by default fresh ones
                 of the operating system, as a defence needs.
-            public_key: refuse a bundle that its owner did not sign.
+            public_key: refuse a bundle that its owner did not sign. Without one, the model is tried out in a process of
+                its own first, see `edge.trial`.
             runtime: stands in for the module onnxruntime in tests.
 
         Raises:
             BundleError: if the bundle is incomplete, altered, or its model is not what its manifest says.
             DeviceError: if the GPU cannot be had and the CPU is not allowed, or if it computes wrongly.
             ConfigError: if ONNX Runtime, or what checks signatures, is not installed.
+            ResourceError: if there is no memory for it, or no process to try it out.
         """
         bundle = read_bundle(bundle_folder) if public_key is None else read_signed(bundle_folder, public_key)
         self.manifest = bundle.manifest
@@ -76,22 +80,29 @@ class Classifier:
         self.digest = bundle.manifest.model_sha256
         self._outputs = list(bundle.manifest.outputs)
         self._threshold = None if bundle.manifest.detector is None else bundle.manifest.detector.threshold
+        model_path = bundle_folder / MODEL
+        if public_key is None and runtime is None:
+            load_runtime()  # says how to install it
+            try_out(bundle.model_bytes, bundle.golden_bytes, model_path, threads=threads)
         runtime = runtime or load_runtime()
         self._options = runtime.RunOptions()
-        self._session, self.provider = open_session(
-            runtime,
-            bundle.model_bytes,
-            digest=self.digest,
-            shapes=bundle.manifest.input_shapes,
-            device=device,
-            allow_cpu=allow_cpu,
-            threads=threads,
-        )
+        try:
+            self._session, self.provider = open_session(
+                runtime,
+                bundle.model_bytes,
+                digest=self.digest,
+                shapes=bundle.manifest.input_shapes,
+                device=device,
+                allow_cpu=allow_cpu,
+                threads=threads,
+            )
+        except BundleError as error:
+            raise BundleError(f"{model_path}: {error}") from error
         noise = bundle.manifest.noise
         self.noise = None if noise is None else NoiseStream(noise, noise_seed)
         self._max_batch = tensorrt.MAX_BATCH if self.provider == PROVIDERS["tensorrt"] else None
         try:
-            _check_interface(self._session, bundle, bundle_folder / MODEL)
+            _check_interface(self._session, bundle, model_path)
             self._replay(bundle, bundle_folder)
         except BaseException:
             self.close()
@@ -208,11 +219,15 @@ class Classifier:
             stop = start + step
             feed: dict[str, NDArray[Any]] = {INPUT: np.ascontiguousarray(frames[start:stop])}
             feed |= {name: values[start:stop] for name, values in chance.items()}
+            count = len(feed[INPUT])
             try:
-                parts.append(self._session.run(self._outputs, feed, self._options))
+                answers = self._session.run(self._outputs, feed, self._options)
             except Exception as error:  # the runtime's errors share no base of their own
-                count = len(feed[INPUT])
-                raise DeviceError(f"{self.provider}: failed on a batch of {count}: {one_line(error)}") from error
+                raise DeviceError(f"{self.provider}: failed on a batch of {count}: {why(error)}") from error
+            for answer, shape in zip(answers, self.manifest.outputs.values(), strict=True):
+                if answer.shape != (count, *shape) or not np.isfinite(answer).all():
+                    raise DeviceError(f"{self.provider}: gave no number for each label of each of {count} frames")
+            parts.append(answers)
         if not parts:
             return [np.empty((0, *shape), np.float32) for shape in self.manifest.outputs.values()]
         if len(parts) == 1:
@@ -222,12 +237,18 @@ class Classifier:
     def _replay(self, bundle: Bundle, folder: Path) -> None:
         """Compare this device's answers to the golden frames with the original model's."""
         golden = bundle.golden
-        probabilities, logits, *_ = self._run(golden.frames, golden.noise)
+        try:
+            probabilities, logits, *_ = self._run(golden.frames, golden.noise)
+        except DeviceError as error:
+            kind = BundleError if self.provider == PROVIDERS["cpu"] else DeviceError
+            raise kind(f"{folder}: on its golden frames, {error}") from error
         precision = self.manifest.precision
         share = max(TOLERANCE.get(self.provider, 1e-3), _PRECISION_TOLERANCE[precision])
         tolerance = share * max(1.0, float(np.abs(golden.logits).max()))
         difference = float(np.abs(logits - golden.logits).max())
-        exponentials = np.exp((logits - logits.max(axis=1, keepdims=True)) / self.manifest.temperature)
+        below = (logits - logits.max(axis=1, keepdims=True)).astype(np.float64)
+        with np.errstate(over="ignore"):  # of a temperature next to nothing; the largest stays 1
+            exponentials = np.exp(below / self.manifest.temperature)
         softmax = exponentials / exponentials.sum(axis=1, keepdims=True)
         off = float(np.abs(probabilities - softmax).max())
         if difference > tolerance:
@@ -254,14 +275,14 @@ def _check_interface(session: Any, bundle: Bundle, path: Path) -> None:
     if inputs.get(INPUT) != ("tensor(uint8)", [*sides, 3]):
         taken = "of any size" if manifest.any_size else f"(n, {height}, {width}, 3)"
         raise BundleError(
-            f"{path}: takes {inputs}, its manifest says {INPUT} uint8 {taken}; export the model at this size"
+            f"{path}: takes {one_line(inputs)}, its manifest says {INPUT} uint8 {taken}; export the model at this size"
         )
     expected = {
         name: ("tensor(uint8)", [*sides, 3]) if name == INPUT else ("tensor(int32)", list(shape))
         for name, shape in manifest.input_shapes.items()
     }
     if inputs != expected:
-        raise BundleError(f"{path}: takes {inputs}, its manifest says {expected}; export the model again")
+        raise BundleError(f"{path}: takes {one_line(inputs)}, its manifest says {expected}; export the model again")
     for item in session.get_inputs():
         if not isinstance(item.shape[0], str):
             raise BundleError(f"{path}: takes batches of {item.shape[0]} alone; export it again")
@@ -270,7 +291,9 @@ def _check_interface(session: Any, bundle: Bundle, path: Path) -> None:
         if outputs.get(name) != ("tensor(float)", list(shape)):
             rows = ", ".join(["n", *map(str, shape)])
             of_labels = ", one per label of the manifest" if name in OUTPUTS else ""
-            raise BundleError(f"{path}: output {name} is {outputs.get(name)}, expected float ({rows}){of_labels}")
+            raise BundleError(
+                f"{path}: output {name} is {one_line(outputs.get(name))}, expected float ({rows}){of_labels}"
+            )
     labels = session.get_modelmeta().custom_metadata_map.get("labels")
     if labels != manifest.labels_json:
         raise BundleError(f"{path}: its own labels are not those of the manifest; export the model again")

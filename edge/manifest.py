@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, Field, FiniteFloat, ValidationError, model_v
 
 from edge.provenance import Provenance
 from edge.schema import Digest, DigestToCome, Frozen
+from edge.wording import one_line
 from natadv.errors import BundleError
 
 FORMAT: Final = "natadv-bundle/3"
@@ -130,7 +131,7 @@ class Manifest(Frozen):
     manifest_sha256: DigestToCome
     created: Annotated[AwareDatetime, Field(strict=False)]
     model_name: str
-    labels: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
+    labels: Annotated[tuple[str, ...], Field(min_length=1, strict=False, fail_fast=True)]
     input: InputSize
     any_size: bool
     noise: RainNoise | None
@@ -207,15 +208,20 @@ def parse_manifest(data: bytes, path: Path) -> Manifest:
     try:
         content = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise BundleError(f"{path}: damaged, not JSON ({error}); export the model again") from error
+        raise BundleError(f"{path}: damaged, not JSON ({one_line(error)}); export the model again") from error
     found = content.get("format") if isinstance(content, dict) else None
     if found != FORMAT:
-        raise BundleError(f"{path}: format {found!r}, this version reads {FORMAT!r}; export the model again")
+        shown = repr(found[:40]) if isinstance(found, str) else None
+        raise BundleError(f"{path}: format {shown}, this version reads {FORMAT!r}; export the model again")
     try:
         manifest = Manifest.model_validate(content)
     except ValidationError as error:
         raise BundleError(f"{path}: {first_problem(error)}; export the model again") from error
-    if manifest.sealed().to_bytes() != data:
+    try:
+        written = manifest.sealed().to_bytes()
+    except UnicodeEncodeError as error:  # JSON can say halves of letters, which no file has
+        raise BundleError(f"{path}: holds what is no text ({one_line(error)}); export the model again") from error
+    if written != data:
         raise BundleError(f"{path}: altered after the export; export the model again")
     return manifest
 
@@ -234,4 +240,4 @@ def first_problem(error: ValidationError) -> str:
     """Return the first of pydantic's complaints in one line."""
     first = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in first["loc"]) or "manifest"
-    return f"{place}: {first['msg']}"
+    return f"{one_line(place, 80)}: {one_line(first['msg'])}"

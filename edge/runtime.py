@@ -7,12 +7,14 @@ the CPU is taken only where it was asked for, where nothing else is installed, o
 
 import contextlib
 import io
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, Literal
 
 from edge import tensorrt
+from edge.wording import one_line
 from natadv.errors import BundleError, ConfigError, DeviceError
 
 Device = Literal["auto", "tensorrt", "cuda", "cpu"]
@@ -24,6 +26,7 @@ PROVIDERS: Final = {
 }
 _CPU = PROVIDERS["cpu"]
 _WARNING, _FATAL = 2, 4  # severities of the runtime's log
+_SOURCE: Final = re.compile(r"/onnxruntime_src/\S+:\d+ (?:[^\n]*\) )?")  # where in its sources, and in which function
 
 
 def load_runtime() -> ModuleType:
@@ -97,17 +100,25 @@ def open_session(
     if device != "cpu" and not nothing_to_lose and not allow_cpu:
         asked = "a GPU" if device == "auto" else device
         raise DeviceError(f"asked for {asked}, not to be had ({reason}); mend it, or allow the CPU (--allow-cpu)")
-    try:
-        session = _session(runtime, model, [_CPU], threads)
-    except Exception as error:  # the runtime's errors share no base of their own
-        raise BundleError(f"ONNX Runtime {runtime.__version__} cannot load the model: {one_line(error)}") from error
+    session = open_cpu(runtime, model, threads)
     return session, session.get_providers()[0]
 
 
-def one_line(error: Exception) -> str:
-    """Return the first line of an error, without the runtime's own source paths."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return lines[0].split(") ", 1)[-1][:200] if lines[0].startswith("/") else lines[0][:200]
+def open_cpu(runtime: Any, model: bytes, threads: int | None) -> Any:
+    """Open a session on the CPU; the arguments are those of `open_session`.
+
+    Raises:
+        BundleError: if the runtime cannot load the model.
+    """
+    try:
+        return _session(runtime, model, [_CPU], threads)
+    except Exception as error:  # the runtime's errors share no base of their own
+        raise BundleError(f"ONNX Runtime {runtime.__version__} cannot load the model: {why(error)}") from error
+
+
+def why(error: Exception) -> str:
+    """Return an error of the runtime in one line, without its own source paths."""
+    return one_line(_SOURCE.sub("", str(error)) or type(error).__name__)
 
 
 def _try(runtime: Any, provider: str, open_on: Callable[[], Any]) -> tuple[Any | None, str]:
@@ -119,7 +130,7 @@ def _try(runtime: Any, provider: str, open_on: Callable[[], Any]) -> tuple[Any |
     try:
         session = open_on()
     except Exception as error:  # noqa: BLE001  # the runtime's errors share no base of their own
-        return None, one_line(error) if seen else "no NVIDIA GPU is seen here"
+        return None, why(error) if seen else "no NVIDIA GPU is seen here"
     finally:
         if not seen:
             runtime.set_default_logger_severity(_WARNING)
@@ -135,6 +146,11 @@ def _session(runtime: Any, model: bytes, providers: list[Any], threads: int | No
     settings.intra_op_num_threads = threads or 0
     # Threads that spin between frames cost more than the model itself and starve the decoder.
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # It would take the same bytes for its own format by four letters in them, and nothing of that was looked at.
+    settings.add_session_config_entry("session.load_model_format", "ONNX")
+    if providers == [_CPU]:
+        # Its log repeats what its exceptions say, in the model's own words, which a terminal might obey.
+        settings.log_severity_level = _FATAL
     # Its own fallback prints to standard output and moves a running session to the CPU.
     return runtime.InferenceSession(model, settings, providers=providers, enable_fallback=0)
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from edge.bundle import SIGNATURE, Bundle, parse_files, read_files
-from natadv.durable import file_error, replace_file
+from edge.wording import one_line
+from natadv.durable import replace_file
 from natadv.errors import BundleError, ConfigError
 
 
@@ -55,18 +56,12 @@ def read_signed(folder: Path, public_key: Path) -> Bundle:
         ConfigError: if the key cannot be used, or model-signing is not installed.
     """
     verifying = _library().verifying
-    files = read_files(folder)
+    files = read_files(folder, signed=True)
+    signature = files.pop(SIGNATURE)
     try:
         verifier = verifying.Config().use_elliptic_key_verifier(public_key=public_key)
     except Exception as error:  # as above
         raise ConfigError(f"{public_key}: is no public key to verify by ({_first_line(error)})") from error
-    path = folder / SIGNATURE
-    if not path.exists():
-        raise BundleError(f"{folder}: is not signed; sign it with `natadv export sign`")
-    try:
-        signature = path.read_bytes()
-    except OSError as error:
-        raise file_error(path, error) from error
     with tempfile.TemporaryDirectory() as scratch:
         copy, copied = _spread(files, Path(scratch)), Path(scratch) / SIGNATURE
         copied.write_bytes(signature)
@@ -74,7 +69,7 @@ def read_signed(folder: Path, public_key: Path) -> Bundle:
             verifier.verify(copy, copied)
         except Exception as error:  # what a mutated signature raises in four libraries has no common base
             raise BundleError(
-                f"{path}: not the signature of these bytes by {public_key} ({_first_line(error)})"
+                f"{folder / SIGNATURE}: not the signature of these bytes by {public_key} ({_first_line(error)})"
             ) from error
     return parse_files(files, folder)
 
@@ -97,4 +92,4 @@ def _library() -> Any:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200] or type(error).__name__
+    return one_line(str(error) or type(error).__name__)

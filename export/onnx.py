@@ -14,15 +14,12 @@ import torch
 
 from edge.bundle import MODEL
 from edge.manifest import INPUT, OPSETS, labels_to_json
+from edge.operators import RANDOM, forbidden
 from edge.selfcontained import has_external_data
 from export.graph import DeployedClassifier
 from natadv.errors import BundleError
 
 OPSET: Final = OPSETS.start
-
-RANDOM_OPERATORS: Final = frozenset(
-    {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
-)
 
 
 def to_onnx(
@@ -118,6 +115,8 @@ def _checked(model: onnx.ModelProto) -> bytes:
     data: bytes = model.SerializeToString()
     if has_external_data(data):
         raise BundleError(f"the exported graph keeps weights outside {MODEL}")
+    if (problem := forbidden(data, opset)) is not None:
+        raise BundleError(f"the exported graph {problem}; no device would run it")
     return data
 
 
@@ -126,7 +125,7 @@ def random_operators(model: onnx.ModelProto) -> set[str]:
     nodes = list(_nodes(model.graph))
     for function in model.functions:
         nodes += list(_nodes(function))
-    return {node.op_type for node in nodes if node.op_type in RANDOM_OPERATORS or _drops_out(node)}
+    return {node.op_type for node in nodes if node.op_type in RANDOM or _drops_out(node)}
 
 
 def _nodes(graph: onnx.GraphProto | onnx.FunctionProto) -> Iterator[onnx.NodeProto]:

@@ -1,8 +1,10 @@
 """Files and folders that are there whole or not at all, whatever is killed in between."""
 
+import ctypes
 import errno
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,6 +12,9 @@ from pathlib import Path
 from natadv.errors import DataError, ResourceError
 
 PART_SUFFIX = ".part"
+
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux's fcntl.h and fs.h
+_NOT_OFFERED = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
 
 
 @contextmanager
@@ -40,6 +45,49 @@ def new_folder(folder: Path) -> Iterator[Path]:
         if isinstance(error, OSError):
             raise file_error(folder, error) from error
         raise
+
+
+def exchange_folders(one: Path, other: Path) -> None:
+    """Let two folders beside each other take each other's name, and sync that.
+
+    On Linux it is one step of the file system: whoever looks, and whatever is killed, both names are there, each a
+    whole folder. Elsewhere, and on file systems that lack it (NFS, some of FUSE), it is three renames: killed after the
+    first, `other` is missing and lies beside as `.NAME.old`.
+
+    Raises:
+        ResourceError: if the disk is full.
+        DataError: if the file system refuses for another reason.
+    """
+    try:
+        if not _exchanged_at_once(one, other):
+            spare = other.with_name(f".{other.name}.old")
+            shutil.rmtree(spare, ignore_errors=True)  # of an exchange that was killed
+            other.rename(spare)
+            try:
+                one.rename(other)
+            except BaseException:
+                spare.rename(other)
+                raise
+            spare.rename(one)
+        sync(other.parent)
+    except OSError as error:
+        raise file_error(other, error) from error
+
+
+def _exchanged_at_once(one: Path, other: Path) -> bool:
+    """Exchange two names by renameat2(2), which Python does not offer; False where the system does not either."""
+    if sys.platform != "linux":
+        return False
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)  # in the C library since glibc 2.28
+    if rename is None:
+        return False
+    names = (_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other))
+    if rename(*names, ctypes.c_uint(_RENAME_EXCHANGE)) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in _NOT_OFFERED:
+        return False
+    raise OSError(number, os.strerror(number), str(other))
 
 
 def replace_file(path: Path, data: bytes) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
-from edge.bundle import CARD_HTML, CARD_MD, FILES, MANIFEST, Card, read_bundle, write_bundle
+from edge.bundle import CARD_HTML, CARD_MD, FILES, GOLDEN, MANIFEST, Card, read_bundle, write_bundle
 from edge.golden import Golden
 from edge.manifest import Manifest
 from natadv.errors import BundleError, ConfigError
@@ -133,6 +134,34 @@ def test_another_schema_is_named(folder: Path, changes: dict[str, object], said:
         read_bundle(folder)
 
 
+@pytest.mark.parametrize(
+    "changes", [{"versions": {"a": "\ud800"}}, {"metrics": {"\ud800": 0.5}}, {"model_name": "\ud800"}]
+)
+def test_half_a_letter_is_no_text(folder: Path, changes: dict[str, object]) -> None:
+    content = json.loads((folder / MANIFEST).read_bytes()) | changes
+    (folder / MANIFEST).write_text(json.dumps(content, indent=1))
+    with pytest.raises(BundleError, match=r"manifest\.json: ") as caught:
+        read_bundle(folder)
+    assert str(caught.value).isprintable()
+
+
+def test_a_million_wrong_labels_are_not_a_million_complaints(folder: Path) -> None:
+    """A complaint takes a kilobyte."""
+    content = json.loads((folder / MANIFEST).read_bytes()) | {"labels": [1] * 1000}
+    with pytest.raises(ValidationError) as caught:
+        Manifest.model_validate(content)
+    assert caught.value.error_count() <= 2
+
+
+def test_words_of_a_manifest_in_an_error_are_short_and_printable(folder: Path) -> None:
+    for changes in ({"\x1b[2J\n" + "x" * 9000: 1}, {"format": "x\n" * 9000}, {"format": [[["x" * 9000]]]}):
+        rewrite(folder, **changes)
+        with pytest.raises(BundleError, match=r"manifest\.json") as caught:
+            read_bundle(folder)
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < len(str(folder)) + 300
+
+
 def test_labels_must_be_as_many_as_classes(folder: Path) -> None:
     rewrite(folder, labels=["red", "green"])
     with pytest.raises(BundleError, match=r"2 labels, golden logits are float32 \(4, 3\)"):
@@ -219,6 +248,16 @@ def test_hostile_golden_frames_end_in_one_line(tmp_path: Path, data: bytes) -> N
     manifest = manifest.model_copy(update={"golden_sha256": hashlib.sha256(data).hexdigest()})
     (folder / "manifest.json").write_bytes(manifest.sealed().to_bytes())
     with pytest.raises(BundleError, match="holds no golden frames"):
+        read_bundle(folder)
+
+
+def test_golden_frames_beyond_the_manifests_size_are_not_unpacked(tmp_path: Path) -> None:
+    folder = write_tiny_bundle(tmp_path / "bundle")
+    packed = io.BytesIO()
+    np.savez_compressed(packed, frames=np.zeros((4, 800, 600, 3), np.uint8), logits=np.zeros((4, 3), np.float32))
+    (folder / GOLDEN).write_bytes(packed.getvalue())
+    rewrite(folder, golden_sha256=hashlib.sha256(packed.getvalue()).hexdigest())
+    with pytest.raises(BundleError, match=r"golden\.npz: holds no golden .*unpacks to \d+ bytes, at most 44032 are"):
         read_bundle(folder)
 
 

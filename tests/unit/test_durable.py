@@ -1,7 +1,10 @@
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from natadv.durable import append_line, new_folder, replace_file
+from natadv.durable import append_line, exchange_folders, new_folder, replace_file
 from natadv.errors import DataError, ResourceError
 from natadv.images import write_image
 from rigs.clip import write_clip
@@ -72,3 +75,47 @@ def test_an_image_that_does_not_fit_says_that_the_disk_is_full(small_disk):
     noise = np.random.default_rng(0).integers(0, 256, (1024, 1024, 3), np.uint8)
     with pytest.raises(ResourceError, match=r"noise.png: the disk is full"):
         write_image(small_disk / "noise.png", noise)
+
+
+def two_folders(place):
+    for name in ("one", "other"):
+        (place / name).mkdir()
+        (place / name / "file").write_text(name)
+    return place / "one", place / "other"
+
+
+def test_two_folders_are_exchanged(tmp_path):
+    one, other = two_folders(tmp_path)
+    exchange_folders(one, other)
+    assert (one / "file").read_text() == "other"
+    assert (other / "file").read_text() == "one"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="renameat2 is Linux's")
+def test_folders_are_exchanged_in_one_step(tmp_path, monkeypatch):
+    one, other = two_folders(tmp_path)
+    monkeypatch.setattr(Path, "rename", lambda *names: pytest.fail("in more than one step"))
+    exchange_folders(one, other)
+    assert (one / "file").read_text() == "other"
+
+
+def test_folders_are_exchanged_where_the_system_has_no_step_for_it(tmp_path, monkeypatch):
+    one, other = two_folders(tmp_path)
+    (tmp_path / ".other.old" / "left of a kill").mkdir(parents=True)
+    monkeypatch.setattr("natadv.durable._exchanged_at_once", lambda one, other: False)
+    exchange_folders(one, other)
+    assert (one / "file").read_text() == "other"
+    assert (other / "file").read_text() == "one"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "other"]
+
+
+def test_an_exchange_that_fails_half_way_is_undone(tmp_path, monkeypatch):
+    _, other = two_folders(tmp_path)
+    monkeypatch.setattr("natadv.durable._exchanged_at_once", lambda one, other: False)
+    with pytest.raises(DataError, match="other: cannot be written"):
+        exchange_folders(tmp_path / "nowhere", other)
+    assert (other / "file").read_text() == "other"
+    monkeypatch.undo()
+    with pytest.raises(DataError, match="other: cannot be written"):
+        exchange_folders(tmp_path / "nowhere", other)
+    assert (other / "file").read_text() == "other"

@@ -10,18 +10,8 @@ from edge.bundle import FILES, MANIFEST, MODEL, SIGNATURE, read_bundle
 from edge.classifier import Classifier
 from edge.signature import read_signed, sign_bundle
 from natadv.errors import BundleError, ConfigError
+from tests.signing_keys import keys
 from tests.tiny_bundle import write_tiny_bundle
-
-
-def keys(folder, name, password=None):
-    key = ec.generate_private_key(ec.SECP256R1())
-    hidden = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
-    private, public = folder / f"{name}.pem", folder / f"{name}.pub.pem"
-    private.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, hidden))
-    public.write_bytes(
-        key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    )
-    return private, public
 
 
 @pytest.fixture
@@ -82,6 +72,14 @@ def test_a_flipped_bit_of_a_signature_is_refused_or_means_the_same(signed, place
         assert read_signed(folder, public).manifest == read_bundle(folder).manifest  # a name in it, a hint
     except BundleError as error:
         assert "not the signature" in str(error)
+
+
+def test_what_is_no_file_is_no_signature(signed):
+    folder, public = signed
+    (folder / SIGNATURE).unlink()
+    (folder / SIGNATURE).symlink_to("/dev/zero")
+    with pytest.raises(BundleError, match=r"signature\.json: is not a file"):
+        read_signed(folder, public)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", "not JSON", '{"mediaType": 3}'])
