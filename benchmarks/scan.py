@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from capture.pipeline import cores
 from capture.scan import scan_session
 from edge.classifier import Classifier
-from rigs.archive import Archive, Item, SessionSettings, create_archive
+from rigs.archive import Archive, create_archive
 from rigs.clip import VIDEO, write_clip
 from rigs.frame import DropState, Frame
 from rigs.geometry import Point, ScreenGeometry
+from rigs.session import Item, SessionSettings
 
 FPS, SECONDS = 30.0, 5.0
 NOISE_CODES = 2.0

@@ -15,9 +15,10 @@ from natadv.data.folder import SOURCE, is_test_split
 from natadv.errors import ConfigError, DataError, ResourceError
 from natadv.images import Image, labelled_files, read_image
 from natadv.raindrops.layout import SUFFIX, load_layout
-from rigs.archive import Archive, Item, Purpose, SessionSettings, create_archive
+from rigs.archive import Archive, create_archive
 from rigs.geometry import ScreenGeometry
 from rigs.rig import RigSettings
+from rigs.session import Item, Purpose, SessionSettings
 
 # Lossless video has been seen to take 0.45 to 0.6 of the raw bytes, noise being what no codec can foretell.
 _STORED_SHARE = 0.6

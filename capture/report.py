@@ -23,7 +23,8 @@ from capture.scan import read_predictions, read_summary, scan_folders
 from capture.strips import Scan, strips
 from natadv.durable import replace_file
 from natadv.errors import DataError
-from rigs.archive import Archive, Item
+from rigs.archive import Archive
+from rigs.session import Item
 
 REPORT = "report.html"
 

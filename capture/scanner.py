@@ -14,8 +14,9 @@ from capture.hits import HitPictures, control_is_right, hit_frames
 from capture.outcome import ItemOutcome, Moment
 from capture.pipeline import Batch, Model, Pipeline
 from natadv.images import Image
-from rigs.archive import Archive, Item, Kind
+from rigs.archive import Archive
 from rigs.hits import Hit, write_hits
+from rigs.session import Item, Kind
 
 Progress = Callable[[int, int], None]
 

@@ -20,11 +20,12 @@ from capture.recorder import Recording, record_frames, record_seconds
 from natadv.errors import DeviceError
 from natadv.raindrops.layout import Layout
 from natadv.raindrops.pose import Pose
-from rigs.archive import Archive, Item, Kind
+from rigs.archive import Archive
 from rigs.clip import Clip, write_clip
 from rigs.frame import Frame
 from rigs.motion import random_path
 from rigs.rig import Rig
+from rigs.session import Item, Kind
 from rigs.sprayer.base import Placer
 
 _POLL_S = 0.02

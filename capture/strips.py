@@ -15,7 +15,8 @@ from capture.pipeline import cores
 from capture.scan import HITS
 from capture.scanner import hit_path
 from natadv.images import Image, read_image, resize
-from rigs.archive import Archive, Item
+from rigs.archive import Archive
+from rigs.session import Item
 
 # Pictures in the page are small: a thousand images must still open.
 SIDE_PX = 144

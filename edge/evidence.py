@@ -30,11 +30,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, V
 from natadv.durable import PART_SUFFIX, file_error, new_folder
 from natadv.errors import ConfigError, DataError, ResourceError
 from natadv.images import resize
-from rigs.archive import Item, SessionSettings, fill_archive, open_archive, relabel
+from rigs.archive import fill_archive, open_archive, relabel
 from rigs.clip import write_clip
 from rigs.frame import Frame
 from rigs.geometry import ScreenGeometry
 from rigs.hits import Hit, write_hits, write_provenance
+from rigs.session import Item, SessionSettings
 
 ALARM, ANSWERS, STRIP, LABELLED, LOCK = "alarm.json", "answers.jsonl", "strip", "labelled", ".lock"
 PICTURES: Final = 6

@@ -6,7 +6,6 @@ no clock (players invent 25 a second): there it is the time of arrival.
 """
 
 import threading
-import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -16,10 +15,9 @@ import av
 import numpy as np
 
 from edge.source import Shot
+from edge.whole_frames import WholeFrames
 from natadv.errors import ConnectError, FrameTimeoutError
-from natadv.images import Image
 from rigs.frame import Frame
-from rigs.geometry import ScreenGeometry, whole
 
 SCHEMES: Final = ("rtsp", "rtsps", "http", "https", "rtmp", "srt", "udp", "tcp")
 _OPEN_S: Final = 10.0
@@ -28,7 +26,7 @@ _DRIFT: Final = 1e-3  # seconds a second that two clocks may differ by
 _CLOCKLESS: Final = ("mjpeg", "mpjpeg", "image2pipe", "jpeg_pipe")
 
 
-class NetworkCamera:
+class NetworkCamera(WholeFrames):
     """Frames of an open stream."""
 
     labels: tuple[str, ...] = ()
@@ -60,18 +58,6 @@ class NetworkCamera:
                 index += 1
         except (av.FFmpegError, OSError) as error:
             raise FrameTimeoutError(f"{self._name}: broke off after {index} frames ({_words(error)})") from error
-
-    def picture(self, image: Image, size: tuple[int, int]) -> Image:
-        """Return the whole frame."""
-        return image
-
-    def geometry(self, frame_size: tuple[int, ...]) -> ScreenGeometry:
-        """Return that it is the whole frame."""
-        return whole((frame_size[0], frame_size[1]))
-
-    def now_s(self) -> float:
-        """Return the machine's monotonic time."""
-        return time.monotonic()
 
 
 class Clock:

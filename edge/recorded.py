@@ -1,7 +1,6 @@
 """Recordings as live sources: a video file, a clip or a folder of images, paced as it was taken."""
 
 import threading
-import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,17 +9,17 @@ import av
 import numpy as np
 
 from edge.source import Shot, SourceOptions
+from edge.whole_frames import WholeFrames
 from natadv.errors import ConfigError, DataError
 from natadv.images import SUFFIXES, Image, LabelledFile, labelled_files, read_image
 from rigs.clip import INFO, read_clip
 from rigs.frame import Frame
-from rigs.geometry import ScreenGeometry, whole
 
 # Seconds since the first image, the image, and its label where it is known.
 Timed = Iterator[tuple[float, Image, str | None]]
 
 
-class Recording:
+class Recording(WholeFrames):
     """A recording that plays as a camera would: an image is there when its time has come, not before.
 
     Where decoding is slower than that, playing slows down with it; a frame's time is when it was there.
@@ -58,18 +57,6 @@ class Recording:
             if now_s > due_s:
                 begin_s += now_s - due_s
             yield Shot(Frame(image, index, max(now_s, due_s)), label)
-
-    def picture(self, image: Image, size: tuple[int, int]) -> Image:
-        """Return the whole frame."""
-        return image
-
-    def geometry(self, frame_size: tuple[int, ...]) -> ScreenGeometry:
-        """Return that it is the whole frame."""
-        return whole((frame_size[0], frame_size[1]))
-
-    def now_s(self) -> float:
-        """Return the machine's monotonic time."""
-        return time.monotonic()
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """A webcam by its number, as OpenCV opens it."""
 
 import threading
-import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,13 +9,12 @@ import cv2
 import numpy as np
 
 from edge.source import Shot
+from edge.whole_frames import WholeFrames
 from natadv.errors import ConnectError, FrameTimeoutError
-from natadv.images import Image
 from rigs.frame import Frame
-from rigs.geometry import ScreenGeometry, whole
 
 
-class Webcam:
+class Webcam(WholeFrames):
     """Frames of an open camera; their time is when they reached us, for OpenCV tells no better one."""
 
     labels: tuple[str, ...] = ()
@@ -36,18 +34,6 @@ class Webcam:
             image = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
             yield Shot(Frame(image, index, self.now_s()))
             index += 1
-
-    def picture(self, image: Image, size: tuple[int, int]) -> Image:
-        """Return the whole frame."""
-        return image
-
-    def geometry(self, frame_size: tuple[int, ...]) -> ScreenGeometry:
-        """Return that it is the whole frame."""
-        return whole((frame_size[0], frame_size[1]))
-
-    def now_s(self) -> float:
-        """Return the machine's monotonic time."""
-        return time.monotonic()
 
 
 @contextmanager

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from natadv.raindrops.pose import Pose
-from rigs.archive import Archive, Item, SessionSettings, create_archive
+from rigs.archive import Archive, create_archive
 from rigs.clip import write_clip
 from rigs.frame import DropState, Frame
+from rigs.session import Item, SessionSettings
 from tests.tiny_bundle import BLUE, GREEN, RED
 
 COLOURS = {"r": RED, "g": GREEN, "b": BLUE}
