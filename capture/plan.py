@@ -16,8 +16,10 @@ from natadv.errors import ConfigError, DataError, ResourceError
 from natadv.images import Image, labelled_files, read_image
 from natadv.raindrops.layout import SUFFIX, load_layout
 from rigs.archive import Archive, create_archive
+from rigs.camera.simulated import SimulatedCameraSettings
 from rigs.geometry import ScreenGeometry
 from rigs.rig import RigSettings
+from rigs.screen.simulated import SimulatedScreenSettings
 from rigs.session import Item, Purpose, SessionSettings
 
 # Lossless video has been seen to take 0.45 to 0.6 of the raw bytes, noise being what no codec can foretell.
@@ -191,8 +193,10 @@ def _choose(plan: Plan, rig: RigSettings) -> tuple[list[Item], list[Image], dict
 def _check_layout(path: Path, rig: RigSettings) -> None:
     """Refuse drops that this rig cannot place, or that were found on another bench, where they do something else."""
     layout = load_layout(path)
-    if not rig.sprayer.places:
+    if not rig.sprayer.places or rig.bench is None:
         raise ConfigError(f"{path}: this rig's sprayer cannot place drops; record from a folder without *{SUFFIX}")
+    if not isinstance(rig.camera, SimulatedCameraSettings) or not isinstance(rig.screen, SimulatedScreenSettings):
+        raise ConfigError(f"{path}: placed drops are for a simulated bench; record from a folder without *{SUFFIX}")
     for name, found, has in (
         ("bench: glass_mm", layout.glass_mm, rig.bench.glass_mm),
         ("camera: aperture_mm", layout.aperture_mm, rig.camera.aperture_mm),

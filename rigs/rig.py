@@ -4,25 +4,26 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import Field, NonNegativeFloat, model_validator
+from pydantic import Field, NonNegativeFloat, create_model, model_validator
 
 from natadv.errors import ConfigError
 from rigs.bench import Bench, BenchSettings
-from rigs.camera.base import Camera
-from rigs.camera.simulated import SimulatedCamera, SimulatedCameraSettings
+from rigs.camera.base import Camera, CameraSettings
+from rigs.camera.posed import PosedCamera
+from rigs.camera.simulated import SimulatedCameraSettings
 from rigs.clock import Clock, RealClock, VirtualClock
+from rigs.drivers import DRIVERS, settings_of
 from rigs.geometry import ScreenGeometry
 from rigs.projection import project
-from rigs.screen.base import Screen
-from rigs.screen.simulated import SimulatedScreen, SimulatedScreenSettings
+from rigs.room import Room
+from rigs.screen.base import Screen, ScreenSettings
+from rigs.screen.simulated import SimulatedScreenSettings
 from rigs.settings import Settings, load_settings
-from rigs.sprayer.base import Sprayer
-from rigs.sprayer.simulated import SimulatedSprayer, SimulatedSprayerSettings
-from rigs.stage.base import Stage
-from rigs.stage.simulated import SimulatedStage, SimulatedStageSettings
+from rigs.sprayer.base import Sprayer, SprayerSettings
+from rigs.stage.base import Stage, StageSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,47 +44,73 @@ class Rig:
     """A rig whose devices are open.
 
     Attributes:
+        room: the clock, and what else its devices share.
         settle_s: how long the screen and the plate need to come to rest after a change.
-        world: the simulated world behind the devices, if they are simulated.
     """
 
     camera: Camera
     screen: Screen
     stage: Stage
     sprayer: Sprayer
-    clock: Clock
-    geometry: ScreenGeometry
+    room: Room
     travel: Travel
     settle_s: float
-    world: Bench | None = None
+
+    @property
+    def clock(self) -> Clock:
+        """The rig's time."""
+        return self.room.clock
+
+    @property
+    def geometry(self) -> ScreenGeometry:
+        """Where the shown picture lies in the camera's frames.
+
+        Raises:
+            ConfigError: if the rig has not been calibrated.
+        """
+        return self.room.picture("rig")
 
     def reseed(self, seed: int | Sequence[int]) -> None:
         """Begin a new stretch of chance where chance is simulated; a real rig has its own."""
-        if self.world is not None:
-            self.world.reseed(seed)
+        if self.room.world is not None:
+            self.room.world.reseed(seed)
 
 
 class RigSettings(Settings):
     """A rig's YAML file.
 
     Attributes:
+        camera: this and the next three by the driver that their `kind` names; see rigs/drivers.py.
+        bench: the room in which simulated devices stand.
         settle_s: see Rig.
-        bench: the room in which the simulated devices stand.
         file: where it was read from; set by `load_rig`.
     """
 
     name: str
-    camera: SimulatedCameraSettings
-    screen: SimulatedScreenSettings
-    stage: SimulatedStageSettings
-    sprayer: SimulatedSprayerSettings
-    bench: BenchSettings
+    camera: CameraSettings
+    screen: ScreenSettings
+    stage: StageSettings
+    sprayer: SprayerSettings
+    bench: BenchSettings | None = None
     settle_s: NonNegativeFloat = 0.2
     file: Annotated[str, Field(exclude=True)] = ""
 
+    @classmethod
+    def fitting(cls, data: dict[str, Any]) -> type[Self]:
+        """Return the class whose devices have the settings of the drivers that the file names."""
+        fields: Any = {device: (settings_of(device, data.get(device)), ...) for device in DRIVERS}
+        return create_model(cls.__name__, __base__=cls, **fields)
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        simulated = [device for device in DRIVERS if getattr(self, device).kind == "simulated"]
+        if simulated and self.bench is None:
+            raise ValueError(f"the {simulated[0]} is simulated, so a `bench:` block is needed; see simulated.yaml")
+        if not isinstance(self.camera, SimulatedCameraSettings):
+            return self
         screen = self.screen
+        if not isinstance(screen, SimulatedScreenSettings):
+            raise ValueError("a simulated camera sees nothing but a simulated screen; make both real or both simulated")
         if not screen.pitch_mm <= screen.picture_mm <= min(screen.width_mm, screen.height_mm):
             raise ValueError(
                 f"the screen is {screen.width_mm:g} × {screen.height_mm:g} mm with pixels of {screen.pitch_mm:g} mm; "
@@ -101,10 +128,23 @@ class RigSettings(Settings):
         return self.camera.frame_size
 
     def geometry(self) -> ScreenGeometry:
-        """Return where the shown picture lies in the camera's frames."""
-        half = self.screen.picture_mm / 2
+        """Return where the shown picture lies in the camera's frames.
+
+        Raises:
+            ConfigError: if the rig is real and has not been calibrated.
+        """
+        known = self._known_geometry()
+        if known is None:
+            raise ConfigError(f"{self.file or self.name}: not calibrated yet: natadv rig calibrate {self.file}")
+        return known
+
+    def _known_geometry(self) -> ScreenGeometry | None:
+        camera, screen, bench = self.camera, self.screen, self.bench
+        if not (isinstance(camera, SimulatedCameraSettings) and isinstance(screen, SimulatedScreenSettings) and bench):
+            return None
+        half = screen.picture_mm / 2
         corners = np.array([(-half, -half), (half, -half), (half, half), (-half, half)])
-        a, b, c, d = project(self.camera.homography(self.bench), corners)
+        a, b, c, d = project(camera.homography(bench), corners)
         return ScreenGeometry(tuple((float(x), float(y)) for x, y in (a, b, c, d)))  # type: ignore[arg-type]
 
     @contextmanager
@@ -115,16 +155,20 @@ class RigSettings(Settings):
             realtime: let a simulated world run by the machine's clock, and lose the frames that it cannot render in
                 time, as a live camera would; otherwise its clock waits for the frames.
         """
-        clock: Clock = RealClock() if realtime else VirtualClock()
-        world = Bench(self.bench, clock)
-        geometry = self.geometry()
+        # A device that is real takes its time, whatever else is simulated.
+        waits = not realtime and isinstance(self.camera, SimulatedCameraSettings)
+        clock: Clock = VirtualClock() if waits else RealClock()
+        room = Room(clock, Bench(self.bench, clock) if self.bench else None, self._known_geometry())
         with ExitStack() as opened:
-            camera = opened.enter_context(closing(SimulatedCamera(self.camera, world, geometry)))
-            screen = opened.enter_context(closing(SimulatedScreen(self.screen, world)))
-            stage = opened.enter_context(closing(SimulatedStage(self.stage, world)))
-            sprayer = opened.enter_context(closing(SimulatedSprayer(self.sprayer, world)))
+            stage = opened.enter_context(closing(self.stage.open(room)))
+            sprayer = opened.enter_context(closing(self.sprayer.open(room, stage)))
+            screen = opened.enter_context(closing(self.screen.open(room)))
+            camera = opened.enter_context(closing(self.camera.open(room, stage)))
+            opened.callback(sprayer.close)
+            if not self.camera.poses:
+                camera = PosedCamera(camera, stage)
             travel = Travel(self.stage.travel_mm, self.stage.travel_deg)
-            yield Rig(camera, screen, stage, sprayer, clock, geometry, travel, self.settle_s, world)
+            yield Rig(camera, screen, stage, sprayer, room, travel, self.settle_s)
 
 
 def load_rig(path: Path) -> RigSettings:

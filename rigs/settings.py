@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -17,6 +17,11 @@ class Settings(BaseModel):
     """Base of all that is read from YAML: unknown keys and later changes are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @classmethod
+    def fitting(cls, data: dict[str, Any]) -> type[Self]:
+        """Return the class that reads `data`; one whose blocks depend on what they say gives another than itself."""
+        return cls
 
 
 S = TypeVar("S", bound=Settings)
@@ -59,6 +64,7 @@ def parse_settings(text: str, model: type[S], *, where: str) -> S:
         raise ConfigError(f"{where}, line {line}: key `{key}` is there already; remove one of the two")
     if not isinstance(data, dict):
         raise ConfigError(f"{where}: expected `key: value` lines, got {type(data).__name__}")
+    model = model.fitting(data)
     try:
         return model.model_validate(data)
     except ValidationError as error:

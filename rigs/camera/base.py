@@ -1,9 +1,15 @@
-"""What every camera does."""
+"""What every camera does, and what its settings say."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
+
+from pydantic import PositiveFloat
 
 from rigs.frame import Frame
+from rigs.room import Room
+from rigs.settings import Settings
+from rigs.stage.base import Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +46,36 @@ class Camera(Protocol):
     def close(self) -> None:
         """Let the device go; may be called twice."""
         ...
+
+
+class CameraSettings(Settings):
+    """A camera's block of a rig's file.
+
+    Attributes:
+        kind: the driver's name in rigs/drivers.py.
+        fps: frames a second.
+    """
+
+    poses: ClassVar[bool] = False
+    """Whether its frames come with the plate's pose; else the rig asks the stage."""
+
+    kind: str
+    fps: PositiveFloat = 30.0
+
+    @property
+    @abstractmethod
+    def frame_size(self) -> tuple[int, int]:
+        """Height and width of its frames, in pixels."""
+
+    @abstractmethod
+    def open(self, room: Room, stage: Stage) -> Camera:
+        """Open the camera and start it.
+
+        Args:
+            room: its clock stamps the frames.
+            stage: what carries the plate, for a camera that renders what is seen through it.
+
+        Raises:
+            ConnectError: if it is not there.
+            SettingError: if it reports another value than it was asked for.
+        """

@@ -1,7 +1,7 @@
 """The simulated camera: looks at the bench, frame after frame, by the bench's clock."""
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
@@ -12,32 +12,33 @@ from natadv.raindrops.glass import WetGlass
 from natadv.raindrops.optics import Optics
 from natadv.raindrops.scene import Scene
 from rigs.bench import Bench, BenchSettings
-from rigs.camera.base import CameraInfo
+from rigs.camera.base import CameraInfo, CameraSettings
 from rigs.frame import DropState, Frame
 from rigs.geometry import ScreenGeometry
 from rigs.panel import Panel
 from rigs.projection import Matrix
+from rigs.room import Room
 from rigs.sensor import Sensor, SensorSettings
-from rigs.settings import Settings
+from rigs.stage.base import Stage
 
 _WIDE_FACTOR = 3.0
 _WIDE_REDUCTION = 4
 
 
-class SimulatedCameraSettings(Settings):
+class SimulatedCameraSettings(CameraSettings):
     """A camera with a thin lens, focused on the screen.
 
     Attributes:
-        fps: frames a second.
         view_mm: width of the plane at the screen's distance that the frame covers.
         aperture_mm: diameter of the lens's entrance pupil; the larger, the softer the drops.
         lost_frames: share of the frames that the driver loses, counter running on.
     """
 
+    poses: ClassVar[bool] = True
+
     kind: Literal["simulated"]
     width_px: PositiveInt = 640
     height_px: PositiveInt = 480
-    fps: PositiveFloat = 30.0
     view_mm: PositiveFloat = 376.0
     aperture_mm: PositiveFloat = 2.0
     lost_frames: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -62,6 +63,10 @@ class SimulatedCameraSettings(Settings):
             glass_mm=bench.glass_mm,
             aperture_mm=self.aperture_mm,
         )
+
+    def open(self, room: Room, stage: Stage) -> "SimulatedCamera":
+        """Open it."""
+        return SimulatedCamera(self, room.bench("camera"), room.picture("camera"))
 
     def homography(self, bench: BenchSettings) -> Matrix:
         """Return the map from millimetres on the screen, from its centre, to pixels of a frame."""

@@ -1,8 +1,11 @@
-"""What every screen does."""
+"""What every screen does, and what its settings say."""
 
+from abc import abstractmethod
 from typing import Protocol
 
 from natadv.images import Image
+from rigs.room import Room
+from rigs.settings import Settings
 
 
 class Screen(Protocol):
@@ -15,3 +18,22 @@ class Screen(Protocol):
     def close(self) -> None:
         """Let the screen go; may be called twice."""
         ...
+
+
+class ScreenSettings(Settings):
+    """A screen's block of a rig's file.
+
+    Attributes:
+        kind: the driver's name in rigs/drivers.py.
+    """
+
+    kind: str
+
+    @abstractmethod
+    def open(self, room: Room) -> Screen:
+        """Open the screen; it shows its neutral ground.
+
+        Raises:
+            ConnectError: if it is not there.
+            SettingError: if it does not show the pixels that it is given.
+        """

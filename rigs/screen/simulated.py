@@ -8,10 +8,11 @@ from natadv.errors import DeviceError
 from natadv.images import Image
 from rigs.bench import Bench
 from rigs.panel import lit
-from rigs.settings import Settings
+from rigs.room import Room
+from rigs.screen.base import ScreenSettings
 
 
-class SimulatedScreenSettings(Settings):
+class SimulatedScreenSettings(ScreenSettings):
     """A flat screen.
 
     Attributes:
@@ -32,6 +33,10 @@ class SimulatedScreenSettings(Settings):
     latency_s: NonNegativeFloat = 0.05
     ground: NonNegativeFloat = 0.18
     black: NonNegativeFloat = 0.002
+
+    def open(self, room: Room) -> "SimulatedScreen":
+        """Open it."""
+        return SimulatedScreen(self, room.bench("screen"))
 
 
 class SimulatedScreen:

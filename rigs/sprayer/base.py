@@ -1,8 +1,12 @@
-"""What every sprayer does."""
+"""What every sprayer does, and what its settings say."""
 
-from typing import Protocol, runtime_checkable
+from abc import abstractmethod
+from typing import ClassVar, Protocol, runtime_checkable
 
 from natadv.raindrops.drops import Drops
+from rigs.room import Room
+from rigs.settings import Settings
+from rigs.stage.base import Stage
 
 
 class Sprayer(Protocol):
@@ -28,3 +32,28 @@ class Placer(Sprayer, Protocol):
     def place(self, drops: Drops, duration_s: float) -> None:
         """Wet the plate with these drops and no others, in `duration_s` seconds."""
         ...
+
+
+class SprayerSettings(Settings):
+    """A sprayer's block of a rig's file.
+
+    Attributes:
+        kind: the driver's name in rigs/drivers.py.
+    """
+
+    places: ClassVar[bool] = False
+    """Whether it is a `Placer`."""
+
+    kind: str
+
+    @abstractmethod
+    def open(self, room: Room, stage: Stage) -> Sprayer:
+        """Open the sprayer, its valve shut.
+
+        Args:
+            room: its clock times the spray.
+            stage: what carries the plate, for a sprayer that hangs on the stage's controller.
+
+        Raises:
+            ConnectError: if it is not there.
+        """

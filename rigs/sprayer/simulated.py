@@ -10,10 +10,12 @@ from natadv.errors import DeviceError
 from natadv.raindrops.drops import DropParameters, Drops
 from natadv.raindrops.presets import PRESETS
 from rigs.bench import Bench
-from rigs.settings import Settings
+from rigs.room import Room
+from rigs.sprayer.base import SprayerSettings
+from rigs.stage.base import Stage
 
 
-class SimulatedSprayerSettings(Settings):
+class SimulatedSprayerSettings(SprayerSettings):
     """What a spray leaves on the plate.
 
     Attributes:
@@ -24,13 +26,16 @@ class SimulatedSprayerSettings(Settings):
     """
 
     places: ClassVar[bool] = True
-    """Whether it is a `Placer`."""
 
     kind: Literal["simulated"]
     drops: str = "medium"
     change: dict[str, float] = Field(default_factory=dict)
     amount: NonNegativeFloat = 1.0
     dry_s: NonNegativeFloat = 5.0
+
+    def open(self, room: Room, stage: Stage) -> "SimulatedSprayer":
+        """Open it."""
+        return SimulatedSprayer(self, room.bench("sprayer"))
 
     @property
     def parameters(self) -> DropParameters:

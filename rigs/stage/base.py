@@ -1,9 +1,14 @@
-"""What every stage does."""
+"""What every stage does, and what its settings say."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Protocol
 
+from pydantic import PositiveFloat
+
 from natadv.raindrops.pose import Pose
+from rigs.room import Room
+from rigs.settings import Settings
 
 
 class Stage(Protocol):
@@ -18,8 +23,12 @@ class Stage(Protocol):
         """
         ...
 
-    def pose(self) -> Pose:
-        """Return where the plate is now."""
+    def pose(self) -> Pose | None:
+        """Return where the plate is now; None if it cannot know."""
+        ...
+
+    def pose_at(self, time_s: float) -> Pose | None:
+        """Return where the plate was at a moment of the rig's clock, not long ago; None if it cannot know."""
         ...
 
     def is_moving(self) -> bool:
@@ -33,3 +42,26 @@ class Stage(Protocol):
     def close(self) -> None:
         """Stop and let the device go; may be called twice."""
         ...
+
+
+class StageSettings(Settings):
+    """A stage's block of a rig's file.
+
+    Attributes:
+        kind: the driver's name in rigs/drivers.py.
+        travel_mm: how far from home it goes, in any direction.
+        travel_deg: how far it turns, to either side.
+    """
+
+    kind: str
+    travel_mm: PositiveFloat = 40.0
+    travel_deg: PositiveFloat = 180.0
+
+    @abstractmethod
+    def open(self, room: Room) -> Stage:
+        """Open the stage; it stands still.
+
+        Raises:
+            ConnectError: if it is not there.
+            SettingError: if it is not set up as it was asked for.
+        """

@@ -9,25 +9,19 @@ from pydantic import PositiveFloat
 from natadv.errors import DeviceError
 from natadv.raindrops.pose import Pose
 from rigs.bench import Bench
-from rigs.settings import Settings
+from rigs.room import Room
+from rigs.stage.base import StageSettings
 from rigs.stage.profile import Limits
 
 
-class SimulatedStageSettings(Settings):
-    """Two straight axes and a rotation; the figures are a small belt-driven stage's.
-
-    Attributes:
-        travel_mm: how far from home it goes, in any direction.
-        travel_deg: how far it turns, to either side.
-    """
+class SimulatedStageSettings(StageSettings):
+    """Two straight axes and a rotation; the figures are a small belt-driven stage's."""
 
     kind: Literal["simulated"]
     speed_mm_per_s: PositiveFloat = 60.0
     acceleration_mm_per_s2: PositiveFloat = 400.0
     speed_deg_per_s: PositiveFloat = 120.0
     acceleration_deg_per_s2: PositiveFloat = 900.0
-    travel_mm: PositiveFloat = 40.0
-    travel_deg: PositiveFloat = 180.0
 
     @property
     def limits(self) -> Limits:
@@ -38,6 +32,10 @@ class SimulatedStageSettings(Settings):
             self.speed_deg_per_s,
             self.acceleration_deg_per_s2,
         )
+
+    def open(self, room: Room) -> "SimulatedStage":
+        """Open it."""
+        return SimulatedStage(self, room.bench("stage"))
 
 
 class SimulatedStage:
@@ -68,6 +66,10 @@ class SimulatedStage:
     def pose(self) -> Pose:
         """Return where the plate is now."""
         return self._world.pose_at(self._world.clock.now_s())
+
+    def pose_at(self, time_s: float) -> Pose:
+        """Return where the plate is at a moment."""
+        return self._world.pose_at(time_s)
 
     def is_moving(self) -> bool:
         """Return whether the end of the path is still to be reached."""
