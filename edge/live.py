@@ -111,7 +111,16 @@ def run(
     publisher = Publisher(
         sinks, live.events, steady=steady or SteadyRule(), alarm=alarm or AlarmRule(), summary=live.summary
     )
-    supply = Supply(opener, mailbox, live.reception, live.stop, check=live.slot.need, every=every, tap=tap)
+    supply = Supply(
+        opener,
+        mailbox,
+        live.reception,
+        live.stop,
+        check=live.slot.need,
+        every=every,
+        tap=tap,
+        prepare=live.slot.prepare,
+    )
     begin_s = time.monotonic()
     watch = _Watch(live, supply, mailbox, publisher, patience, reopen)
     supply.start()

@@ -26,6 +26,11 @@ class Mailbox(Generic[T]):
         self._error: BaseException | None = None
         self._changed = threading.Condition()
 
+    @property
+    def full(self) -> bool:
+        """Whether an item waits to be taken, as of a moment ago."""
+        return self._item is not None
+
     def put(self, item: T, *, wait: bool = False) -> bool:
         """Put an item in place of what is there.
 

@@ -12,11 +12,11 @@ from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 import av
-import numpy as np
 
 from edge.source import Shot
 from edge.whole_frames import WholeFrames
 from natadv.errors import ConnectError, FrameTimeoutError
+from rigs.decoded import rgb
 from rigs.frame import Frame
 
 SCHEMES: Final = ("rtsp", "rtsps", "http", "https", "rtmp", "srt", "udp", "tcp")
@@ -53,8 +53,7 @@ class NetworkCamera(WholeFrames):
                     return
                 now_s = self.now_s()
                 at_s = now_s if clock is None or picture.time is None else clock.at(picture.time, now_s)
-                image = np.asarray(picture.to_ndarray(format="rgb24"), np.uint8)
-                yield Shot(Frame(image, index, at_s))
+                yield Shot(Frame(rgb(picture), index, at_s))
                 index += 1
         except (av.FFmpegError, OSError) as error:
             raise FrameTimeoutError(f"{self._name}: broke off after {index} frames ({_words(error)})") from error

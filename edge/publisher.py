@@ -72,7 +72,12 @@ class Publisher:
             observation = Observation(
                 taken.shot,
                 prediction,
-                stages=Stages(waited_s, asked_s - began_s, now_s - asked_s, self._published_s),
+                stages=Stages(
+                    waited_s - taken.prepared_s,
+                    taken.prepared_s + asked_s - began_s,
+                    now_s - asked_s,
+                    self._published_s,
+                ),
                 age_s=age_s,
                 fps=(len(self._recent) - 1) / max(now_s - self._recent[0], 1e-6),
                 steady=label,

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import av
-import numpy as np
 
 from edge.source import Shot, SourceOptions
 from edge.whole_frames import WholeFrames
 from natadv.errors import ConfigError, DataError
 from natadv.images import SUFFIXES, Image, LabelledFile, labelled_files, read_image
 from rigs.clip import INFO, read_clip
+from rigs.decoded import rgb
 from rigs.frame import Frame
 
 # Seconds since the first image, the image, and its label where it is known.
@@ -103,13 +103,13 @@ def _video(path: Path) -> Timed:
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
+            stream.thread_type = "SLICE"  # the model needs the other cores
             rate = float(stream.average_rate or 25)
             for frame in container.decode(stream):
                 at_s = count / rate if frame.time is None else frame.time
                 first_s = first_s if count else at_s
                 count += 1
-                yield at_s - first_s, np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), None
+                yield at_s - first_s, rgb(frame), None
             # A cut-off AVI simply ends; its header says how many frames there were.
             if container.format.name == "avi" and count < stream.frames:
                 raise DataError(f"{path}: torn, {count} of {stream.frames} frames")

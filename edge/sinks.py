@@ -18,8 +18,10 @@ class Stages:
     """Where the time of one frame went, in seconds.
 
     Attributes:
-        waited_s: from its time to when it was taken out of the mailbox: exposure, transport, decoding, waiting.
-        prepared_s: for cutting out and resizing what the model sees.
+        waited_s: from its time to when it was taken out of the mailbox, less `prepared_s` where the reader has spent
+            that: exposure, transport, decoding, waiting.
+        prepared_s: for cutting out and resizing what the model sees, by the reader or, where it is behind, the model's
+            thread.
         inferred_s: for the model's answer.
         published_s: that the sinks took for the prediction before this one; of its own nobody can know yet.
     """

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.prediction import Prediction
+from edge.source import Shot, Source
 from natadv.errors import ConfigError
 from natadv.images import Image
 
@@ -88,9 +89,18 @@ class Slot:
             self.model = model
             self.swaps += 1
 
+    def prepare(self, shot: Shot, source: Source) -> NDArray[np.uint8]:
+        """Return what the model in use takes of a shot, uint8 (1, h, w, 3)."""
+        return prepare(self.model, shot, source)
+
     def close(self) -> None:
         """Let the model in use go."""
         self.model.close()
+
+
+def prepare(model: Predictor, shot: Shot, source: Source) -> NDArray[np.uint8]:
+    """Return what a model takes of a shot, uint8 (1, h, w, 3): the part that it is to look at, at its size."""
+    return model.prepare([source.picture(shot.frame.image, model.input_size)])
 
 
 def give_back() -> None:

@@ -5,10 +5,14 @@ meanwhile there is no signal, and nothing is put in the mailbox.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edge.mailbox import Mailbox
 from edge.reception import DeadFrames, Reception
@@ -16,6 +20,7 @@ from edge.source import Shot, Source
 from natadv.errors import ConfigError, DataError, DeviceError, FrameTimeoutError, NatadvError
 
 Opener = Callable[[], AbstractContextManager[Source]]
+Preparer = Callable[[Shot, Source], NDArray[np.uint8]]
 
 _FIRST_WAIT_S: Final = 0.25
 _LONGEST_WAIT_S: Final = 8.0  # a camera that boots is seen again within this
@@ -24,10 +29,17 @@ _MOST_DEAD: Final = 30  # frames in a row, after which the camera is opened anew
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Taken:
-    """A shot with the source that it came from, which knows its clock and what part of it to look at."""
+    """A shot with the source that it came from, which knows its clock and what part of it to look at.
+
+    Attributes:
+        frames: uint8 (1, h, w, 3), what the model takes of it, if the reader had the time to make it.
+        prepared_s: how long that took.
+    """
 
     shot: Shot
     source: Source
+    frames: NDArray[np.uint8] | None = None
+    prepared_s: float = 0.0
 
 
 class Supply(threading.Thread):
@@ -51,6 +63,7 @@ class Supply(threading.Thread):
         check: Callable[[Sequence[str]], None],
         every: bool,
         tap: Callable[[Taken], None] | None = None,
+        prepare: Preparer | None = None,
     ) -> None:
         """Name what to read; `start` begins.
 
@@ -62,12 +75,14 @@ class Supply(threading.Thread):
             check: given a source's labels when it was opened; raises ConfigError if they are of no use.
             every: wait until each frame is taken.
             tap: sees every good frame before it is put, in this thread.
+            prepare: makes what the model takes of a shot; asked in this thread, while the model works on the one
+                before, unless the shot's turn is not sure to come.
         """
         super().__init__(name="reader", daemon=True)
         self.lost = self.dead = self.opened = 0
         self.failed: NatadvError | None = None
         self._opener, self._mailbox, self._reception, self._stop_asked = opener, mailbox, reception, stop
-        self._check, self._every, self._tap = check, every, tap
+        self._check, self._every, self._tap, self._prepare = check, every, tap, prepare
         self._next_index = 0
         self.live = False
         self._problem = "the camera's frames ended"
@@ -110,11 +125,19 @@ class Supply(threading.Thread):
             self._check(source.labels)
             with closing(source.shots(self._stop_asked)) as shots:
                 for taken in self._good(source, shots):
-                    if not self._mailbox.put(taken, wait=self._every):
+                    if not self._mailbox.put(self._prepared(taken), wait=self._every):
                         return None
             if not source.live or self._stop_asked.is_set():
                 return None
         return self._problem
+
+    def _prepared(self, taken: Taken) -> Taken:
+        """Make what the model takes of a shot; but not where a model that is behind may never ask for it."""
+        if self._prepare is None or (self._mailbox.full and not self._every):
+            return taken
+        begin_s = time.monotonic()
+        frames = self._prepare(taken.shot, taken.source)
+        return replace(taken, frames=frames, prepared_s=time.monotonic() - begin_s)
 
     def _good(self, source: Source, shots: Iterator[Shot]) -> Iterator[Taken]:
         """Yield a source's frames but the dead ones; the count goes on where the last opening's ended."""

@@ -8,7 +8,7 @@ from typing import Final
 from edge.mailbox import Mailbox
 from edge.publisher import Publisher
 from edge.reception import Reception
-from edge.slot import Predictor, Slot, give_back
+from edge.slot import Predictor, Slot, give_back, prepare
 from edge.supply import Taken
 
 _POLL_S: Final = 0.1  # how soon `stop`, events and a swap are noticed while no frame comes
@@ -75,7 +75,9 @@ class Worker(threading.Thread):
         began_s = time.monotonic()
         shot, source, model = taken.shot, taken.source, self._model
         waited_s = source.now_s() - shot.frame.timestamp_s
-        frames = model.prepare([source.picture(shot.frame.image, model.input_size)])
+        frames = taken.frames
+        if frames is None or frames.shape[1:3] != model.input_size:  # not yet made, or made for another model
+            frames = prepare(model, shot, source)
         asked_s = self._asked_s = time.monotonic()
         try:
             (prediction,) = model.answer(frames)

@@ -28,6 +28,7 @@ from natadv.durable import new_folder
 from natadv.errors import ClipError
 from natadv.images import Image
 from natadv.raindrops.pose import Pose
+from rigs.decoded import rgb
 from rigs.frame import DropState, Frame
 from rigs.geometry import Window
 
@@ -201,7 +202,7 @@ def _encode(path: Path, frames: Sequence[Frame], fps: float, threads: int) -> No
         stream.codec_context.thread_count = threads
         for number, frame in enumerate(frames):
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame.image), format="rgb24").reformat(
-                format="gbrp"
+                format="gbrp", threads=1
             )
             picture.pts = number
             container.mux(stream.encode(picture))
@@ -211,7 +212,7 @@ def _encode(path: Path, frames: Sequence[Frame], fps: float, threads: int) -> No
 def _rgb(frame: av.VideoFrame, window: Window | None) -> Image:
     """Return a decoded frame as an image; its planes are woven together at half the cost of a conversion."""
     if frame.format.name != "gbrp":
-        image = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+        image = rgb(frame)
         return window.of(image) if window else image
     green, blue, red = (_samples(plane) for plane in frame.planes)
     planes = (red, green, blue)
