@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from natadv.papers.advdrop_cli import advdrop
+from natadv.papers.deployed_cli import deployed
 from natadv.papers.rain_cli import rain
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 app.command("rain")(rain)
 app.command("advdrop")(advdrop)
+app.command("deployed")(deployed)
 
 _TABLES = (1, 2, 3, 4, 5, 6, 7)
 _FIGURES = (4, 6, 7)
