@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge import tensorrt
+from edge.binding import Binding, without_graph
 from edge.bundle import MODEL, Bundle, read_bundle
 from edge.manifest import DISAGREEMENT, INPUT, OUTPUTS, SCORE
 from edge.noise import NoiseStream
@@ -52,6 +53,7 @@ class Classifier:
         threads: int | None = None,
         noise_seed: bytes | None = None,
         public_key: Path | None = None,
+        graph: bool = False,
         runtime: Any = None,
     ) -> None:
         """Verify a bundle, open it on a device, and replay its golden frames.
@@ -65,6 +67,7 @@ class Classifier:
                 of the operating system, as a defence needs.
             public_key: refuse a bundle that its owner did not sign. Without one, the model is tried out in a process of
                 its own first, see `edge.trial`.
+            graph: capture the model as a CUDA graph, so that a frame costs one launch.
             runtime: stands in for the module onnxruntime in tests.
 
         Raises:
@@ -85,7 +88,10 @@ class Classifier:
             load_runtime()  # says how to install it
             try_out(bundle.model_bytes, bundle.golden_bytes, model_path, threads=threads)
         runtime = runtime or load_runtime()
-        self._options = runtime.RunOptions()
+        # Of runs of any shape, and of those from fixed places, which alone a CUDA graph may be made of.
+        self._options, self._bound_options = runtime.RunOptions(), runtime.RunOptions()
+        if graph:
+            without_graph(self._options)
         try:
             self._session, self.provider = open_session(
                 runtime,
@@ -95,14 +101,19 @@ class Classifier:
                 device=device,
                 allow_cpu=allow_cpu,
                 threads=threads,
+                precision=bundle.manifest.precision,
+                graph=graph,
             )
         except BundleError as error:
             raise BundleError(f"{model_path}: {error}") from error
         noise = bundle.manifest.noise
         self.noise = None if noise is None else NoiseStream(noise, noise_seed)
         self._max_batch = tensorrt.MAX_BATCH if self.provider == PROVIDERS["tensorrt"] else None
+        self._binding: Binding | None = None
         try:
             _check_interface(self._session, bundle, model_path)
+            if self.provider != PROVIDERS["cpu"]:
+                self._binding = self._bind(runtime, "cuda")
             self._replay(bundle, bundle_folder)
         except BaseException:
             self.close()
@@ -179,11 +190,11 @@ class Classifier:
 
     def abandon(self) -> None:
         """Let an answer that another thread waits for end with an error, as soon as the runtime looks up."""
-        self._options.terminate = True
+        self._options.terminate = self._bound_options.terminate = True
 
     def close(self) -> None:
         """Free the model; may be called twice."""
-        self._session = None
+        self._binding = self._session = None
 
     def __enter__(self) -> Self:
         return self
@@ -221,7 +232,7 @@ class Classifier:
             feed |= {name: values[start:stop] for name, values in chance.items()}
             count = len(feed[INPUT])
             try:
-                answers = self._session.run(self._outputs, feed, self._options)
+                answers = self._ask(feed)
             except Exception as error:  # the runtime's errors share no base of their own
                 raise DeviceError(f"{self.provider}: failed on a batch of {count}: {why(error)}") from error
             for answer, shape in zip(answers, self.manifest.outputs.values(), strict=True):
@@ -233,6 +244,20 @@ class Classifier:
         if len(parts) == 1:
             return list(parts[0])
         return [np.concatenate(output) for output in zip(*parts, strict=True)]
+
+    def _ask(self, feed: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
+        if self._binding is not None and self._binding.fits(feed):
+            return self._binding.run(feed, self._bound_options)
+        return list(self._session.run(self._outputs, feed, self._options))
+
+    def _bind(self, runtime: Any, memory: str) -> Binding:
+        """Return fixed places for one frame's inputs and outputs."""
+        inputs: dict[str, tuple[Any, tuple[int, ...]]] = {
+            name: (np.uint8 if name == INPUT else np.int32, (1, *shape))
+            for name, shape in self.manifest.input_shapes.items()
+        }
+        outputs = {name: (1, *self.manifest.outputs[name]) for name in self._outputs}
+        return Binding(runtime, self._session, inputs, outputs, memory=memory)
 
     def _replay(self, bundle: Bundle, folder: Path) -> None:
         """Compare this device's answers to the golden frames with the original model's."""

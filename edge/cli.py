@@ -32,6 +32,9 @@ def run(
     ] = "auto",
     allow_cpu: Annotated[bool, typer.Option("--allow-cpu", help="Run on the CPU where the GPU cannot be had.")] = False,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads of the model.")] = None,
+    cuda_graph: Annotated[
+        bool, typer.Option("--cuda-graph", help="On an NVIDIA GPU, one launch a frame, if the model allows it.")
+    ] = False,
     public_key: Annotated[
         Path | None, typer.Option("--public-key", help="PEM file: run nothing that its owner did not sign.")
     ] = None,
@@ -119,6 +122,7 @@ def run(
             threads=threads,
             noise_seed=None if noise_seed is None else seed_from_hex(noise_seed),
             public_key=public_key,
+            graph=cuda_graph,
         ),
         watch=watch,
         seconds=seconds,

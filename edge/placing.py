@@ -20,6 +20,7 @@ class Placing:
     threads: int | None = None
     noise_seed: bytes | None = None
     public_key: Path | None = None
+    graph: bool = False
 
     def open(self, bundle: Path, *, first: bool = False) -> Classifier:
         """Open a bundle."""
@@ -30,4 +31,5 @@ class Placing:
             threads=self.threads,
             noise_seed=self.noise_seed if first else None,
             public_key=self.public_key,
+            graph=self.graph,
         )

@@ -58,6 +58,8 @@ def open_session(
     device: Device = "auto",
     allow_cpu: bool = False,
     threads: int | None = None,
+    precision: str = "fp32",
+    graph: bool = False,
 ) -> tuple[Any, str]:
     """Open a session and return it with the provider it says it runs on.
 
@@ -71,10 +73,13 @@ def open_session(
         device: what to run on.
         allow_cpu: run on the CPU where the GPU cannot be had, instead of raising.
         threads: CPU threads of one run; None leaves it to the runtime.
+        precision: of the model's weights, which TensorRT has to be told.
+        graph: let the GPU capture runs as CUDA graphs; see `edge.binding`.
 
     Raises:
         ValueError: if device is none of the four or threads is not positive.
-        DeviceError: if the GPU cannot be had and the CPU is not allowed.
+        DeviceError: if the GPU cannot be had and the CPU is not allowed, or if a graph is asked for and it cannot be
+            had.
         BundleError: if the runtime cannot load the model.
     """
     if device != "auto" and device not in PROVIDERS:
@@ -88,9 +93,14 @@ def open_session(
     for name in tried:
 
         def open_on(name: str = name) -> Any:
-            chain: list[Any] = [PROVIDERS["cuda"], _CPU]
+            captured = graph and name == "cuda"
+            chain: list[Any] = [
+                (PROVIDERS["cuda"], {"enable_cuda_graph": "1"}) if captured else PROVIDERS["cuda"],
+                _CPU,
+            ]
             if name == "tensorrt":
-                chain.insert(0, (PROVIDERS[name], tensorrt.options(digest, shapes, runtime.__version__)))
+                options = tensorrt.options(digest, shapes, runtime.__version__, precision=precision, graph=graph)
+                chain.insert(0, (PROVIDERS[name], options))
             return _session(runtime, model, chain, threads)
 
         session, reason = _try(runtime, PROVIDERS[name], open_on)
@@ -100,6 +110,8 @@ def open_session(
     if device != "cpu" and not nothing_to_lose and not allow_cpu:
         asked = "a GPU" if device == "auto" else device
         raise DeviceError(f"asked for {asked}, not to be had ({reason}); mend it, or allow the CPU (--allow-cpu)")
+    if graph:
+        raise DeviceError(f"--cuda-graph: nothing here is CUDA ({reason}); leave it out, or mend the GPU")
     session = open_cpu(runtime, model, threads)
     return session, session.get_providers()[0]
 

@@ -16,8 +16,23 @@ from typing import Final
 MAX_BATCH: Final = 64  # the engine is built for 1 to this many frames; `Classifier` cuts larger batches
 
 
-def options(digest: str, shapes: Mapping[str, tuple[int, ...]], runtime_version: str) -> dict[str, str]:
-    """Return the provider options for a model with these inputs, each with its shape for one frame."""
+def options(
+    digest: str,
+    shapes: Mapping[str, tuple[int, ...]],
+    runtime_version: str,
+    *,
+    precision: str = "fp32",
+    graph: bool = False,
+) -> dict[str, str]:
+    """Return the provider options for a model with these inputs, each with its shape for one frame.
+
+    Args:
+        digest: SHA-256 of the model, in hex.
+        shapes: by input.
+        runtime_version: of ONNX Runtime.
+        precision: of the model's weights; TensorRT computes in full precision unless it may do otherwise.
+        graph: capture runs as CUDA graphs.
+    """
     folder = cache_folder(digest, gpu_name(), runtime_version)
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -30,6 +45,9 @@ def options(digest: str, shapes: Mapping[str, tuple[int, ...]], runtime_version:
         "trt_profile_min_shapes": profile(1),
         "trt_profile_opt_shapes": profile(1),
         "trt_profile_max_shapes": profile(MAX_BATCH),
+        "trt_fp16_enable": str(precision in ("fp16", "int8")),
+        "trt_int8_enable": str(precision == "int8"),  # its ranges are the model's own, as QDQ
+        "trt_cuda_graph_enable": str(graph),
     }
 
 
