@@ -84,6 +84,9 @@ class Supply(threading.Thread):
         self._opener, self._mailbox, self._reception, self._stop_asked = opener, mailbox, reception, stop
         self._check, self._every, self._tap, self._prepare = check, every, tap, prepare
         self._next_index = 0
+        self._frames = (
+            DeadFrames()
+        )  # one for all openings: a camera that hangs gives its last frame to whoever asks anew
         self.live = False
         self._problem = "the camera's frames ended"
 
@@ -141,7 +144,7 @@ class Supply(threading.Thread):
 
     def _good(self, source: Source, shots: Iterator[Shot]) -> Iterator[Taken]:
         """Yield a source's frames but the dead ones; the count goes on where the last opening's ended."""
-        frames, in_a_row, self._problem = DeadFrames(), 0, "the camera's frames ended"
+        in_a_row, self._problem = 0, "the camera's frames ended"
         offset: int | None = None
         last = 0
         for shot in shots:
@@ -153,7 +156,7 @@ class Supply(threading.Thread):
                 self.lost += frame.index - last - 1
             last = frame.index
             self._next_index = frame.index + offset + 1
-            problem = frames.problem(frame.image) if source.live else None
+            problem = self._frames.problem(frame.image) if source.live else None
             if problem is not None:
                 self.dead += 1
                 in_a_row += 1

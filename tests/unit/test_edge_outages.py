@@ -171,6 +171,21 @@ def test_a_camera_that_stays_blind_is_opened_anew() -> None:
     assert camera.openings == 2
 
 
+def test_a_camera_that_hangs_has_nothing_new_for_whoever_opens_it_anew() -> None:
+    last = noise()
+
+    def hangs(stop: threading.Event) -> Iterator[Image]:
+        while not stop.is_set():
+            yield last.copy()
+
+    camera = Flaky(hangs, hangs, hangs, endless)
+    summary, kept, model, _ = watched(camera, 5)
+    assert camera.openings == 4
+    assert sum(np.array_equal(image, last) for image in model.seen) == 1
+    assert summary.outages == 1
+    assert [event.kind for event in kept.events if event.kind != "label"] == ["no-signal", "signal"]
+
+
 def test_the_frames_of_a_recording_may_repeat() -> None:
     def still(_: threading.Event) -> Iterator[Image]:
         for _number in range(4):
