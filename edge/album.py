@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from edge.evidence import EvidenceClip as Kept
-from edge.evidence import evidence_clips, label_clip
-from edge.page.gallery import EvidenceClip
+from edge.evidence import evidence_clips
+from edge.labelling import label_clip
+from edge.page.gallery import EvidenceClip, Part
 from natadv.errors import ConfigError, DataError
 
 
@@ -24,8 +25,8 @@ class Album:
         clip = self._find(name)
         return None if clip is None else clip.picture(place)
 
-    def label(self, name: str, label: str) -> None:
-        """Keep what a person says that a clip shows, with pictures of it for training.
+    def label(self, name: str, label: str, *, from_s: float | None = None, to_s: float | None = None) -> None:
+        """Keep what a person says that a clip or a part of it shows, with pictures of it for training.
 
         Raises:
             ConfigError: if there is no such clip any more, or the model knew no such label.
@@ -34,7 +35,7 @@ class Album:
         clip = self._find(name)
         if clip is None:
             raise ConfigError(f"{name}: there is no such clip any more")
-        label_clip(clip.archive.folder, label)
+        label_clip(clip.archive.folder, label, from_s=from_s, to_s=to_s)
 
     def _find(self, name: str) -> Kept | None:
         """Return a clip by its name, which is compared with those that are there and never becomes a path."""
@@ -44,8 +45,9 @@ class Album:
 def _shown(clip: Kept) -> EvidenceClip | None:
     try:
         info = clip.archive.clip(clip.archive.settings.items[0], "wet").info
+        parts = tuple(Part(part.label, part.from_s, part.to_s) for part in clip.parts())
     except DataError:
         return None
     said = clip.info
     seconds = clip.archive.settings.clip_s
-    return EvidenceClip(clip.name, said.at, said.signs, said.said, clip.label, info.frame_count, seconds)
+    return EvidenceClip(clip.name, said.at, said.signs, said.said, clip.label, info.frame_count, seconds, parts)

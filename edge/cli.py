@@ -162,7 +162,7 @@ def label(
     end: Annotated[float | None, typer.Option("--to", help="End of that part, in seconds.")] = None,
 ) -> None:
     """Say what a clip of evidence shows, so that `natadv train classifier --evidence` can learn from it."""
-    from edge.evidence import label_clip
+    from edge.labelling import label_clip
 
     pictures = label_clip(clip, shows, from_s=begin, to_s=end)
     typer.echo(f"{clip}: shows {shows}; {pictures} pictures that the model was wrong or unsure about")

@@ -27,22 +27,20 @@ import cv2
 import numpy as np
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
+from edge.parts import LabelledPart, parts_of
 from natadv.durable import PART_SUFFIX, file_error, new_folder
 from natadv.errors import ConfigError, DataError, ResourceError
 from natadv.images import resize
-from rigs.archive import fill_archive, open_archive, relabel
+from rigs.archive import fill_archive, open_archive
 from rigs.clip import write_clip
 from rigs.frame import Frame
 from rigs.geometry import ScreenGeometry
-from rigs.hits import Hit, write_hits, write_provenance
 from rigs.session import Item, SessionSettings
 
 ALARM, ANSWERS, STRIP, LABELLED, LOCK = "alarm.json", "answers.jsonl", "strip", "labelled", ".lock"
 PICTURES: Final = 6
 _PICTURE_PX: Final = 320  # wide
 _GONE: Final = ".gone"
-_MOST_PICTURES: Final = 20
-_UNSURE: Final = 0.6  # a right answer below this confidence is worth training on too
 
 
 class _Record(BaseModel):
@@ -114,6 +112,14 @@ class EvidenceClip:
     def label(self) -> str | None:
         """What a person said it shows; None: nobody did."""
         return self.archive.settings.items[0].label or None
+
+    def parts(self) -> list[LabelledPart]:
+        """Return the parts of it that a person labelled apart.
+
+        Raises:
+            DataError: if what is kept of one is damaged.
+        """
+        return parts_of(self.archive.folder.parent / LABELLED, self.name)
 
     def picture(self, place: int) -> bytes | None:
         """Return one of its PICTURES, JPEG; None: there is no such."""
@@ -243,56 +249,6 @@ def evidence_clips(folder: Path) -> list[EvidenceClip]:
     return found
 
 
-def label_clip(folder: Path, label: str, *, from_s: float | None = None, to_s: float | None = None) -> int:
-    """Say what a clip shows, and write the pictures of it that training can learn from; return how many.
-
-    These are frames that the model got wrong or was unsure of, spread over the clip. A label given before is replaced,
-    with its pictures. Where the scene changes within the clip, a part of it may be labelled: then its pictures are
-    written, and the clip as a whole stays without a label.
-
-    Args:
-        folder: of the clip.
-        label: one of those that the model knew.
-        from_s: beginning of the part, since the clip's first frame; None: the clip's.
-        to_s: end of the part; None: the clip's.
-
-    Raises:
-        ConfigError: if the model knew no such label, or the part is none.
-        DataError: if the clip is damaged.
-        ResourceError: if the disk is full.
-    """
-    clip = EvidenceClip(folder)
-    if label not in clip.info.labels:
-        known = ", ".join(clip.info.labels[:8]) + (", ..." if len(clip.info.labels) > 8 else "")
-        raise ConfigError(f"{folder}: the model knows no label {label!r}; it knows {known}")
-    if label in (".", "..") or "/" in label or "\\" in label:
-        raise ConfigError(f"{folder}: label {label!r} cannot be the name of a folder of training images")
-    if (from_s or 0.0) < 0 or (to_s is not None and to_s <= (from_s or 0.0)):
-        raise ConfigError(f"{folder}: from {from_s or 0:g} s to {to_s:g} s is no part of a clip")
-    partly = from_s is not None or to_s is not None
-    archive = clip.archive
-    recorded = archive.clip(archive.settings.items[0], "wet")
-    times = recorded.table()["timestamp_s"].to_pylist()
-    begin_s, end_s = times[0] + (from_s or 0.0), times[-1] if to_s is None else times[0] + to_s
-    hits = _hits(clip, label, begin_s, end_s)
-    named = f"{clip.name}-from-{begin_s - times[0]:.2f}-to-{end_s - times[0]:.2f}" if partly else clip.name
-    target = folder.parent / LABELLED / named
-    target.parent.mkdir(exist_ok=True)
-    shutil.rmtree(target, ignore_errors=True)
-    geometry, wanted = archive.settings.geometry, {hit.frame for hit in hits}
-    images = {
-        place: geometry.rectify(image, geometry.picture_size)
-        for place, image in enumerate(recorded.images())
-        if place in wanted
-    }
-    with new_folder(target) as part:
-        write_hits(part, hits, lambda hit: images[hit.frame])
-        write_provenance(part, hits)
-    if not partly:
-        relabel(archive, label)  # last: a label without its pictures would look done
-    return len(hits)
-
-
 def discard(folder: Path) -> None:
     """Let a clip go; it is gone at once, whatever is killed meanwhile."""
     gone = folder.with_name(folder.name + _GONE)
@@ -354,34 +310,3 @@ def _settings(
         rig_file=info.source,
         rig={},
     )
-
-
-def _hits(clip: EvidenceClip, label: str, begin_s: float, end_s: float) -> list[Hit]:
-    """Return the frames of a part of a clip that are worth training on, at most so many, spread evenly."""
-    rows = clip.archive.clip(clip.archive.settings.items[0], "wet").table().to_pylist()
-    places = {row["index"]: place for place, row in enumerate(rows)}
-    answers = [one for one in clip.answers() if one.index in places and begin_s <= one.timestamp_s <= end_s]
-    worth = [answer for answer in answers if answer.label != label or answer.confidence < _UNSURE]
-    chosen = np.unique(np.linspace(0, len(worth) - 1, min(len(worth), _MOST_PICTURES)).round().astype(int))
-    item = clip.archive.settings.items[0]
-    return [
-        Hit(
-            path=f"{label}/{places[answer.index]:04d}.png",
-            label=label,
-            session=clip.name,
-            session_purpose="training",
-            item=0,
-            image=item.source,
-            image_sha256=item.sha256,
-            clip=item.clip_name("wet"),
-            frame=places[answer.index],
-            frame_index=answer.index,
-            timestamp_s=answer.timestamp_s,
-            drop_coverage=rows[places[answer.index]]["drop_coverage"],
-            predicted=answer.label,
-            confidence=answer.confidence,
-            label_confidence=answer.confidence if answer.label == label else None,
-            model_sha256=clip.info.model_sha256,
-        )
-        for answer in (worth[place] for place in chosen)
-    ]

@@ -15,7 +15,7 @@ from edge.live import Live
 from edge.page.address import PageOptions
 from edge.page.app import Shown, page_app
 from edge.page.door import Door
-from edge.page.gallery import PICTURES, EvidenceClip, Gallery
+from edge.page.gallery import PICTURES, EvidenceClip, Gallery, Part
 from edge.page.guard import Guard
 from edge.page.metrics import Metrics
 from edge.page.models import Models
@@ -58,20 +58,27 @@ class Album:
 
     def __init__(self) -> None:
         self.labels: dict[str, str] = {}
+        self.parts: list[Part] = []
         self.asked: list[tuple[str, int]] = []
 
     def clips(self) -> list[EvidenceClip]:
         at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-        return [EvidenceClip(name, at, ("flicker",), "b", self.labels.get(name), 90, 6.0) for name in ("one", "two")]
+        return [
+            EvidenceClip(name, at, ("flicker",), "b", self.labels.get(name), 90, 6.0, tuple(self.parts))
+            for name in ("one", "two")
+        ]
 
     def picture(self, name: str, place: int) -> bytes | None:
         self.asked.append((name, place))
         return b"jpeg" if 0 <= place < PICTURES - 1 else None
 
-    def label(self, name: str, label: str) -> None:
+    def label(self, name: str, label: str, *, from_s: float | None = None, to_s: float | None = None) -> None:
         if name == "two":
             raise ResourceError("two: the disk is full")
-        self.labels[name] = label
+        if from_s is None and to_s is None:
+            self.labels[name] = label
+        else:
+            self.parts.append(Part(label, from_s or 0.0, 6.0 if to_s is None else to_s))
 
 
 @dataclass(slots=True)

@@ -147,6 +147,14 @@ class ModelInfo(BaseModel):
     bundles: list[str]
 
 
+class ShownPart(BaseModel):
+    """What a person said that a part of a clip shows; in seconds from the clip's first frame."""
+
+    label: str
+    from_s: float
+    to_s: float
+
+
 class Clip(BaseModel):
     """A clip of evidence; `pictures` of it are at /api/evidence/NAME/0.jpg and so on."""
 
@@ -158,6 +166,7 @@ class Clip(BaseModel):
     frames: int
     seconds: float
     pictures: int
+    parts: list[ShownPart]
 
 
 class Said(BaseModel):
@@ -177,6 +186,8 @@ class WantedBundle(_Asked):
 
 
 class GivenLabel(_Asked):
-    """What a person says that a clip shows: one of the model's labels."""
+    """What a person says that a clip shows: one of the model's labels; with a beginning or an end, that part of it."""
 
     label: Annotated[str, Field(min_length=1, max_length=1000)]
+    from_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    to_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from edge.events import EventLog
-from edge.page.answers import Clip, GivenLabel, History, ModelInfo, Said, State, WantedBundle
+from edge.page.answers import Clip, GivenLabel, History, ModelInfo, Said, ShownPart, State, WantedBundle
 from edge.page.gallery import PICTURES, EvidenceClip, Gallery
 from edge.page.happenings import happenings
 from edge.page.models import BusyError, Models
@@ -161,13 +161,13 @@ def _add_evidence(app: FastAPI, gallery: Gallery | None, models: Models) -> None
 
     @app.post("/api/evidence/{name}/label", responses=_REFUSED)
     def label(name: str, given: GivenLabel) -> Said:
-        """Say what a clip truly shows."""
+        """Say what a clip truly shows, or a part of it."""
         if gallery is None or all(name != clip.name for clip in gallery.clips()):
             raise HTTPException(404, "there is no clip of this name")
         if given.label not in models.labels:
             raise HTTPException(409, "expected one of the model's labels")
         try:
-            gallery.label(name, given.label)
+            gallery.label(name, given.label, from_s=given.from_s, to_s=given.to_s)
         except NatadvError as error:
             raise HTTPException(409, str(error)) from error
         return Said(detail="labelled")
@@ -201,4 +201,5 @@ def _clip(clip: EvidenceClip) -> Clip:
         frames=clip.frames,
         seconds=clip.seconds,
         pictures=PICTURES,
+        parts=[ShownPart(label=part.label, from_s=part.from_s, to_s=part.to_s) for part in clip.parts],
     )

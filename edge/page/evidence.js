@@ -1,4 +1,4 @@
-// The gallery of evidence: six pictures of each alarm, and a way to say what they show.
+// The gallery of evidence: six pictures of each alarm, and a way to say what they show, or what some of them show.
 
 import { ask, element, post } from "/ask.js";
 
@@ -16,12 +16,18 @@ export async function showEvidence(labels) {
 function article(clip, labels) {
   const made = element("article", "", "clip");
   const strip = element("div", "", "strip");
+  const chosen = stretch(clip, strip);
   for (let place = 0; place < clip.pictures; place += 1) {
+    const button = element("button");
+    button.type = "button";
+    button.setAttribute("aria-pressed", "false");
+    button.addEventListener("click", () => chosen.toggle(place));
     const picture = element("img");
     picture.loading = "lazy";
     picture.alt = `picture ${place + 1} of ${clip.pictures}`;
     picture.src = `/api/evidence/${encodeURIComponent(clip.name)}/${place}.jpg`;
-    strip.append(picture);
+    button.append(picture);
+    strip.append(button);
   }
   const words = element("div");
   const when = element("p");
@@ -32,19 +38,64 @@ function article(clip, labels) {
   for (const sign of clip.signs) signs.append(element("span", sign, "tag alarm"), " ");
   const said = element("p", "the model said ");
   said.append(element("strong", clip.said));
-  words.append(when, signs, said, form(clip, labels));
+  const parts = element("p");
+  for (const part of clip.parts) {
+    parts.append(element("span", `${part.from_s.toFixed(1)}–${part.to_s.toFixed(1)} s: ${part.label}`, "tag"), " ");
+  }
+  words.append(when, signs, said, parts, form(clip, labels, chosen));
   made.append(strip, words);
   return made;
 }
 
-function form(clip, labels) {
+// Which pictures of a clip are chosen: none, which means all, or a stretch of neighbours.
+function stretch(clip, strip) {
+  let first = null;
+  let last = null;
+  const heard = [];
+  const step = clip.seconds / (clip.pictures - 1);
+  return {
+    toggle(place) {
+      if (first === null) [first, last] = [place, place];
+      else if (first === last && place === first) [first, last] = [null, null];
+      else if (place < first) first = place;
+      else if (place > last) last = place;
+      else [first, last] = [place, place];
+      strip.childNodes.forEach((button, index) => {
+        button.setAttribute("aria-pressed", String(first !== null && first <= index && index <= last));
+      });
+      heard.forEach((tell) => tell());
+    },
+    listen: (tell) => heard.push(tell),
+    // From half-way to the picture before up to half-way to the one after; the clip's own ends are left to it.
+    part() {
+      const made = {};
+      if (first === null || (first === 0 && last === clip.pictures - 1)) return made;
+      if (first > 0) made.from_s = (first - 0.5) * step;
+      if (last < clip.pictures - 1) made.to_s = (last + 0.5) * step;
+      return made;
+    },
+    words() {
+      const { from_s: from, to_s: to } = this.part();
+      if (from === undefined && to === undefined) return "";
+      return `${(from ?? 0).toFixed(1)}–${(to ?? clip.seconds).toFixed(1)} s`;
+    },
+  };
+}
+
+function form(clip, labels, chosen) {
   const made = element("form");
   const select = element("select");
   select.setAttribute("aria-label", "what it truly shows");
   select.append(new Option("what is it?", ""));
   for (const label of labels) select.append(new Option(label, label, false, label === clip.label));
   select.required = true;
-  const button = element("button", clip.label === null ? "Label" : "Label anew");
+  const button = element("button");
+  const name = () => {
+    const words = chosen.words();
+    button.textContent = words ? `Label ${words}` : clip.label === null ? "Label the clip" : "Label anew";
+  };
+  chosen.listen(name);
+  name();
   made.append(select, button);
   if (clip.label !== null) made.append(element("span", "✓ labelled", "soft"));
   made.addEventListener("submit", async (event) => {
@@ -52,8 +103,8 @@ function form(clip, labels) {
     button.disabled = true;
     const said = document.getElementById("labelled");
     try {
-      await post(`/api/evidence/${encodeURIComponent(clip.name)}/label`, { label: select.value });
-      said.textContent = `labelled as ${select.value}`;
+      await post(`/api/evidence/${encodeURIComponent(clip.name)}/label`, { label: select.value, ...chosen.part() });
+      said.textContent = `${chosen.words() || "the clip"} labelled as ${select.value}`;
       await showEvidence(labels);
     } catch (error) {
       said.textContent = `not labelled: ${error.message}`;

@@ -8,6 +8,15 @@ PICTURES: Final = 6  # as many as `edge.evidence` keeps
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What a person says that a part of a clip shows, from and to in seconds from its first frame."""
+
+    label: str
+    from_s: float
+    to_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class EvidenceClip:
     """The seconds around an alarm.
 
@@ -16,9 +25,10 @@ class EvidenceClip:
         at: when the alarm began.
         signs: what it began with, see `edge.alarm`.
         said: the label that the model gave then.
-        label: what a person says it shows; None: nobody said yet.
+        label: what a person says it shows; None: nobody said of it as a whole.
         frames: that it holds.
         seconds: that it lasts.
+        parts: of it that a person labelled apart, in order.
     """
 
     name: str
@@ -28,6 +38,7 @@ class EvidenceClip:
     label: str | None
     frames: int
     seconds: float
+    parts: tuple[Part, ...] = ()
 
 
 class Gallery(Protocol):
@@ -41,10 +52,10 @@ class Gallery(Protocol):
         """Return one of `PICTURES` frames spread evenly over a clip, as JPEG; None: there is no such."""
         ...
 
-    def label(self, name: str, label: str) -> None:
-        """Keep what a person says that a clip shows.
+    def label(self, name: str, label: str, *, from_s: float | None = None, to_s: float | None = None) -> None:
+        """Keep what a person says that a clip shows, or a part of it.
 
         Raises:
-            NatadvError: if there is no such clip, or it cannot be kept.
+            NatadvError: if there is no such clip or part, or it cannot be kept.
         """
         ...

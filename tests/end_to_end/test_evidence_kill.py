@@ -17,7 +17,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 import numpy as np
-from edge.evidence import AlarmInfo, Answer, EvidenceStore, label_clip
+from edge.evidence import AlarmInfo, Answer, EvidenceStore
+from edge.labelling import label_clip
 from rigs.frame import Frame
 from rigs.geometry import whole
 folder, begin = Path(sys.argv[1]), int(sys.argv[2])

@@ -20,8 +20,8 @@ from edge.evidence import (
     EvidenceStore,
     discard,
     evidence_clips,
-    label_clip,
 )
+from edge.labelling import label_clip
 from edge.prediction import Prediction
 from edge.recorder import EvidenceRule, Recorder
 from edge.ring import Ring
@@ -149,6 +149,25 @@ def test_a_part_of_a_clip_can_be_labelled_where_the_scene_changes(tmp_path: Path
     assert [[part.labels[target] for target in part.targets] for part in parts] == [["red"] * 2, ["blue"] * 4]
     with pytest.raises(ConfigError, match="from 3 s to 2 s is no part"):
         label_clip(clip.archive.folder, "red", from_s=3, to_s=2)
+
+
+def test_no_picture_is_trained_on_under_two_labels(tmp_path: Path) -> None:
+    with EvidenceStore(tmp_path / "e", max_bytes=1 << 30) as store:
+        clip = write(store, count=8)
+    folder = clip.archive.folder
+    label_clip(folder, "red", to_s=0.35)
+    with pytest.raises(ConfigError, match=r"0\.30 to 0\.70 s overlaps 0\.00 to 0\.35 s, labelled red"):
+        label_clip(folder, "blue", from_s=0.3)
+    assert [(part.label, part.from_s, part.to_s) for part in clip.parts()] == [("red", 0, pytest.approx(0.35))]
+    label_clip(folder, "green", to_s=0.35)  # the same part anew
+    label_clip(folder, "blue", from_s=0.35)
+    assert [part.label for part in clip.parts()] == ["green", "blue"]
+    label_clip(folder, "red")  # the whole takes the place of its parts
+    assert EvidenceClip(folder).parts() == []
+    (left,) = evidence_folders(tmp_path / "e")
+    assert {load_hits(left, LABELS).labels[target] for target in load_hits(left, LABELS).targets} == {"red"}
+    with pytest.raises(ConfigError, match="is labelled red as a whole"):
+        label_clip(folder, "blue", from_s=0.35)
 
 
 def test_a_right_answer_that_was_unsure_is_trained_on_too(tmp_path: Path) -> None:

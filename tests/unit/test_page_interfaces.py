@@ -123,13 +123,29 @@ def test_evidence_is_shown_and_labelled() -> None:
     one, two = shown.ask("GET", "/api/evidence").json()
     assert one == {
         "name": "one", "at": "2026-01-02T03:04:05Z", "signs": ["flicker"], "said": "b", "label": None, "frames": 90,
-        "seconds": 6.0, "pictures": 6,
+        "seconds": 6.0, "pictures": 6, "parts": [],
     }  # fmt: skip
     assert two["name"] == "two"
     picture = shown.ask("GET", "/api/evidence/one/0.jpg")
     assert (picture.content, picture.headers["content-type"]) == (b"jpeg", "image/jpeg")
     assert shown.ask("POST", "/api/evidence/one/label", json={"label": "c"}).status_code == 200
     assert shown.ask("GET", "/api/evidence").json()[0]["label"] == "c"
+
+
+def test_a_part_of_a_clip_is_labelled() -> None:
+    album = Album()
+    shown = page(gallery=album)
+    given = {"label": "c", "from_s": 1.8, "to_s": 4.2}
+    assert shown.ask("POST", "/api/evidence/one/label", json=given).status_code == 200
+    one, _ = shown.ask("GET", "/api/evidence").json()
+    assert (one["label"], one["parts"]) == (None, [given])
+
+
+@pytest.mark.parametrize("part", [{"from_s": -1}, {"to_s": 0}, {"from_s": "now"}, {"until": 3}])
+def test_a_part_that_is_none_is_refused(part: dict[str, object]) -> None:
+    album = Album()
+    answer = page(gallery=album).ask("POST", "/api/evidence/one/label", json={"label": "c", **part})
+    assert (answer.status_code, album.parts, album.labels) == (422, [], {})
 
 
 @pytest.mark.parametrize(
