@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy as np
 import onnxruntime as ort
 
 from benchmarks.film import FRAMES, Nobody, write_film
+from benchmarks.peers import missing, peers
 from edge.classifier import Classifier
 from edge.live import Live, run
 from edge.opening import open_source
@@ -48,10 +50,19 @@ def measure(*, rounds: int = 5) -> Iterator[dict[str, Any]]:
         for side, name, classes, network in CASES:
             for behind in (None, network):
                 bundle = _bundle(Path(scratch), side, name, classes, behind)
-                yield _rate_row(film, bundle, side, name, behind, rounds)
+                others = {} if behind else peers(*_model(side, name, classes), film, Path(scratch))
+                yield _rate_row(film, bundle, side, name, behind, rounds, others)
 
 
-def _rate_row(film: Path, bundle: Path, side: int, name: str, behind: str | None, rounds: int) -> dict[str, Any]:
+def _rate_row(
+    film: Path,
+    bundle: Path,
+    side: int,
+    name: str,
+    behind: str | None,
+    rounds: int,
+    others: dict[str, Callable[[], int]],
+) -> dict[str, Any]:
     with Classifier(bundle, device="cpu", threads=1) as classifier:
         loops: dict[str, Callable[[], Run]] = {
             "bare": lambda: _timed(lambda: _bare(classifier)),
@@ -60,6 +71,9 @@ def _rate_row(film: Path, bundle: Path, side: int, name: str, behind: str | None
         if behind is None:
             loops["cv2"] = lambda: _timed(lambda: _cv2_loop(classifier, film))
             loops["cv2.dnn"] = lambda: _timed(lambda: _dnn_loop(bundle / "model.onnx", film, side))
+        for other, look in others.items():
+            look()  # the first time it imports half the world
+            loops[other] = partial(_timed, look)
         found: dict[str, list[Run]] = {loop: [] for loop in loops}
         failed: dict[str, str] = {}
         for _ in range(rounds):
@@ -76,9 +90,10 @@ def _rate_row(film: Path, bundle: Path, side: int, name: str, behind: str | None
         [
             f"{loop} loop {fps[loop] / fps['bare']:.2f} ({cpu[loop]:.1f} ms CPU)"
             for loop in fps
-            if loop.startswith("cv2")
+            if loop not in ("bare", "live")
         ]
         + list(failed.values())
+        + ([] if behind else [f"{one} is not installed" for one in missing()])
     )
     return {
         "name": f"live_over_bare_{'rain_' if behind else ''}{side}",
@@ -149,9 +164,13 @@ def _dnn_loop(model: Path, film: Path, side: int) -> int:
         count += 1
 
 
-def _bundle(folder: Path, side: int, name: str, classes: int, behind: str | None) -> Path:
+def _model(side: int, name: str, classes: int) -> tuple[Any, int, tuple[str, ...]]:
     labels = tuple(map(str, range(classes)))
-    model = create_classifier(name, labels, (side, side)).eval()
+    return create_classifier(name, labels, (side, side)).eval(), side, labels
+
+
+def _bundle(folder: Path, side: int, name: str, classes: int, behind: str | None) -> Path:
+    model, _, labels = _model(side, name, classes)
     none: dict[str, Any] = {"metrics": {}, "recipe": {}, "training": None}
     loaded = LoadedClassifier(model, labels, (side, side), name, provenance={}, digest="0" * 64, **none)
     rain = None
