@@ -141,12 +141,14 @@ class Motion:
     def _run(self, step_s: float) -> None:
         block = self._queue[0]
         left = block.length - self._done
-        aim = 0.0 if self.holding else min(block.nominal, math.sqrt(block.exit**2 + 2 * block.acceleration * left))
         change = block.acceleration * step_s
+        # The speed from which, after this step, it can still brake to that of the block's end.
+        room = block.exit**2 + (change / 2) ** 2 + block.acceleration * (2 * left - self.speed * step_s)
+        aim = 0.0 if self.holding else min(block.nominal, max(0.0, math.sqrt(max(0.0, room)) - change / 2))
         speed = min(max(aim, self.speed - change), self.speed + change)
         moved = (self.speed + speed) / 2 * step_s
         self.speed = speed
-        if moved >= left:
+        if moved >= left or (left < change * step_s and not self.holding):
             self.position = block.target
             self._queue.popleft()
             self._done = 0.0

@@ -20,6 +20,7 @@ from rigs.stage.grbl_link import HOLD, JOG_CANCEL, GrblLink, RestartedError
 from rigs.stage.grbl_setup import Controller, GrblSettings, set_up
 from rigs.stage.grbl_track import Track
 from rigs.stage.grbl_words import Status
+from rigs.stage.outputs import Output
 from rigs.stage.profile import Limits, Move
 
 _DWELL_S = 0.01
@@ -28,8 +29,6 @@ _OK_CHARS = 4
 _LATE_S = 2.0
 _SLACK = 1e-6
 _OFF_PATH_REPORTS = 2
-
-Output = Literal["M7", "M8"]
 
 
 class GrblStageSettings(GrblSettings):
@@ -157,12 +156,13 @@ class GrblStage:
         return journey
 
     def pose(self) -> Pose | None:
-        """Return where the plate is now; while it brakes, where it was last said to be.
+        """Return where the plate most likely is now; while it brakes or jogs, where it was last said to be.
 
         Raises:
             DeviceError: if the stage has failed; so do the next two.
         """
-        return self.pose_at(self._clock.now_s()) or self._reported
+        self._link.check()
+        return self._track.guess_at(self._clock.now_s()) or self._reported
 
     def pose_at(self, time_s: float) -> Pose | None:
         """Return where the plate was at a moment; None where that is not known to within the settings' bounds."""
@@ -296,7 +296,12 @@ class GrblStage:
             self._link.fail(error)
             raise
 
-    # What hangs on its controller.
+    # What hangs on its controller: it is an `Outputs`.
+
+    @property
+    def has_mist(self) -> bool:
+        """Whether there is M7 beside M8."""
+        return self.controller.mist
 
     def pulse(self, output: Output, duration_s: float) -> None:
         """Switch an output on for a while, and return when it is off again.
@@ -316,3 +321,8 @@ class GrblStage:
             raise
         finally:
             self._open_valve = False
+
+    def shut(self) -> None:
+        """Shut the output of a pulse that is under way in another thread. Never raises."""
+        if self._open_valve:
+            self.stop()

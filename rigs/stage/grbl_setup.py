@@ -88,10 +88,12 @@ class Controller:
     Attributes:
         firmware: as it greets.
         axes: the plate's axes on it.
+        mist: whether it has the output M7.
     """
 
     firmware: str
     axes: Axes
+    mist: bool
 
 
 def set_up(link: GrblLink, settings: GrblSettings) -> Controller:
@@ -134,7 +136,7 @@ def set_up(link: GrblLink, settings: GrblSettings) -> Controller:
     )
     if settings.homing == "required":
         _check_travel(settings, axes, found, info)
-    return Controller(f"{welcome[0]} {welcome[1]}.{welcome[2]}", axes)
+    return Controller(f"{welcome[0]} {welcome[1]}.{welcome[2]}", axes, "M" in _options(info))
 
 
 def _check_general(port: str, found: Mapping[int, float], settings: GrblSettings) -> None:
@@ -177,11 +179,15 @@ def _span(letter: str, found: Mapping[int, float], info: tuple[str, ...]) -> tup
     """Return the ends of an axis after homing: below zero, unless GRBL is told to count from the switch."""
     number = LETTERS.index(letter)
     travel = found[_TRAVEL + number]
-    options = next((line.removeprefix("[OPT:").split(",")[0] for line in info if line.startswith("[OPT:")), "")
-    from_switch = "Z" in options or int(found[_HOMING]) & _ORIGIN_BIT
+    from_switch = "Z" in _options(info) or int(found[_HOMING]) & _ORIGIN_BIT
     if from_switch and int(found.get(_DIRECTIONS, 0)) >> number & 1:
         return 0.0, travel
     return -travel, 0.0
+
+
+def _options(info: tuple[str, ...]) -> str:
+    """Return the letters of what it was built with."""
+    return next((line.removeprefix("[OPT:").split(",")[0] for line in info if line.startswith("[OPT:")), "")
 
 
 def _check_travel(settings: GrblSettings, axes: Axes, found: Mapping[int, float], info: tuple[str, ...]) -> None:

@@ -184,10 +184,19 @@ class Track:
                 leg.hold_s = math.inf
         self.rest(pose, time_s)
 
+    def guess_at(self, time_s: float) -> Pose | None:
+        """Return where the plate most likely was at a moment; None while it brakes."""
+        with self._lock:
+            leg = self._leg_at(time_s)
+            return leg.pose_from(leg.start_s, time_s) if time_s <= leg.hold_s else None
+
+    def _leg_at(self, time_s: float) -> _Leg:
+        return next((leg for leg in reversed(self._legs) if leg.earliest_s <= time_s), self._legs[0])
+
     def pose_at(self, time_s: float) -> Pose | None:
         """Return where the plate was at a moment; None where that is not known well enough."""
         with self._lock:
-            leg = next((leg for leg in reversed(self._legs) if leg.earliest_s <= time_s), self._legs[0])
+            leg = self._leg_at(time_s)
             if time_s > leg.hold_s:
                 return None
             pose = leg.pose_from(leg.start_s, time_s)
