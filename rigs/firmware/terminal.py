@@ -170,11 +170,12 @@ class Terminal:
         poll = select.poll()
         poll.register(self._master, select.POLLIN)
         events = poll.poll(0)
-        if any(event & select.POLLHUP for _, event in events):
-            return False
+        happened = events[0][1] if events else 0
         try:
-            if events:
+            if happened & select.POLLIN:  # what was sent before the port was closed has been sent
                 self._machine.receive(os.read(self._master, 256), time.monotonic())
+            if happened & select.POLLHUP:
+                return False
             self._send(data)
         except BlockingIOError:  # nobody reads: what does not fit is lost, as on a real line
             return True

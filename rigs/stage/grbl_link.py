@@ -5,6 +5,7 @@ well as it still can be, and every later call raises the same error, until the p
 """
 
 import contextlib
+import errno
 import queue
 import threading
 import time
@@ -27,6 +28,7 @@ _RESET_S = 2.0
 _BOOT_POLL_S = 0.5
 _QUIET_S = 0.25
 _RETURN_S = 2.0
+_TAKEN_S = 1.0
 _PINGS = 6
 _PING_CHARS = 60
 
@@ -78,7 +80,7 @@ class GrblLink:
         self._port, self._baud = port, baud
         self._clock = clock
         self._silence_s, self._brake_s = silence_s, brake_s
-        self._serial = _open(port, baud)
+        self._serial = _open(port, baud, taken_s=brake_s + _TAKEN_S)
         self._guard = Guard(self._serial.fileno(), brake_s)
         self._writing = threading.Lock()
         self._turn = threading.Lock()
@@ -369,11 +371,17 @@ class GrblLink:
                 return
 
 
-def _open(port: str, baud: int) -> Any:
+def _open(port: str, baud: int, taken_s: float = 0.0) -> Any:
+    """Open a port; one that is taken is waited for: the guard of a driver that was killed is still at its work."""
     serial = import_module("serial")
-    try:
-        return serial.serial_for_url(port, baud, timeout=_READ_S, write_timeout=1.0, exclusive=True)
-    except (OSError, ValueError) as error:
-        raise ConnectError(
-            f"{port}: cannot be opened ({error}); give the stage's `port` as in /dev/serial/by-id, and look who uses it"
-        ) from error
+    end_s = time.monotonic() + taken_s
+    while True:
+        try:
+            return serial.serial_for_url(port, baud, timeout=_READ_S, write_timeout=1.0, exclusive=True)
+        except (OSError, ValueError) as error:
+            if getattr(error, "errno", None) == errno.EAGAIN and time.monotonic() < end_s:
+                time.sleep(_READ_S)
+                continue
+            raise ConnectError(
+                f"{port}: cannot be opened ({error}); name it as in /dev/serial/by-id, and look who uses it"
+            ) from error
