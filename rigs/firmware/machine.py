@@ -47,7 +47,8 @@ class Machine:
 
     def _boot(self, now_s: float) -> None:
         self.state = "Alarm" if self.settings[22] else "Idle"
-        self._restart(now_s, now_s + self.kind.boot_s)
+        self._booted_s = now_s + self.kind.boot_s
+        self._restart(now_s, self._booted_s)
 
     def _restart(self, now_s: float, welcome_s: float) -> None:
         """Forget all lines, shut all outputs, greet."""
@@ -96,7 +97,7 @@ class Machine:
 
     def receive(self, data: bytes, now_s: float) -> None:
         """Take bytes; single-character commands act at once, lines wait their turn."""
-        if self.deaf:
+        if self.deaf or now_s < self._booted_s:  # a boot loader takes what comes
             return
         for byte in data:
             self.advance(now_s)

@@ -141,13 +141,10 @@ class Terminal:
     # The cable.
 
     def _serve(self) -> None:
-        was_open = False
+        is_open = False
         while not self._stop.is_set():
             with self._lock:
-                is_open = self._pass()
-            if is_open and not was_open and KINDS[self._setup.kind].resets_at_open:
-                self.power_up()
-            was_open = is_open
+                is_open = self._pass(is_open)
             self._wait(is_open)
 
     def _wait(self, is_open: bool) -> None:
@@ -160,7 +157,7 @@ class Terminal:
         with contextlib.suppress(OSError, ValueError):  # the cable may be pulled while we wait
             select.select([master], [], [], _BUSY_S if busy else _IDLE_S)
 
-    def _pass(self) -> bool:
+    def _pass(self, was_open: bool) -> bool:
         """Carry bytes both ways; return whether somebody has the port open."""
         now_s = time.monotonic()
         self._machine.advance(now_s)
@@ -171,6 +168,8 @@ class Terminal:
         poll.register(self._master, select.POLLIN)
         events = poll.poll(0)
         happened = events[0][1] if events else 0
+        if not was_open and not happened & select.POLLHUP and KINDS[self._setup.kind].resets_at_open:
+            self._machine.power_up(now_s)
         try:
             if happened & select.POLLIN:  # what was sent before the port was closed has been sent
                 self._machine.receive(os.read(self._master, 256), time.monotonic())

@@ -25,8 +25,8 @@ LINE_CHARS = 79
 _POLL_S = 0.2
 _READ_S = 0.02
 _RESET_S = 2.0
-_BOOT_POLL_S = 0.5
-_QUIET_S = 0.25
+_BOOT_POLL_S = 0.3
+_QUIET_S = 0.1
 _RETURN_S = 2.0
 _TAKEN_S = 1.0
 _PINGS = 6
@@ -205,7 +205,7 @@ class GrblLink:
                 self._changed.wait_for(lambda: self._welcomes or self.failure, _BOOT_POLL_S)
             if time.monotonic() > end_s:
                 raise ConnectError(f"{self._port}: no GRBL greets there in {timeout_s:g} s; look at `port` and `baud`")
-        # A board that restarts as its port is opened greets once more.
+        # Of several resets that waited in a board that was starting, each has its greeting.
         with self._changed:
             while self._changed.wait(_QUIET_S):
                 pass

@@ -1,16 +1,23 @@
 """The stage on both firmwares' stand-ins: where it says it is, and what is left moving after a fault."""
 
+import os
+import select
+import socket
 import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+import tty
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
+import yaml
 
 from natadv.errors import ConfigError, ConnectError, DeviceError, SettingError
 from natadv.raindrops.pose import Pose
 from rigs.clock import RealClock
+from rigs.drivers import settings_of
 from rigs.firmware.kinds import KINDS
 from rigs.firmware.terminal import Terminal
 from rigs.room import Room
@@ -423,6 +430,51 @@ def test_a_port_behind_which_nothing_greets():
         terminal.set("deaf", 1)
         with pytest.raises(ConnectError, match="no GRBL greets"):
             open_stage("grblhal", terminal.port, boot_s=0.3)
+
+
+@contextmanager
+def over_tcp(port):
+    """A serial server: what comes by TCP goes to the port, and back."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def carry():
+        wire, _ = listening.accept()
+        line = os.open(port, os.O_RDWR | os.O_NOCTTY)
+        tty.setraw(line)
+        with wire, suppress(OSError):
+            while True:
+                for ready in select.select([wire, line], [], [])[0]:
+                    data = os.read(line, 256) if ready is line else wire.recv(256)
+                    if not data:
+                        return
+                    os.write(line, data) if ready is wire else wire.sendall(data)
+        os.close(line)
+
+    carrying = threading.Thread(target=carry)
+    carrying.start()
+    yield f"socket://127.0.0.1:{listening.getsockname()[1]}"
+    carrying.join()
+    listening.close()
+
+
+@BOTH
+def test_a_controller_behind_a_network(kind):
+    with Terminal(small_setup(kind)) as terminal, over_tcp(terminal.port) as url:
+        stage = open_stage(kind, url)
+        try:
+            stage.follow([Pose(5, 5, 5)])
+            until(lambda: not stage.is_moving())
+            assert max(off(Pose(5, 5, 5), true_pose(kind, terminal.position_at(time.monotonic())))) < 0.02
+            stage.pulse("M8", 0.05)
+        finally:
+            stage.close()
+
+
+def test_the_rig_file_of_the_page_about_wiring_is_one():
+    page = (Path(__file__).parents[2] / "docs/bench/stage.md").read_text()
+    blocks = yaml.safe_load(page.split("```yaml\n")[1].split("```")[0])
+    for device, block in blocks.items():
+        assert settings_of(device, block).model_validate(block).kind == "grbl"
 
 
 def test_a_port_has_one_user():
