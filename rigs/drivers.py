@@ -20,9 +20,13 @@ DRIVERS: Mapping[str, Mapping[str, str]] = {
     },
     "stage": {
         "simulated": "rigs.stage.simulated:SimulatedStageSettings",
+        "grbl": "rigs.stage.grbl:GrblStageSettings",
+        "manual": "rigs.stage.manual:ManualStageSettings",
     },
     "sprayer": {
         "simulated": "rigs.sprayer.simulated:SimulatedSprayerSettings",
+        "grbl": "rigs.sprayer.grbl:GrblSprayerSettings",
+        "operator": "rigs.sprayer.operator:OperatorSprayerSettings",
     },
 }
 """device -> kind -> module:class of its settings, whose `open` gives the device."""

@@ -17,6 +17,7 @@ from rigs.camera.simulated import SimulatedCameraSettings
 from rigs.clock import Clock, RealClock, VirtualClock
 from rigs.drivers import DRIVERS, settings_of
 from rigs.geometry import ScreenGeometry
+from rigs.operator import Operator, TerminalOperator
 from rigs.projection import project
 from rigs.room import Room
 from rigs.screen.base import Screen, ScreenSettings
@@ -148,17 +149,19 @@ class RigSettings(Settings):
         return ScreenGeometry(tuple((float(x), float(y)) for x, y in (a, b, c, d)))  # type: ignore[arg-type]
 
     @contextmanager
-    def open(self, *, realtime: bool = False) -> Iterator[Rig]:
+    def open(self, *, realtime: bool = False, operator: Operator | None = None) -> Iterator[Rig]:
         """Open all devices, and let all of them go at the end, the sprayer first.
 
         Args:
             realtime: let a simulated world run by the machine's clock, and lose the frames that it cannot render in
                 time, as a live camera would; otherwise its clock waits for the frames.
+            operator: the person at the rig; if left out, whoever sits at the terminal.
         """
         # A device that is real takes its time, whatever else is simulated.
-        waits = not realtime and isinstance(self.camera, SimulatedCameraSettings)
+        waits = not realtime and all(getattr(self, device).kind == "simulated" for device in DRIVERS)
         clock: Clock = VirtualClock() if waits else RealClock()
-        room = Room(clock, Bench(self.bench, clock) if self.bench else None, self._known_geometry())
+        world = Bench(self.bench, clock) if self.bench else None
+        room = Room(clock, world, self._known_geometry(), operator or TerminalOperator())
         with ExitStack() as opened:
             stage = opened.enter_context(closing(self.stage.open(room)))
             sprayer = opened.enter_context(closing(self.sprayer.open(room, stage)))

@@ -1,11 +1,12 @@
 """Room: what the devices of one rig share while they are open."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from natadv.errors import ConfigError
 from rigs.bench import Bench
 from rigs.clock import Clock
 from rigs.geometry import ScreenGeometry
+from rigs.operator import Operator, TerminalOperator
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +17,13 @@ class Room:
         clock: the rig's time.
         world: None where nothing is simulated.
         geometry: where the shown picture lies in the camera's frames; None until the rig has been calibrated.
+        operator: the person who does what no device does.
     """
 
     clock: Clock
     world: Bench | None = None
     geometry: ScreenGeometry | None = None
+    operator: Operator = field(default_factory=TerminalOperator)
 
     def bench(self, device: str) -> Bench:
         """Return the world for a device that needs one.

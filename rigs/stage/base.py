@@ -24,7 +24,11 @@ class Stage(Protocol):
         ...
 
     def pose(self) -> Pose | None:
-        """Return where the plate is now; None if it cannot know."""
+        """Return where the plate is now; None if it cannot know.
+
+        Raises:
+            DeviceError: if the stage has failed; so do the next two.
+        """
         ...
 
     def pose_at(self, time_s: float) -> Pose | None:

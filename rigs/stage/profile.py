@@ -75,12 +75,35 @@ class Move:
             done = 1 - self.rate * left_s**2 / (2 * self.rise_s)
         else:
             done = self.rate * (time_s - self.rise_s / 2)
+        return self.pose_of(done)
+
+    def pose_of(self, done: float) -> Pose:
+        """Return the pose where a share of the move, 0..1, is done."""
         a, b = self.start, self.end
         return Pose(
             a.x_mm + done * (b.x_mm - a.x_mm),
             a.y_mm + done * (b.y_mm - a.y_mm),
             a.angle_deg + done * (b.angle_deg - a.angle_deg),
         )
+
+    def time_of(self, done: float) -> float:
+        """Return when a share of the move is done, in seconds after the beginning; the share is cut to 0..1."""
+        if done <= 0 or self.rate == 0:
+            return 0.0
+        if done >= 1:
+            return self.duration_s
+        rising = self.rate * self.rise_s / 2
+        if done < rising:
+            return math.sqrt(2 * done * self.rise_s / self.rate)
+        if done > 1 - rising:
+            return self.duration_s - math.sqrt(2 * (1 - done) * self.rise_s / self.rate)
+        return done / self.rate + self.rise_s / 2
+
+    def rate_at(self, time_s: float) -> float:
+        """Return the speed `time_s` seconds after the beginning, in moves per second."""
+        if not 0 < time_s < self.duration_s:
+            return 0.0
+        return self.rate * min(1.0, time_s / self.rise_s, (self.duration_s - time_s) / self.rise_s)
 
 
 @dataclass(frozen=True, slots=True)

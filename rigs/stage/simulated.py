@@ -56,10 +56,8 @@ class SimulatedStage:
         if not self._open:
             raise DeviceError("simulated stage: closed")
         for pose in path:
-            if (
-                math.hypot(pose.x_mm, pose.y_mm) > self._settings.travel_mm + 1e-6
-                or abs(pose.angle_deg) > self._settings.travel_deg + 1e-6
-            ):
+            inside = math.hypot(pose.x_mm, pose.y_mm) <= self._settings.travel_mm + 1e-6
+            if not (inside and abs(pose.angle_deg) <= self._settings.travel_deg + 1e-6):  # nor is a NaN inside
                 raise ValueError(f"{pose} is out of the stage's travel")
         self._world.carry(path, self._settings.limits)
 

@@ -1,24 +1,97 @@
-"""One contract per kind of device; every rig file runs it: the simulated one always, another by `--rig FILE`."""
+"""One contract per kind of device; every rig file runs it.
 
+The simulated one always; stages and sprayers on stand-ins of both GRBL firmwares too, and on the controller whose port
+or URL the environment variable NATADV_GRBL names; another rig by `--rig FILE`.
+"""
+
+import os
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from natadv.errors import DeviceError
+from natadv.raindrops.pose import Pose
+from rigs.firmware.kinds import KINDS
+from rigs.firmware.terminal import Terminal
 from rigs.rig import load_rig
+from tests.grbl_rig import found_block, small_setup, stage_block, write_rig
+
+_GRBL = "NATADV_GRBL"
+_ON_A_CONTROLLER = ("test_stage_contract", "test_sprayer_contract")
+
+
+class _Willing:
+    """A person who has done what is asked: nobody is there to wipe the plate of a controller without one."""
+
+    def tell(self, message):
+        pass
+
+    def ask(self, message):
+        pass
+
+    def cancel(self):
+        pass
 
 
 def pytest_generate_tests(metafunc):
     if "rig_file" in metafunc.fixturenames:
-        metafunc.parametrize("rig_file", ["simulated", *metafunc.config.getoption("--rig")])
+        files = ["simulated", *metafunc.config.getoption("--rig")]
+        if metafunc.module.__name__.rpartition(".")[2] in _ON_A_CONTROLLER:
+            files += [*KINDS, *([_GRBL] if os.environ.get(_GRBL) else [])]
+        metafunc.parametrize("rig_file", files)
+
+
+@pytest.fixture(scope="module")
+def controllers(tmp_path_factory):
+    """Give the rig's file of a controller; stand-ins run until the module's end."""
+    written = {}
+    with ExitStack() as running:
+
+        def rig_of(name):
+            if name not in written:
+                path = tmp_path_factory.mktemp("rig") / "rig.yaml"
+                if name in KINDS:
+                    terminal = running.enter_context(Terminal(small_setup(name)))
+                    written[name] = write_rig(path, stage_block(name, terminal.port), blower="M7", blow_s=0.2)
+                else:
+                    written[name] = write_rig(path, found_block(os.environ[_GRBL]))
+            return written[name]
+
+        yield rig_of
 
 
 @pytest.fixture
-def rig_settings(rig_file):
-    return load_rig(Path(rig_file))
+def rig_settings(rig_file, controllers):
+    return load_rig(controllers(rig_file) if rig_file in (*KINDS, _GRBL) else Path(rig_file))
+
+
+@pytest.fixture(scope="module")
+def kept_rigs():
+    """Rigs on controllers stay open from test to test, as homing takes time."""
+    kept = {}
+    yield kept
+    for opened, _ in kept.values():
+        opened.close()
 
 
 @pytest.fixture
-def rig(rig_settings):
-    with rig_settings.open() as rig:
-        yield rig
-        rig.stage.stop()
+def rig(rig_settings, rig_file, kept_rigs):
+    if rig_file not in (*KINDS, _GRBL):
+        with rig_settings.open() as rig:
+            yield rig
+            rig.stage.stop()
+        return
+    if rig_file not in kept_rigs:
+        opened = ExitStack()
+        kept_rigs[rig_file] = opened, opened.enter_context(rig_settings.open(operator=_Willing()))
+    opened, rig = kept_rigs[rig_file]
+    yield rig
+    try:
+        rig.sprayer.spray(0.0)
+        rig.stage.follow([Pose()])
+        while rig.stage.is_moving():
+            rig.clock.sleep(0.02)
+    except DeviceError:  # the test has closed something, or broken it: the next one opens it anew
+        kept_rigs.pop(rig_file)
+        opened.close()

@@ -31,6 +31,27 @@ def test_a_move_keeps_every_limit_and_arrives(start, end):
     assert (acceleration.max(axis=0) <= np.array([400, 400, 900]) * 1.05 + 1e-3).all()
 
 
+@given(POSES, POSES, st.floats(0.001, 0.999))
+def test_when_a_share_is_done_and_how_fast_it_is_then(start, end, done):
+    move = Move.between(start, end, LIMITS)
+    if move.duration_s < 1e-3:
+        return
+    time_s = move.time_of(done)
+    there, at = move.pose_of(done), move.pose_at(time_s)
+    assert max(abs(there.x_mm - at.x_mm), abs(there.y_mm - at.y_mm), abs(there.angle_deg - at.angle_deg)) < 1e-6
+    step = 1e-6
+    assert move.rate_at(time_s) == pytest.approx(
+        (_share(move, time_s + step) - _share(move, time_s - step)) / (2 * step), rel=0.01, abs=1e-3
+    )
+
+
+def _share(move: Move, time_s: float) -> float:
+    a, b, here = move.start, move.end, move.pose_at(time_s)
+    way = (b.x_mm - a.x_mm, b.y_mm - a.y_mm, b.angle_deg - a.angle_deg)
+    gone = (here.x_mm - a.x_mm, here.y_mm - a.y_mm, here.angle_deg - a.angle_deg)
+    return float(np.dot(way, gone) / np.dot(way, way))
+
+
 def test_a_distance_that_no_stage_sees_takes_no_time():
     move = Move.between(Pose(-1.1e-308), Pose(), LIMITS)
     assert move.duration_s == 0
