@@ -122,6 +122,7 @@ class BaslerGrabber:
         """Let it go."""
         with suppress(self._error):  # one that was unplugged cannot be stopped
             self._camera.StopGrabbing()
+        with suppress(self._error):
             self._camera.Close()
 
     def _connect(self) -> Any:

@@ -154,9 +154,10 @@ class GenicamGrabber:
 
     def close(self) -> None:
         """Let the camera and the producer go."""
-        with suppress(*self._errors):  # one that was unplugged cannot be stopped
-            if self._acquirer is not None:
+        if self._acquirer is not None:
+            with suppress(*self._errors):  # one that was unplugged cannot be stopped
                 self._acquirer.stop()
+            with suppress(*self._errors):
                 self._acquirer.destroy()
         self._harvester.reset()
 

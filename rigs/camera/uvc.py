@@ -8,6 +8,7 @@ import logging
 import select
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -131,6 +132,7 @@ class UvcGrabber:
         # The kernel stamps by the machine's monotonic clock, which a rig's clock may differ from.
         self._rig_ahead_s = clock.now_s() - time.monotonic()
         self._device = library.Device(settings.device)
+        self._capture: Any = None
         try:
             self._device.open()
             self._capture = library.VideoCapture(self._device, size=_BUFFERS)
@@ -195,12 +197,11 @@ class UvcGrabber:
 
     def close(self) -> None:
         """Let it go."""
-        try:
-            if getattr(self, "_capture", None) is not None:
+        if self._capture is not None:
+            with suppress(OSError):  # one that was unplugged cannot be stopped
                 self._capture.close()
+        with suppress(OSError):
             self._device.close()
-        except OSError as error:  # one that was unplugged cannot be stopped
-            _log.info("%s: %s", self._name, first_line(error))
 
     def _decode(self, data: bytes) -> Image | None:
         """Return the image of a buffer; None if it is torn."""
