@@ -23,8 +23,8 @@ class GenicamSettings(RealCameraSettings):
 
     Attributes:
         pixel_format: as the camera calls it; one of rigs/camera/pixels.py.
-        exposure_s: a multiple of the screen's refresh period; None leaves the camera's own, automatics off.
-        gain: in the camera's unit, mostly dB; None leaves the camera's own.
+        exposure_s: a multiple of the screen's refresh period; without one the camera keeps its own, automatics off.
+        gain: in the camera's unit, mostly dB; without one the camera keeps its own.
         white_balance: ratio by colour, as {Red: 1.6, Blue: 2.1}; empty leaves the camera's own.
         features: any others, by name, written after the rest.
     """

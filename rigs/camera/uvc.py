@@ -51,10 +51,10 @@ class UvcCameraSettings(RealCameraSettings):
     Attributes:
         device: as /dev/v4l/by-id/...-video-index0, which stays the same; the number of /dev/video0 does not.
         pixel_format: MJPG, compressed by the camera, or YUYV, which is not, but needs more of the cable.
-        exposure_s: a multiple of the screen's refresh period; None leaves the camera's own, automatics off.
-        gain: in the camera's unit; None leaves its own.
-        white_balance_k: colour temperature; None leaves its own.
-        focus: in the camera's unit; None leaves its own.
+        exposure_s: a multiple of the screen's refresh period; without one the camera keeps its own, automatics off.
+        gain: in the camera's unit; without one it keeps its own.
+        white_balance_k: colour temperature; without one it keeps its own.
+        focus: in the camera's unit; without one it keeps its own.
         controls: any others, by their V4L2 numbers.
         backend: what reads it.
     """
