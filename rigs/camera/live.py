@@ -26,6 +26,7 @@ _POLL_S: Final = 0.2
 _FRESH: Final = 0.75  # frame periods; an older one is not "just finished"
 _SLEW: Final = 0.1  # share of the time between two frames by which a better known offset may move them
 _RATE_MARGIN: Final = 0.1
+_TRIES: Final = 3
 
 _log = logging.getLogger(__name__)
 
@@ -124,6 +125,7 @@ class LiveCamera:
         self._warm_up_s = warm_up_s
         self._first_s: float | None = None
         self._half: tuple[float, int] | None = None
+        self._tries = 0
         self._warm = not warm_up_s
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -255,25 +257,31 @@ class LiveCamera:
             raise DeviceError(f"{self._name}: its frame counter {error}; was it reset?") from error
 
     def _warming(self, grab: Grab, frame: Frame) -> None:
-        """Measure the rate in the second half of the warm-up; the first often brings what had queued up."""
+        """Measure the rate in the second half of the warm-up; the first often brings what had queued up.
+
+        Some cameras need a few seconds to settle on a new exposure time, so a rate that is off is measured again.
+        """
         if self._first_s is None:
             self._first_s = grab.arrived_s
         passed_s = grab.arrived_s - self._first_s
         if self._half is None and passed_s >= self._warm_up_s / 2:
             self._half = (frame.timestamp_s, frame.index)
-        if passed_s < self._warm_up_s:
+        if passed_s < self._warm_up_s or self._half is None or frame.index == self._half[1]:
             return
-        if self._half is not None and frame.index > self._half[1]:
-            rate = (frame.index - self._half[1]) / (frame.timestamp_s - self._half[0])
-            if abs(rate / self._info.fps - 1) > _RATE_MARGIN:
+        rate = (frame.index - self._half[1]) / (frame.timestamp_s - self._half[0])
+        if abs(rate / self._info.fps - 1) > _RATE_MARGIN:
+            self._tries += 1
+            if self._tries == _TRIES:
                 raise SettingError(f"{self._name}: {self._info.fps:g} fps asked, frames come at {rate:.1f}")
+            self._first_s, self._half = grab.arrived_s, None
+            return
         with self._changed:
             self._warm = True
             self._changed.notify_all()
 
     def _await_warm(self) -> None:
         with self._changed:
-            wait_s = self._warm_up_s + self._timeout_s
+            wait_s = _TRIES * self._warm_up_s + self._timeout_s
             self._changed.wait_for(lambda: self._warm or self._error is not None, wait_s)
             if self._error is not None:
                 raise self._error
