@@ -51,6 +51,7 @@ class BaslerSettings(GenicamSettings):
             room.clock,
             name=name,
             timeout_s=self.timeout_s,
+            hold_s=self.hold_s,
             exposure_s=grabber.exposure_s,
             counter=grabber.counter,
         )

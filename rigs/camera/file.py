@@ -60,7 +60,9 @@ class FileCameraSettings(RealCameraSettings):
         if not self.realtime:
             return FileCamera(play(), info, room.clock, str(self.path))
         grabber = FileGrabber(play(), info, room.clock, str(self.path))
-        return LiveCamera(grabber, room.clock, name=str(self.path), timeout_s=self.timeout_s, warm_up_s=0.0)
+        return LiveCamera(
+            grabber, room.clock, name=str(self.path), timeout_s=self.timeout_s, hold_s=self.hold_s, warm_up_s=0.0
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

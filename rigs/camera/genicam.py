@@ -61,6 +61,7 @@ class GenicamCameraSettings(GenicamSettings):
             room.clock,
             name=name,
             timeout_s=self.timeout_s,
+            hold_s=self.hold_s,
             exposure_s=grabber.exposure_s,
             counter=grabber.counter,
         )

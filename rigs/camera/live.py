@@ -19,8 +19,8 @@ from rigs.camera.timebase import DeviceClock, FrameCounter
 from rigs.clock import Clock
 from rigs.frame import DropState, Frame
 
-HELD_S: Final = 0.1
-"""Frames wait this long at most for a caller that is reading already."""
+HOLD_S: Final = 0.1
+"""A caller who stays away for longer has paused, and wants the newest frame alone."""
 
 _POLL_S: Final = 0.2
 _FRESH: Final = 0.75  # frame periods; an older one is not "just finished"
@@ -91,6 +91,7 @@ class LiveCamera:
         timeout_s: float,
         exposure_s: float = 0.0,
         counter: FrameCounter | None = None,
+        hold_s: float = HOLD_S,
         warm_up_s: float = 1.0,
     ) -> None:
         """Begin to read a device, which is closed if it does not deliver what it says.
@@ -102,6 +103,7 @@ class LiveCamera:
             timeout_s: a frame that takes longer is an error.
             exposure_s: frames without a time by the rig's clock were exposed at least half of this before they came.
             counter: how the device counts; by default without a wrap.
+            hold_s: a caller who is back within this gets every frame in turn; after longer, the newest alone.
             warm_up_s: stretch in which its clock and rate are measured before the first frame is given.
 
         Raises:
@@ -112,12 +114,12 @@ class LiveCamera:
         self.late = 0
         self._grabber, self._clock, self._name, self._timeout_s = grabber, clock, name, timeout_s
         self._info = grabber.info
-        self._exposure_s = exposure_s
+        self._exposure_s, self._hold_s = exposure_s, hold_s
         self._counter = counter or FrameCounter()
         self._device_clock = DeviceClock()
         self._last: tuple[float, float, int] | None = None  # (device's or arrival time, stamp, index)
         self._held: deque[tuple[float, Frame]] = deque()
-        self._most = max(2, math.ceil(HELD_S * self._info.fps) + 1)
+        self._most = max(2, math.ceil(hold_s * self._info.fps) + 1)
         self._returned_s = -math.inf
         self._changed = threading.Condition()
         self._error: BaseException | None = None
@@ -149,7 +151,7 @@ class LiveCamera:
             DeviceError: if the camera is closed, gone, or its counter or clock goes back.
         """
         with self._changed:
-            if self._clock.now_s() - self._returned_s > HELD_S:
+            if self._clock.now_s() - self._returned_s > self._hold_s:
                 self._forget_old()
             if not self._changed.wait_for(self._ready, self._timeout_s):
                 raise FrameTimeoutError(

@@ -39,7 +39,7 @@ class NetworkCameraSettings(RealCameraSettings):
         """
         stream = open_stream(self.address, options=dict(self.options), read_s=self.timeout_s)
         grabber = NetworkGrabber(stream, CameraInfo(self.width_px, self.height_px, self.fps), room.clock, self.address)
-        return LiveCamera(grabber, room.clock, name=public(self.address), timeout_s=self.timeout_s)
+        return LiveCamera(grabber, room.clock, name=public(self.address), timeout_s=self.timeout_s, hold_s=self.hold_s)
 
 
 class NetworkGrabber:

@@ -19,11 +19,13 @@ class RealCameraSettings(CameraSettings):
         width_px: of its frames.
         height_px: of its frames.
         timeout_s: a frame that takes longer is an error.
+        hold_s: frames wait so long for a program that is late; the rig's settle_s must be longer.
     """
 
     width_px: PositiveInt
     height_px: PositiveInt
     timeout_s: PositiveFloat = 2.0
+    hold_s: PositiveFloat = 0.1
 
     @property
     def frame_size(self) -> tuple[int, int]:

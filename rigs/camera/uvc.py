@@ -76,7 +76,6 @@ class UvcCameraSettings(RealCameraSettings):
             ConnectError: if linuxpy or the camera is missing.
             SettingError: if it reports another value than it was asked for.
         """
-        # Looked for before the path is resolved by whoever opens it: the names differ, the device is one.
         name = f"camera {self.device.name}"
         if not self.device.exists():
             raise ConnectError(f"{name}: {self.device} is not there; natadv rig list shows those that are")
@@ -86,17 +85,19 @@ class UvcCameraSettings(RealCameraSettings):
         if self.backend == "opencv":
             from rigs.camera.uvc_opencv import OpencvGrabber  # noqa: PLC0415  # it uses these settings
 
-            grabber = OpencvGrabber(self, room.clock, name)
-            return LiveCamera(grabber, room.clock, name=name, timeout_s=self.timeout_s, exposure_s=self.exposure_s or 0)
-        grabber = UvcGrabber(self, room.clock, name, vendor("linuxpy.video.device", extra="uvc", device=name))
-        counter = FrameCounter(last=_LAST_COUNT)
+            grabber, exposure_s = OpencvGrabber(self, room.clock, name), self.exposure_s or 0.0
+        else:
+            library = vendor("linuxpy.video.device", extra="uvc", device=name)
+            grabber = found = UvcGrabber(self, room.clock, name, library)
+            exposure_s = found.exposure_s
         return LiveCamera(
             grabber,
             room.clock,
             name=name,
             timeout_s=self.timeout_s,
-            exposure_s=grabber.exposure_s,
-            counter=counter,
+            hold_s=self.hold_s,
+            exposure_s=exposure_s,
+            counter=FrameCounter(last=_LAST_COUNT),
         )
 
     def wanted(self) -> dict[int, tuple[str, int]]:

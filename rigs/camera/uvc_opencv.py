@@ -1,7 +1,7 @@
 """A USB camera by OpenCV alone, for machines where linuxpy cannot be had: no frame counter, times of arrival."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import cv2
 import numpy as np
@@ -15,6 +15,13 @@ from rigs.clock import Clock
 
 if TYPE_CHECKING:
     from rigs.camera.uvc import UvcCameraSettings
+
+_LACKING: Final = -1  # what OpenCV answers for a control that the camera has not
+_AUTOS: Final = (
+    ("automatic exposure", cv2.CAP_PROP_AUTO_EXPOSURE, MANUAL),
+    ("automatic white balance", cv2.CAP_PROP_AUTO_WB, 0),
+    ("automatic focus", cv2.CAP_PROP_AUTOFOCUS, 0),
+)
 
 
 class OpencvGrabber:
@@ -60,10 +67,10 @@ class OpencvGrabber:
         self._put("pixel_format", cv2.CAP_PROP_FOURCC, fourcc)
         self._put("width_px", cv2.CAP_PROP_FRAME_WIDTH, settings.width_px)
         self._put("height_px", cv2.CAP_PROP_FRAME_HEIGHT, settings.height_px)
-        self._put("automatic exposure", cv2.CAP_PROP_AUTO_EXPOSURE, MANUAL)
-        self._put("automatic white balance", cv2.CAP_PROP_AUTO_WB, 0)
+        for name, prop, off in _AUTOS:
+            if self._video.get(prop) != _LACKING:
+                self._put(name, prop, off)
         if settings.focus is not None:
-            self._put("automatic focus", cv2.CAP_PROP_AUTOFOCUS, 0)
             self._put("focus", cv2.CAP_PROP_FOCUS, settings.focus)
         if settings.exposure_s is not None:
             self._put("exposure_s / 100 µs", cv2.CAP_PROP_EXPOSURE, round(settings.exposure_s * 1e4))

@@ -168,7 +168,7 @@ class Video:
     """Stands for cv2.VideoCapture; `deaf` properties keep what they have."""
 
     def __init__(self, *, deaf: tuple[int, ...] = (), opens: bool = True) -> None:
-        self.values: dict[int, float] = {}
+        self.values: dict[int, float] = {cv2.CAP_PROP_AUTO_EXPOSURE: 3, cv2.CAP_PROP_AUTOFOCUS: 1}
         self.deaf, self.opens, self.released, self.left = deaf, opens, False, 2
 
     def isOpened(self) -> bool:
@@ -194,6 +194,8 @@ def test_opencv_alone_locks_and_reads_back_too() -> None:
     video = Video()
     camera = OpencvGrabber(settings(), RealClock(), "camera fake", connect=lambda *_: video)
     assert video.values[cv2.CAP_PROP_AUTO_EXPOSURE] == 1
+    assert video.values[cv2.CAP_PROP_AUTOFOCUS] == 0
+    assert cv2.CAP_PROP_AUTO_WB not in video.values  # this camera has none
     assert video.values[cv2.CAP_PROP_EXPOSURE] == 167
     grab = camera.grab(0.1)
     assert (grab.image[0, 0].tolist(), grab.count, grab.taken_s) == ([0, 0, 255], None, None)
@@ -206,6 +208,7 @@ def test_opencv_alone_locks_and_reads_back_too() -> None:
     ("video", "more", "error", "said"),
     [
         (Video(deaf=(cv2.CAP_PROP_EXPOSURE,)), {}, SettingError, r"exposure_s / 100 µs 167 asked, -1 got"),
+        (Video(deaf=(cv2.CAP_PROP_AUTOFOCUS,)), {}, SettingError, r"automatic focus 0 asked, 1 got"),
         (Video(deaf=(cv2.CAP_PROP_FPS,)), {}, SettingError, r"fps 30 asked, -1 got"),
         (Video(opens=False), {}, ConnectError, r"cannot be opened"),
         (Video(), {"controls": {7: 1}}, ConfigError, r"`controls` need `backend: linuxpy`"),

@@ -12,7 +12,7 @@ import pytest
 
 from natadv.errors import DeviceError, FrameTimeoutError, SettingError
 from rigs.camera.base import CameraInfo
-from rigs.camera.live import HELD_S, Grab, LiveCamera
+from rigs.camera.live import HOLD_S, Grab, LiveCamera
 from rigs.clock import RealClock
 
 
@@ -132,7 +132,7 @@ def test_a_caller_that_does_not_keep_up_is_not_late_for_ever() -> None:
             feed(device, clock, range(number, number + 2))
             frame = camera.read()
             ages.append(number + 1 - frame.index)
-        assert max(ages) <= HELD_S * 30 + 1
+        assert max(ages) <= HOLD_S * 30 + 1
         assert camera.late > 90
 
 
