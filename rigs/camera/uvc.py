@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import cv2
 import numpy as np
@@ -27,6 +27,7 @@ from rigs.camera.uvc_controls import (
     FOCUS,
     GAIN,
     WHITE_BALANCE_K,
+    Controls,
     lock_controls,
     read_exposure_s,
 )
@@ -140,15 +141,21 @@ class UvcGrabber:
             fps = self._set_up()
             # Some cameras forget their controls when the stream starts, so it starts first.
             self._capture.open()
-            lock_controls(name, self._device.controls, settings.wanted())
-            self.exposure_s = read_exposure_s(name, self._device.controls)
-        except OSError as error:
+            lock_controls(name, self._controls, settings.wanted())
+            self.exposure_s = read_exposure_s(name, self._controls())
+        except (OSError, library.V4L2Error) as error:
             self.close()
             raise ConnectError(f"{name}: cannot be opened ({first_line(error)}); is it in use?") from error
         except BaseException:
             self.close()
             raise
         self._info = CameraInfo(settings.width_px, settings.height_px, fps)
+
+    def _controls(self) -> Controls:
+        """Return the controls as they are now; before it was refreshed linuxpy's dictionary is empty."""
+        controls = self._device.controls
+        controls.refresh()
+        return cast(Controls, controls)
 
     def _set_up(self) -> float:
         """Set format and rate, in this order, as the first resets the second; return the rate."""

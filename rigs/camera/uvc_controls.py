@@ -3,12 +3,14 @@
 The numbers are of linux/v4l2-controls.h; the names that drivers give them have changed between kernels.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from natadv.errors import SettingError
 from rigs.camera.real import check_number, check_same
 from rigs.vendor import first_line
+
+Controls = Mapping[Any, Any]
 
 _USER, _CAMERA = 0x00980900, 0x009A0900
 AUTO_WHITE_BALANCE: Final = _USER + 12
@@ -32,20 +34,25 @@ _AUTOS: Final = {
 }
 
 
-def lock_controls(device: str, controls: Mapping[Any, Any], wanted: Mapping[int, tuple[str, int]]) -> None:
+def lock_controls(device: str, look: Callable[[], Controls], wanted: Mapping[int, tuple[str, int]]) -> None:
     """Put automatics off where there are any, write controls, and read all of them back.
 
     Args:
         device: begins every error.
-        controls: by number, each with a `value`, as linuxpy gives them.
+        look: gives the controls as they are now, by number, each with a `value`; what may be written depends on
+            which automatics are on.
         wanted: number to (name in the rig's file, value).
 
     Raises:
         SettingError: if a control is missing, or has another value than was written.
     """
+    controls = look()
     there = [number for number in _AUTOS if number in controls]
     for number in there:
-        _write(device, controls[number], *_AUTOS[number])
+        name, value = _AUTOS[number]
+        if _read(device, controls[number], name) != value:
+            _write(device, controls[number], name, value)
+    controls = look()
     for number, (name, value) in wanted.items():
         if number not in controls:
             raise SettingError(f"{device}: has no {name}; leave that setting out")
@@ -62,7 +69,7 @@ def lock_controls(device: str, controls: Mapping[Any, Any], wanted: Mapping[int,
             check_same(device, name, value, got)
 
 
-def read_exposure_s(device: str, controls: Mapping[Any, Any]) -> float:
+def read_exposure_s(device: str, controls: Controls) -> float:
     """Return the exposure time; 0 if the camera does not tell."""
     if EXPOSURE_100_US not in controls:
         return 0.0
@@ -72,7 +79,7 @@ def read_exposure_s(device: str, controls: Mapping[Any, Any]) -> float:
 def _write(device: str, control: Any, name: str, value: int) -> None:
     try:
         control.value = value
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, AttributeError) as error:  # the last is linuxpy's for one that is read-only
         raise SettingError(
             f"{device}: {name} {value} refused ({first_line(error)}); v4l2-ctl --list-ctrls shows what it takes"
         ) from error
