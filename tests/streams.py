@@ -49,8 +49,15 @@ def picture(number: int) -> np.ndarray:
 
 
 @contextmanager
-def mjpeg(count: int, *, then: str = "end", fps: float = 50) -> Iterator[str]:
-    """Serve so many JPEG images over HTTP as cameras do; then end, or keep the line and say nothing."""
+def mjpeg(count: int, *, then: str = "end", fps: float = 50, enough: threading.Event | None = None) -> Iterator[str]:
+    """Serve so many JPEG images over HTTP as cameras do; then end, or keep the line and say nothing.
+
+    Args:
+        count: of images.
+        then: `end` or `silence`.
+        fps: images a second.
+        enough: set it to have no more of them.
+    """
     done = threading.Event()
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -61,6 +68,8 @@ def mjpeg(count: int, *, then: str = "end", fps: float = 50) -> Iterator[str]:
             begin_s = time.monotonic()
             try:
                 for number in range(count):
+                    if enough is not None and enough.is_set():
+                        break
                     data = cv2.imencode(".jpg", picture(number))[1].tobytes()
                     head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
                     self.wfile.write(head.encode() + data + b"\r\n")

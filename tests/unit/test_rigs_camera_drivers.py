@@ -1,6 +1,7 @@
 """Faults of the other cameras, each at what stands nearest to its device: an emulator, a local stream, a recording."""
 
 import logging
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -105,17 +106,23 @@ def test_a_stream_without_a_clock_says_so(caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_a_stream_that_falls_silent_is_a_timeout() -> None:
-    with mjpeg(60, fps=30, then="silence") as address:
-        camera = opened(network_block(address, timeout_s=0.6))
-        with pytest.raises(FrameTimeoutError, match=r"no frame in 0.6 s|broke off"):
+    enough = threading.Event()
+    with mjpeg(10_000, fps=30, then="silence", enough=enough) as address:
+        camera = opened(network_block(address, timeout_s=0.8))
+        camera.read()
+        enough.set()
+        with pytest.raises(FrameTimeoutError, match=r"no frame in 0\.8 s|broke off"):
             for _ in range(60):
                 camera.read()
         camera.close()
 
 
 def test_a_stream_that_is_cut_off_is_a_device_error() -> None:
-    with mjpeg(60, fps=30) as address:
+    enough = threading.Event()
+    with mjpeg(10_000, fps=30, enough=enough) as address:
         camera = opened(network_block(address))
+        camera.read()
+        enough.set()
         with pytest.raises(DeviceError, match=r"the stream ended|broke off"):
             for _ in range(60):
                 camera.read()
