@@ -3,12 +3,13 @@
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from edge.network import SCHEMES, open_network
+from edge.network import open_network
 from edge.recorded import open_recorded
 from edge.rig_source import open_rig
 from edge.source import Source, SourceOptions
 from edge.webcam import open_webcam
 from natadv.errors import ConfigError
+from rigs.camera.stream import SCHEMES
 
 
 def open_source(name: str, options: SourceOptions) -> AbstractContextManager[Source]:

@@ -5,15 +5,13 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import av
-
 from edge.source import Shot, SourceOptions
 from edge.whole_frames import WholeFrames
-from natadv.errors import ConfigError, DataError
+from natadv.errors import ConfigError
 from natadv.images import SUFFIXES, Image, LabelledFile, labelled_files, read_image
 from rigs.clip import INFO, read_clip
-from rigs.decoded import rgb
 from rigs.frame import Frame
+from rigs.video import play_video, probe_video
 
 # Seconds since the first image, the image, and its label where it is known.
 Timed = Iterator[tuple[float, Image, str | None]]
@@ -68,7 +66,7 @@ def open_recorded(path: Path, options: SourceOptions) -> Iterator[Recording]:
         DataError: if it is none of the three.
     """
     if path.is_file():
-        _probe(path)
+        probe_video(path)
         yield Recording(lambda: _video(path), (), fast=options.fast)
     elif (path / INFO).is_file():
         clip = read_clip(path)
@@ -88,33 +86,9 @@ def open_recorded(path: Path, options: SourceOptions) -> Iterator[Recording]:
         raise ConfigError(f"source {path}: no such rig, file or folder, and not the number of a camera")
 
 
-def _probe(path: Path) -> None:
-    try:
-        with av.open(str(path)) as container:
-            found = bool(container.streams.video)
-    except (av.FFmpegError, ValueError) as error:
-        raise DataError(f"{path}: not a readable video ({error})") from error
-    if not found:
-        raise DataError(f"{path}: has no video stream")
-
-
 def _video(path: Path) -> Timed:
-    count, first_s = 0, 0.0
-    try:
-        with av.open(str(path)) as container:
-            stream = container.streams.video[0]
-            stream.thread_type = "SLICE"  # the model needs the other cores
-            rate = float(stream.average_rate or 25)
-            for frame in container.decode(stream):
-                at_s = count / rate if frame.time is None else frame.time
-                first_s = first_s if count else at_s
-                count += 1
-                yield at_s - first_s, rgb(frame), None
-            # A cut-off AVI simply ends; its header says how many frames there were.
-            if container.format.name == "avi" and count < stream.frames:
-                raise DataError(f"{path}: torn, {count} of {stream.frames} frames")
-    except av.FFmpegError as error:
-        raise DataError(f"{path}: torn after {count} frames ({error})") from error
+    for at_s, image in play_video(path):
+        yield at_s, image, None
 
 
 def _files(folder: Path) -> list[LabelledFile]:

@@ -11,7 +11,6 @@ from edge.ending import forget_unwritten, stop_on_signal
 from edge.evidence import EvidenceStore
 from edge.live import Live, Patience, run
 from edge.mqtt import Broker, MqttSink
-from edge.network import public
 from edge.opening import open_source
 from edge.page.address import PageOptions
 from edge.placing import Placing
@@ -24,6 +23,7 @@ from edge.summary import Summary
 from edge.swap import Swapper, Watcher
 from edge.video import AnnotatedVideo
 from natadv.errors import ConfigError
+from rigs.camera.stream import public
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,11 @@ from rigs.settings import Settings
 DRIVERS: Mapping[str, Mapping[str, str]] = {
     "camera": {
         "simulated": "rigs.camera.simulated:SimulatedCameraSettings",
+        "uvc": "rigs.camera.uvc:UvcCameraSettings",
+        "basler": "rigs.camera.basler:BaslerSettings",
+        "genicam": "rigs.camera.genicam:GenicamCameraSettings",
+        "network": "rigs.camera.network:NetworkCameraSettings",
+        "file": "rigs.camera.file:FileCameraSettings",
     },
     "screen": {
         "simulated": "rigs.screen.simulated:SimulatedScreenSettings",

@@ -13,6 +13,7 @@ from natadv.errors import ConfigError
 from rigs.bench import Bench, BenchSettings
 from rigs.camera.base import Camera, CameraSettings
 from rigs.camera.posed import PosedCamera
+from rigs.camera.real import RealCameraSettings
 from rigs.camera.simulated import SimulatedCameraSettings
 from rigs.clock import Clock, RealClock, VirtualClock
 from rigs.drivers import DRIVERS, settings_of
@@ -107,6 +108,11 @@ class RigSettings(Settings):
         simulated = [device for device in DRIVERS if getattr(self, device).kind == "simulated"]
         if simulated and self.bench is None:
             raise ValueError(f"the {simulated[0]} is simulated, so a `bench:` block is needed; see simulated.yaml")
+        if isinstance(self.camera, RealCameraSettings) and self.settle_s <= self.camera.hold_s:
+            raise ValueError(
+                f"settle_s {self.settle_s:g} is no longer than the camera's hold_s {self.camera.hold_s:g}: "
+                "frames of the last picture could pass for the next one's"
+            )
         if not isinstance(self.camera, SimulatedCameraSettings):
             return self
         screen = self.screen

@@ -38,6 +38,9 @@ class Camera(Protocol):
     def read(self) -> Frame:
         """Return the next frame that begins after this call or, if sooner, the one just finished and unread.
 
+        A real camera bridges a moment's delay of a caller that reads on and on, and gives it the frames of that moment
+        in turn; the rig's settle_s is longer than such a moment.
+
         Raises:
             FrameTimeoutError: if none comes in time.
         """

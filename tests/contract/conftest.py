@@ -1,7 +1,8 @@
 """One contract per kind of device; every rig file runs it.
 
 The simulated one always; stages and sprayers on stand-ins of both GRBL firmwares too, and on the controller whose port
-or URL the environment variable NATADV_GRBL names; another rig by `--rig FILE`.
+or URL the environment variable NATADV_GRBL names; cameras on every driver that has a stand-in here, see
+tests/camera_bench.py; another rig by `--rig FILE`.
 """
 
 import os
@@ -15,6 +16,7 @@ from natadv.raindrops.pose import Pose
 from rigs.firmware.kinds import KINDS
 from rigs.firmware.terminal import Terminal
 from rigs.rig import load_rig
+from tests.camera_bench import CAMERAS, Bench, set_up
 from tests.grbl_rig import found_block, small_setup, stage_block, write_rig
 
 _GRBL = "NATADV_GRBL"
@@ -39,6 +41,8 @@ def pytest_generate_tests(metafunc):
         files = ["simulated", *metafunc.config.getoption("--rig")]
         if metafunc.module.__name__.rpartition(".")[2] in _ON_A_CONTROLLER:
             files += [*KINDS, *([_GRBL] if os.environ.get(_GRBL) else [])]
+        if metafunc.module.__name__.endswith("test_camera_contract"):
+            files += CAMERAS
         metafunc.parametrize("rig_file", files)
 
 
@@ -62,8 +66,12 @@ def controllers(tmp_path_factory):
 
 
 @pytest.fixture
-def rig_settings(rig_file, controllers):
-    return load_rig(controllers(rig_file) if rig_file in (*KINDS, _GRBL) else Path(rig_file))
+def rig_settings(rig_file, controllers, tmp_path, monkeypatch):
+    if rig_file in CAMERAS:
+        for path in set_up(rig_file, Bench(tmp_path, monkeypatch)):
+            yield load_rig(path)
+    else:
+        yield load_rig(controllers(rig_file) if rig_file in (*KINDS, _GRBL) else Path(rig_file))
 
 
 @pytest.fixture(scope="module")

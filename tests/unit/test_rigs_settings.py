@@ -89,3 +89,12 @@ def test_a_missing_file_is_said():
 def test_text_that_is_no_mapping_is_refused():
     with pytest.raises(ConfigError, match="expected `key: value` lines"):
         parse_settings("- a\n- b\n", RigSettings, where="rig.yaml")
+
+
+def test_frames_of_the_last_picture_cannot_pass_for_the_next_ones():
+    text = SIMULATED.read_text().replace("settle_s: 0.2", "settle_s: 0.3")
+    camera = text[text.index("camera:") : text.index("screen:")]
+    block = "camera: {kind: file, path: x, width_px: 64, height_px: 48, hold_s: 0.3}\n\n"
+    with pytest.raises(ConfigError, match=r"settle_s 0\.3 is no longer than the camera's hold_s 0\.3"):
+        parse_settings(text.replace(camera, block), RigSettings, where="rig.yaml")
+    parse_settings(text.replace(camera, block.replace("hold_s: 0.3", "hold_s: 0.2")), RigSettings, where="rig.yaml")

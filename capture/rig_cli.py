@@ -1,0 +1,141 @@
+"""`natadv rig`: find a bench's devices, and write the file that describes it."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def _rig() -> None:
+    """Find a bench's devices, and write the file that describes it."""
+
+
+@app.command(name="list")
+def list_devices(
+    cti: Annotated[
+        list[Path] | None,
+        typer.Option(help="A GenTL producer whose cameras are listed too; again for more."),
+    ] = None,
+) -> None:
+    """List cameras, serial ports and monitors, each with the lines of a rig's file that use it."""
+    import yaml
+
+    from rigs.discovery import Missed, find_all
+
+    count = 0
+    for one in find_all(cti or ()):
+        if isinstance(one, Missed):
+            typer.echo(f"not looked for: {one.what}: {one.why}", err=True)
+            continue
+        count += 1
+        typer.echo(f"# {one.name}{f'; {one.note}' if one.note else ''}")
+        typer.echo(yaml.safe_dump({one.device: one.block}, sort_keys=False, allow_unicode=True))
+    typer.echo(f"{count} devices; natadv rig new FILE writes a rig's file with them", err=True)
+
+
+@app.command()
+def new(
+    file: Annotated[Path, typer.Argument(help="The rig's YAML file; must not exist.")],
+    *,
+    name: Annotated[str | None, typer.Option(help="What the rig is called.")] = None,
+    camera: Annotated[str | None, typer.Option(help="Driver of the camera.")] = None,
+    screen: Annotated[str | None, typer.Option(help="Driver of the screen.")] = None,
+    stage: Annotated[str | None, typer.Option(help="Driver of the stage.")] = None,
+    sprayer: Annotated[str | None, typer.Option(help="Driver of the sprayer.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A setting, as camera.width_px=1280; again for more.", metavar="DEVICE.KEY=VALUE"),
+    ] = None,
+) -> None:
+    """Write a rig's file by asking; what the options say already is not asked."""
+    from natadv.durable import replace_file
+    from natadv.errors import ConfigError
+    from rigs.writing import rig_text
+
+    if file.exists():
+        raise ConfigError(f"{file}: exists already; name another file, or change that one")
+    if not file.absolute().parent.is_dir():
+        raise ConfigError(f"{file}: there is no folder {file.absolute().parent}")
+    kinds = {"camera": camera, "screen": screen, "stage": stage, "sprayer": sprayer}
+    title = name or _ask("What is the rig called?", file.stem, "--name")
+    blocks = _blocks(kinds, _given(settings or []))
+    replace_file(file, rig_text(title, blocks, where=str(file)).encode())
+    typer.echo(f"{file}: written; look through it, then: natadv rig calibrate {file}")
+
+
+def _given(settings: list[str]) -> dict[str, dict[str, str]]:
+    """Return what `--set` says, by device and key, as it was typed."""
+    from natadv.errors import ConfigError
+    from rigs.drivers import DRIVERS
+
+    given: dict[str, dict[str, str]] = {device: {} for device in DRIVERS}
+    for entry in settings:
+        key, equals, value = entry.partition("=")
+        device, dot, setting = key.partition(".")
+        if not (equals and dot) or device not in given:
+            raise ConfigError(f"--set {entry}: expected DEVICE.KEY=VALUE, DEVICE one of {', '.join(given)}")
+        given[device][setting] = value
+    return given
+
+
+def _blocks(kinds: dict[str, str | None], given: dict[str, dict[str, str]]) -> dict[str, dict[str, Any]]:
+    """Return all blocks of the file, asking for what is missing."""
+    from rigs.drivers import DRIVERS
+    from rigs.writing import answer, questions
+
+    blocks: dict[str, dict[str, Any]] = {}
+    for device, chosen in kinds.items():
+        drivers = list(DRIVERS[device])
+        kind = chosen or _ask(f"{device}: which driver? ({', '.join(drivers)})", drivers[0], f"--{device}")
+        block: dict[str, Any] = {"kind": kind}
+        for setting, text in given[device].items():
+            block[setting] = answer(device, kind, setting, text)
+        asked = [one for one in questions(device, kind) if one.name not in block]
+        there = _there(device, kind) if asked else {}
+        for one in asked:
+            block[one.name] = _answered(device, kind, one.name, one.meaning, there.get(one.name))
+        if there and all(block[one.name] == there[one.name] for one in asked if one.name in there):
+            block = {**there, **block}  # the device that was proposed, so at what is known of it
+        blocks[device] = block
+    return blocks
+
+
+def _answered(device: str, kind: str, name: str, meaning: str, proposed: Any) -> Any:
+    """Ask for a setting until the answer is one."""
+    from natadv.errors import ConfigError
+    from rigs.writing import answer
+
+    question = f"{device}: {name}?{f' ({meaning})' if meaning else ''}"
+    while True:
+        text = _ask(question, None if proposed is None else str(proposed), f"--set {device}.{name}=VALUE")
+        try:
+            return answer(device, kind, name, text)
+        except ConfigError as error:
+            typer.echo(str(error), err=True)
+
+
+def _there(device: str, kind: str) -> dict[str, Any]:
+    """Return the block of the first device that is plugged in and has this driver, as what is proposed."""
+    if not sys.stdin.isatty():
+        return {}
+    from rigs.discovery import Found, find_all
+
+    found: list[Found] = [one for one in find_all() if isinstance(one, Found)]
+    return next((one.block for one in found if (one.device, one.block["kind"]) == (device, kind)), {})
+
+
+def _ask(question: str, default: str | None, option: str) -> str:
+    """Ask whoever sits there.
+
+    Raises:
+        ConfigError: if nobody does.
+    """
+    from natadv.errors import ConfigError
+
+    if not sys.stdin.isatty():
+        raise ConfigError(f"nobody to ask: {question.partition(' (')[0]} Say it by {option}")
+    return str(typer.prompt(question, default=default))
