@@ -143,7 +143,7 @@ class Telling:
                 events=tuple(self._events),
             )
 
-    def _fold(self, event: Event) -> None:  # noqa: PLR0912  # a branch a kind
+    def _fold(self, event: Event) -> None:
         match event:
             case Began():
                 self._images, self._done, self._skipped = event.images, event.done, event.skipped
