@@ -112,7 +112,7 @@ class Control:
             self._halted_by = self._halted_by or by
             devices = self._devices
             self._changed.notify_all()
-        return () if devices is None else _stop(*devices)
+        return () if devices is None else stop_devices(*devices)
 
     @property
     def standing(self) -> Standing:
@@ -247,7 +247,7 @@ class Control:
             return True
 
 
-def _stop(stage: Stage, sprayer: Sprayer) -> tuple[str, ...]:
+def stop_devices(stage: Stage, sprayer: Sprayer) -> tuple[str, ...]:
     """Stop both side by side, so that neither waits for the other; return those that have not obeyed in time."""
     tasks = {"stage": threading.Thread(target=stage.stop, daemon=True, name="stop-stage")}
     tasks["sprayer"] = threading.Thread(target=sprayer.close, daemon=True, name="stop-sprayer")

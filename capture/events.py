@@ -141,7 +141,9 @@ class Hits(_Event):
         model: name of the bundle's folder.
         hits: frames that fool it while it gets the control right.
         frames: of the clip.
-        best: the hit it is surest of, its place in the clip; None where there is none.
+        attempt: at the image, as in Recorded.
+        best: the hit it is surest of, its place in the clip, and what it is taken for; None where there is none.
+        pictures: of some hits, files below the session's folder.
     """
 
     kind: Literal["hits"] = "hits"
@@ -150,8 +152,10 @@ class Hits(_Event):
     hits: int
     frames: int
     control_right: bool
+    attempt: int = 0
     best: int | None = None
     predicted: str | None = None
+    pictures: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:

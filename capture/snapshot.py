@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -103,9 +104,10 @@ class Telling:
         self._now: Doing | None = None
         self._paused: Paused | None = None
         self._lost: DeviceLost | None = None
-        self._hits: dict[str, ModelHits] = {}
+        self._hits: dict[str, dict[int, Hits]] = {}
         self._disk: Disk | None = None
         self._stopped: Stopped | None = None
+        self._whole: set[int] = set()
         self._pid: int | None = None
         self._at: datetime | None = None
         self._pace: deque[datetime] = deque(maxlen=_PACE + 1)
@@ -135,7 +137,7 @@ class Telling:
                 device_losses=self._losses,
                 images_per_hour=rate,
                 left_s=3600 * left / rate if rate else None,
-                hits=dict(self._hits),
+                hits={model: _sum(found.values()) for model, found in self._hits.items()},
                 disk=self._disk,
                 stopped=self._stopped,
                 pid=self._pid,
@@ -155,14 +157,17 @@ class Telling:
                 self._now = event
             case Recorded(complete=True):
                 self._done += 1
+                self._whole.add(event.item)
                 self._pace.append(event.at)
             case Reshot():
                 self._reshoots += 1
+                self._forget(event.item)
             case Skipped():
                 self._skipped += 1
                 self._now = None
+                self._forget(event.item)
             case Hits():
-                self._hits[event.model] = _more(self._hits.get(event.model, ModelHits()), event)
+                self._hits.setdefault(event.model, {})[event.item] = event
             case DeviceLost():
                 self._lost, self._now = event, None
                 self._losses += 1
@@ -179,6 +184,13 @@ class Telling:
             case Stopped():
                 self._stopped, self._now, self._paused = event, None, None
 
+    def _forget(self, item: int) -> None:
+        """Count no hits of what does not count itself any more."""
+        self._done -= item in self._whole
+        self._whole.discard(item)
+        for found in self._hits.values():
+            found.pop(item, None)
+
     def _images_per_hour(self) -> float | None:
         if len(self._pace) < 2:
             return None
@@ -186,11 +198,11 @@ class Telling:
         return 3600 * (len(self._pace) - 1) / seconds if seconds > 0 else None
 
 
-def _more(known: ModelHits, event: Hits) -> ModelHits:
-    right = event.control_right
+def _sum(found: Collection[Hits]) -> ModelHits:
+    counted = [event for event in found if event.control_right]
     return ModelHits(
-        images=known.images + right,
-        fooled=known.fooled + (right and event.hits > 0),
-        hits=known.hits + event.hits,
-        controls_wrong=known.controls_wrong + (not right),
+        images=len(counted),
+        fooled=sum(event.hits > 0 for event in counted),
+        hits=sum(event.hits for event in counted),
+        controls_wrong=sum(not event.control_right for event in found),
     )

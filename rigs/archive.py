@@ -17,12 +17,11 @@ Everything else asks the Archive. Sessions are recorded at a rig (`capture`), or
 (`edge.evidence`): of one item without a control, whose label is empty until a person gave it one.
 """
 
-import fcntl
 import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +33,7 @@ from natadv.errors import ClipError, DataError
 from natadv.images import Image, read_image, write_image
 from natadv.raindrops.layout import Layout, load_layout
 from rigs.clip import Clip, read_clip
+from rigs.lock import held, is_held
 from rigs.manifest import Manifest, read_manifest
 from rigs.session import (
     ClipRecord,
@@ -244,14 +244,8 @@ class Archive:
         Raises:
             DataError: if another process is recording, or the lock cannot be had.
         """
-        with ExitStack() as held:
-            try:
-                file = held.enter_context((self.folder / LOCK).open("w"))
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise DataError(f"{self.folder}: another process is recording this session; let it end") from error
-            except OSError as error:
-                raise file_error(self.folder / LOCK, error) from error
+        refusal = f"{self.folder}: another process is recording this session; let it end"
+        with held(self.folder / LOCK, refusal):
             yield
 
     def recover(self) -> Recovery:
@@ -366,6 +360,11 @@ def relabel(archive: Archive, label: str) -> Archive:
 
 def _settings_bytes(settings: SessionSettings) -> bytes:
     return (json.dumps(settings.model_dump(mode="json"), indent=1) + "\n").encode()
+
+
+def is_recording(folder: Path) -> bool:
+    """Return whether a process is recording the session in `folder` at this moment."""
+    return is_held(folder / LOCK)
 
 
 def open_archive(folder: Path) -> Archive:
