@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from capture.control import Control
+from capture.disk import Forecast
 from capture.events import Hits
 from capture.journal import Journal
 from capture.tap import Tap
@@ -40,6 +41,7 @@ class Desk:
         tap: has the newest frame.
         scans: models that look on; None: there are none.
         memory_bytes: of recorded images that may wait for the disk, see capture.writer.
+        forecast: what has been learnt of the disk, through all openings of the rig.
     """
 
     journal: Journal
@@ -47,3 +49,4 @@ class Desk:
     tap: Tap = field(default_factory=Tap)
     scans: Scans | None = None
     memory_bytes: int = MEMORY_BYTES
+    forecast: Forecast | None = None

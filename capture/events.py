@@ -102,7 +102,7 @@ class Recorded(_Event):
     @property
     def text(self) -> str:
         """Return the event in words, one line."""
-        wet = "" if self.coverage is None else f", {100 * self.coverage:.1f} % wet"
+        wet = "" if self.coverage is None or self.clip == "dry" else f", {100 * self.coverage:.1f} % wet"
         lost = f", {self.lost} lost" if self.lost else ""
         return f"image {self.item} {self.clip}: {self.frames} frames{lost}{wet}, {self.stored_bytes / 1e6:.1f} MB"
 

@@ -64,7 +64,7 @@ class _Session:
         self._archive, self._rig, self._desk, self._progress = archive, rig, desk, progress
         self._items = {item.number: item for item in archive.settings.items}
         self._todo: deque[int] = deque()
-        self._forecast = Forecast(archive)
+        desk.forecast = self._forecast = desk.forecast or Forecast(archive)
         self._lights = [
             record.light for record in archive.records() if record.kind == "dry" and record.light is not None
         ]

@@ -79,7 +79,8 @@ def rendering(
     facts.add_column()
     for name, text in _facts(snapshot, recording=recording, now=now or datetime.now(UTC)):
         facts.add_row(name, text)
-    bar = ProgressBar(total=max(1, snapshot.images), completed=snapshot.done + snapshot.skipped, width=50)
+    bar = Table.grid()
+    bar.add_row(ProgressBar(total=max(1, snapshot.images), completed=snapshot.done + snapshot.skipped, width=50))
     log = Text("\n".join(snapshot.log[-lines:]), "dim")
     return Group(Text(str(folder), "bold"), bar, facts, log)
 

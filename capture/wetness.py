@@ -1,12 +1,12 @@
 """How much of the picture drops cover, estimated from the pictures where the rig cannot know it.
 
-A drop shows by bending light: where it sits, the wet frame differs from the dry control by more than noise. It can show
-only where the picture has contrast to bend, so the share is taken of such places alone.
+A drop shows by bending light: where it sits, the wet frame shows light from elsewhere. Where it is out of focus, its
+edge mixes that with what is behind it, so that the difference says how much of a place is covered. What a place differs
+by where a drop covers it whole is taken to be what it differs by from other places of the picture, on average.
 """
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,10 +14,8 @@ from natadv.images import Image
 from rigs.geometry import ScreenGeometry
 
 _SIDE_PX = 96
-_LEAST = 5.0  # levels, of 255: less is compression of the light, not a drop
-_SIGMAS = 4.0
-_REACH_PX = 9  # of `_SIDE_PX`: as far as a drop of some size bends light
-_ENOUGH = 0.05  # share of the picture with contrast, below which it says nothing
+_SAMPLES = 97  # places that each is compared with; a prime, so that they fall into no pattern
+_PLAIN = 4.0  # levels, of 255: a picture that differs less from itself does not tell drops from noise
 
 
 class DryPlate:
@@ -36,24 +34,24 @@ class DryPlate:
         self._geometry = geometry
         seen = np.stack([self._cut(frame) for frame in frames])
         self._dry = seen.mean(0)
-        # The mean of n frames differs from the next by the noise of one and of n.
-        noise = float(seen.std(0, ddof=1).mean()) if len(seen) > 1 else 0.0
-        self._threshold = max(_LEAST, _SIGMAS * noise)
-        self._telling = _contrast(self._dry) >= 2 * self._threshold
+        # Noise alone makes a frame differ from the mean of n others by so much, on average.
+        share = len(seen) / (len(seen) - 1) if len(seen) > 1 else 1.0
+        self._noise = share * float(np.abs(seen - self._dry).mean()) * (1 + 1 / len(seen)) ** 0.5
+        self._apart = _apart(self._dry)
 
     def coverage(self, frame: Image) -> float | None:
         """Return the share of the picture that drops cover in a frame, 0..1; None where the picture is too plain."""
-        if self._telling.mean() < _ENOUGH:
+        if self._apart < max(_PLAIN, 2 * self._noise):
             return None
-        differs = np.abs(self._cut(frame) - self._dry).max(2) > self._threshold
-        return float(differs[self._telling].mean())
+        differs = float(np.abs(self._cut(frame) - self._dry).mean())
+        return min(1.0, max(0.0, differs - self._noise) / self._apart)
 
     def _cut(self, frame: Image) -> NDArray[np.float32]:
         return self._geometry.rectify(frame, self._size).astype(np.float32)
 
 
-def _contrast(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return how far levels lie apart within reach of each place, in the channel where it is most, (h, w)."""
-    kernel = np.ones((_REACH_PX, _REACH_PX), np.uint8)
-    spread = cv2.dilate(picture, kernel) - cv2.erode(picture, kernel)
-    return np.asarray(spread.max(2), np.float32)
+def _apart(picture: NDArray[np.float32]) -> float:
+    """Return by how much two places of a picture differ, on average, in levels."""
+    places = picture.reshape(-1, 3)
+    others = places[:: max(1, len(places) // _SAMPLES)]
+    return float(np.mean([np.abs(places - other).mean() for other in others]))

@@ -11,8 +11,8 @@ from natadv.raindrops.pose import Pose
 WAYPOINTS_A_SECOND = 32
 """More than any stage can visit, however small its travel."""
 
-_KNOTS_A_SECOND = 6
-_STEPS = 8  # from one knot of a smooth path to the next
+_KNOTS_A_SECOND = 16
+_STEPS = 6  # from one knot of a smooth path to the next
 _CELLS = 8  # of the disc, in each direction
 _SECTORS = 12  # of the angles
 
