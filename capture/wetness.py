@@ -36,15 +36,15 @@ class DryPlate:
         self._dry = seen.mean(0)
         # Noise alone makes a frame differ from the mean of n others by so much, on average.
         share = len(seen) / (len(seen) - 1) if len(seen) > 1 else 1.0
-        self._noise = share * float(np.abs(seen - self._dry).mean()) * (1 + 1 / len(seen)) ** 0.5
-        self._apart = _apart(self._dry)
+        self._noise: float = share * float(np.abs(seen - self._dry).mean()) * (1 + 1 / len(seen)) ** 0.5
+        self._apart: float = _apart(self._dry)
 
     def coverage(self, frame: Image) -> float | None:
         """Return the share of the picture that drops cover in a frame, 0..1; None where the picture is too plain."""
         if self._apart < max(_PLAIN, 2 * self._noise):
             return None
         differs = float(np.abs(self._cut(frame) - self._dry).mean())
-        return min(1.0, max(0.0, differs - self._noise) / self._apart)
+        return float(min(1.0, max(0.0, differs - self._noise) / self._apart))
 
     def _cut(self, frame: Image) -> NDArray[np.float32]:
         return self._geometry.rectify(frame, self._size).astype(np.float32)

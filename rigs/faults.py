@@ -207,7 +207,6 @@ class _Faults:
 
     def _draw(self) -> str | None:
         campaign = self._settings.campaign
-        # One number a call, whatever the chances: another rate of one fault leaves the others where they were.
         place, low = campaign.chance.random(), 0.0
         for fault, chance in self._chances.items():
             low += chance
