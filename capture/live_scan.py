@@ -8,8 +8,6 @@ The hits of each model that are kept as pictures lie in `live/DIGEST` of the ses
 what training uses is written by `natadv capture scan`, which sees the whole session.
 """
 
-import json
-import os
 import subprocess
 import sys
 import threading
@@ -17,38 +15,16 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Final, Self
-
-from pydantic import BaseModel, ConfigDict, ValidationError
+from typing import Final, Self
 
 from capture.events import Hits, Said
 from capture.journal import Journal, Reader
+from capture.questions import Answer, Asked
 from natadv.errors import DataError, NatadvError
 from rigs.archive import Archive
 from rigs.session import Item
 
 _STARTS: Final = 4
-_NICENESS: Final = 10
-
-
-class Asked(BaseModel):
-    """A line to the process: an image whose clips are complete."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    item: int
-    attempt: int
-
-
-class Answer(BaseModel):
-    """A line of the process: that it is ready, what its models found, or why not."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    models: tuple[str, ...] = ()
-    asked: Asked | None = None
-    found: tuple[Hits, ...] = ()
-    error: str | None = None
 
 
 class LiveScan:
@@ -65,7 +41,7 @@ class LiveScan:
         """
         self._archive, self._journal = archive, journal
         arguments = [str(archive.folder), "--device", device, *map(str, bundles)]
-        self._command = [sys.executable, "-m", "capture.live_scan", *arguments]
+        self._command = [sys.executable, "-m", "capture.looking", *arguments]
         self._lock = threading.Condition()
         self._queue: deque[Asked] = deque()
         self._verdicts: deque[tuple[int, int, list[Hits]]] = deque()
@@ -143,6 +119,10 @@ class LiveScan:
             return
         process.kill()
         process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with suppress(OSError):  # what was written last reaches nobody any more
+                    stream.close()
 
     def _converse(self) -> None:
         while True:
@@ -162,8 +142,6 @@ class LiveScan:
             if answer is None and not self._over and not self._revive():
                 break
         self._end()
-        for stream in (self._process.stdin, self._process.stdout) if self._process else ():
-            _close(stream)
 
     def _ask(self, asked: Asked) -> Answer | None:
         """Send a line and return the answer; None: the process is gone."""
@@ -179,10 +157,10 @@ class LiveScan:
 
     def _answer(self) -> Answer | None:
         stream = self._process.stdout if self._process else None
-        line = stream.readline() if stream else b""
         try:
+            line = stream.readline() if stream else b""
             return Answer.model_validate_json(line) if line.endswith(b"\n") else None
-        except ValidationError:
+        except ValueError:  # no JSON, no answer, or closed meanwhile
             return None
 
     def _heed(self, asked: Asked, answer: Answer) -> None:
@@ -198,6 +176,7 @@ class LiveScan:
     def _revive(self) -> bool:
         """Start the process again; say whether it lives."""
         reason = "it ended"
+        self._end()
         while self._starts < _STARTS:
             try:
                 self._start()
@@ -217,46 +196,7 @@ class LiveScan:
             self._journal.tell(said)
 
 
-def _close(stream: IO[bytes] | None) -> None:
-    if stream is not None:
-        with suppress(OSError):  # what was written last reaches nobody any more
-            stream.close()
-
-
 def _seen(folder: Path) -> set[tuple[str, int, int]]:
     """Return (model, item, attempt) of what the journal has."""
     events = Reader(folder).events()
     return {(event.model, event.item, event.attempt) for event in events if isinstance(event, Hits)}
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Answer lines until there are no more; the process of a LiveScan."""
-    import argparse  # noqa: PLC0415  # what the process alone needs
-
-    from capture.looking import Looker  # noqa: PLC0415  # likewise
-
-    parser = argparse.ArgumentParser()
-    parser.add_argument("session", type=Path)
-    parser.add_argument("bundles", type=Path, nargs="+")
-    parser.add_argument("--device", default="auto")
-    asked = parser.parse_args(arguments)
-    # Lines alone go to the pipe; whatever a library prints goes where errors do.
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    os.nice(_NICENESS)
-
-    def say(answer: Answer) -> None:
-        answers.write(json.dumps(answer.model_dump(mode="json")) + "\n")
-        answers.flush()
-
-    try:
-        with Looker(asked.session, asked.bundles, asked.device) as looker:
-            say(Answer(models=looker.models))
-            for line in sys.stdin:
-                say(looker.look(Asked.model_validate_json(line)))
-    except NatadvError as error:
-        say(Answer(error=str(error)))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,5 +1,8 @@
 """Looking: several models and one image's clips after another; what the process of `capture.live_scan` does."""
 
+import argparse
+import os
+import sys
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -7,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from capture.events import Hits
-from capture.live_scan import Answer, Asked
+from capture.questions import Answer, Asked
 from capture.scan import check_labels
 from capture.scanner import Scanner
 from edge.classifier import Classifier
@@ -16,6 +19,7 @@ from natadv.errors import NatadvError
 from rigs.archive import open_archive
 
 _PICTURES: Final = 4
+_NICENESS: Final = 10
 
 
 class Looker:
@@ -95,3 +99,32 @@ class Looker:
         except NatadvError as error:
             return Answer(asked=asked, error=str(error))
         return Answer(asked=asked, found=tuple(found))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Answer lines until there are no more; the process of a LiveScan."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("session", type=Path)
+    parser.add_argument("bundles", type=Path, nargs="+")
+    parser.add_argument("--device", default="auto")
+    asked = parser.parse_args(arguments)
+    # Lines alone go to the pipe; whatever a library prints goes where errors do.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    os.nice(_NICENESS)
+
+    def say(answer: Answer) -> None:
+        answers.write(answer.model_dump_json() + "\n")
+        answers.flush()
+
+    try:
+        with Looker(asked.session, asked.bundles, asked.device) as looker:
+            say(Answer(models=looker.models))
+            for line in sys.stdin:
+                say(looker.look(Asked.model_validate_json(line)))
+    except NatadvError as error:
+        say(Answer(error=str(error)))
+
+
+if __name__ == "__main__":
+    main()

@@ -185,8 +185,11 @@ def test_an_emergency_stop_is_no_failure_to_recover_from(tmp_path):
     assert began[1].done == len({r.item for r in archive.records()}) - (4 - began[1].done)
 
 
+_USAGE = shutil.disk_usage("/")
+
+
 def _free(monkeypatch, sizes):
-    usage = shutil.disk_usage("/")
+    usage = _USAGE
     monkeypatch.setattr(disk.shutil, "disk_usage", lambda _path: usage._replace(free=sizes()))
 
 
@@ -202,6 +205,7 @@ def test_it_stops_before_the_disk_is_full_and_goes_on_when_there_is_room(tmp_pat
     assert len(archive.complete_items()) == 2
     assert _events(archive, Stopped)[0].outcome == "failed"
     _free(monkeypatch, lambda: 10**12)
+    archive.recover()
     assert _run(archive, settings.open) == "complete"
     assert _events(archive, Disk)[-1].enough
 
