@@ -185,10 +185,10 @@ class LiveScan:
             else:
                 self._tell(Said(words=f"live scan: started again, as {reason}"))
                 return True
+        self._tell(Said(words=f"live scan: given up ({reason}); recording goes on without", trouble=True))
         with self._lock:
             self._dead = True
             self._lock.notify_all()
-        self._tell(Said(words=f"live scan: given up ({reason}); recording goes on without", trouble=True))
         return False
 
     def _tell(self, said: Said) -> None:
