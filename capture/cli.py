@@ -171,7 +171,7 @@ def scan(
         placed = {item.number for item in archive.settings.items if item.drops_sha256}
         found = first_frame_share(one for one in summary.items if one.item in placed)
         typer.echo(f"drops as they were found, in the first frame: {Rate(found.hits, found.total)} fool")
-    if missing := len(archive.settings.items) - len(archive.complete_items()):
+    if missing := len({item.number for item, _ in archive.missing()}):
         typer.echo(f"{missing} of {len(archive.settings.items)} images are still to be recorded", err=True)
     kept = f"pictures in {hits}" if summary.wet_frames.hits else "so nothing to train on; spray longer, or more images"
     typer.echo(f"attack success rate {share} of images; {summary.wet_frames.hits} hits, {kept}")
