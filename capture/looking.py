@@ -9,6 +9,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, Self
 
+import cv2
+
 from capture.events import Hits
 from capture.questions import Answer, Asked
 from capture.scan import check_labels
@@ -112,6 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     os.nice(_NICENESS)
+    cv2.setNumThreads(1)  # the models have one each: recording keeps the other cores
 
     def say(answer: Answer) -> None:
         answers.write(answer.model_dump_json() + "\n")
