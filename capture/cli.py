@@ -4,7 +4,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,6 +13,8 @@ import typer
 from natadv.evaluation.rates import Rate
 
 if TYPE_CHECKING:
+    from capture.events import Outcome
+    from capture.rules import Rules
     from capture.scanner import Progress
     from rigs.archive import Archive
     from rigs.rig import RigSettings
@@ -49,17 +51,39 @@ def run(
         float | None,
         typer.Option(min=0.0, help="Seconds of spraying before each clip: more, wetter.", show_default="1"),
     ] = None,
+    scans: Annotated[
+        list[Path] | None,
+        typer.Option("--scan", help="Bundle that looks at the clips as they come; again for more."),
+    ] = None,
+    rules: Annotated[
+        Path | None,
+        typer.Option(help="YAML: when to record again, how long to wait for devices, whom to tell."),
+    ] = None,
+    retry_skipped: Annotated[
+        bool, typer.Option("--retry-skipped", help="With --resume: try again what was given up.")
+    ] = False,
 ) -> None:
     """Record one five-second clip through moving wet glass for each image, and its dry control."""
     from capture.plan import check_plan, plan_of, start_session
+    from capture.rules import Rules
     from rigs.archive import open_archive
     from rigs.rig import load_rig
+    from rigs.settings import load_settings
 
     settings = load_rig(rig)
-    plan = plan_of(images, purpose=purpose, seed=seed, count=count, clip_s=seconds, spray_s=spray)
+    asked = load_settings(rules, Rules) if rules else Rules()
+    checks = asked.checks
+    plan = plan_of(images, purpose=purpose, seed=seed, count=count, clip_s=seconds, spray_s=spray, checks=checks)
     if resume and out.exists():
         archive = open_archive(out)
-        given = {"purpose": purpose, "seed": seed, "count": count, "clip_s": seconds, "spray_s": spray}
+        given = {
+            "purpose": purpose,
+            "seed": seed,
+            "count": count,
+            "clip_s": seconds,
+            "spray_s": spray,
+            "checks": checks,
+        }
         check_plan(archive, settings, plan, {name for name, value in given.items() if value is not None})
     else:
         if resume:
@@ -70,13 +94,35 @@ def run(
     try:
         with archive.recording():
             _tidy(archive)
-            _record(archive, settings)
+            if retry_skipped:
+                typer.echo(f"{len(archive.retry_skipped())} skipped images are tried again", err=True)
+            outcome = _record(archive, settings, asked, scans or [])
     except KeyboardInterrupt:
         typer.echo(f"stopped; what is complete is kept, and --resume goes on: --out {out} --resume", err=True)
         raise typer.Exit(130) from None
+    if outcome != "complete":
+        typer.echo(f"{outcome}: what is complete is kept, and --resume goes on: --out {out} --resume", err=True)
+        raise typer.Exit(1)
     lost = sum(record.lost for record in archive.records())
     said = f", {lost} frames lost by the camera" if lost else ""
-    typer.echo(f"{len(archive.settings.items)} images recorded in {out}{said}; next: natadv capture scan {out} BUNDLE")
+    if skipped := len(archive.skipped()):
+        said += f", {skipped} images skipped (natadv capture watch {out} says why)"
+    complete = len(archive.complete_items())
+    typer.echo(f"{complete} images recorded in {out}{said}; next: natadv capture scan {out} BUNDLE")
+
+
+@app.command()
+def watch(
+    session: Annotated[Path, typer.Argument(help="A session's folder.")],
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Show how it stands now, and end.")] = False,
+) -> None:
+    """Show how a session stands, while another process records it, or after."""
+    from rich.console import Console
+
+    from capture.watch import watch as look
+
+    look(session, Console(highlight=False), follow=not once)
 
 
 @app.command()
@@ -125,7 +171,7 @@ def scan(
         placed = {item.number for item in archive.settings.items if item.drops_sha256}
         found = first_frame_share(one for one in summary.items if one.item in placed)
         typer.echo(f"drops as they were found, in the first frame: {Rate(found.hits, found.total)} fool")
-    if missing := len(archive.settings.items) - len(archive.complete_items()):
+    if missing := len({item.number for item, _ in archive.missing()}):
         typer.echo(f"{missing} of {len(archive.settings.items)} images are still to be recorded", err=True)
     kept = f"pictures in {hits}" if summary.wet_frames.hits else "so nothing to train on; spray longer, or more images"
     typer.echo(f"attack success rate {share} of images; {summary.wet_frames.hits} hits, {kept}")
@@ -168,16 +214,51 @@ def _tidy(archive: "Archive") -> None:
         typer.echo(f"{folder}: gone; it is recorded again", err=True)
 
 
-def _record(archive: "Archive", settings: "RigSettings") -> None:
-    from capture.session import record_session
+def _record(archive: "Archive", settings: "RigSettings", rules: "Rules", bundles: list[Path]) -> "Outcome":
+    """Record what is missing, through failures; the people of `rules` are told, and `bundles` look on."""
+    from capture.desk import Desk
+    from capture.events import Said, Stopped
+    from capture.journal import Journal
+    from capture.live_scan import LiveScan
+    from capture.notify import Notifier
+    from capture.restart import restart
+    from capture.unattended import record_unattended
+    from capture.writer import MEBIBYTE
     from natadv.progress import counted
 
+    journal = Journal(archive.folder)
+    total = len(archive.settings.kinds) * len(archive.settings.items)
     missing = len(archive.missing())
-    total = 2 * len(archive.settings.items)
-    with settings.open() as rig, counted("recording", "clips") as bar:
-        task = bar.add_task("", total=total, completed=total - missing)
-        record_session(
-            archive,
-            rig,
-            progress=lambda item, kind: bar.update(task, advance=1, description=f"{item.label}/{item.source}"),
+
+    def tell(words: str) -> None:
+        journal.tell(Said(words=words, trouble=True))
+
+    with ExitStack() as opened:
+        notifier = Notifier(
+            rules.notify, archive.folder.name, journal.snapshot, lambda text: journal.tell(Said(words=text))
         )
+        journal.listen(opened.enter_context(notifier).hear)
+        desk = Desk(journal, memory_bytes=rules.memory_mb * MEBIBYTE)
+        if bundles:
+            desk.scans = opened.enter_context(LiveScan(archive, bundles, journal))
+        bar = opened.enter_context(counted("recording", "clips"))
+        task = bar.add_task("", total=total, completed=total - missing)
+
+        def give_up(words: str) -> None:
+            journal.tell(Stopped(outcome="failed", reason=words))
+            notifier.finish()
+
+        outcome = record_unattended(
+            archive,
+            settings.open,
+            desk,
+            rules,
+            progress=lambda item, kind: bar.update(task, advance=1, description=f"{item.label}/{item.source}"),
+            on_stuck=lambda reason: restart(reason, tell, give_up),
+        )
+    if settings.faults:
+        happened = ", ".join(
+            f"{device} {fault} {n}" for (device, fault), n in settings.faults.campaign.happened.items()
+        )
+        typer.echo(f"{settings.faults.campaign.total} faults made on purpose: {happened}", err=True)
+    return outcome

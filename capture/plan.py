@@ -3,13 +3,14 @@
 import hashlib
 import math
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from natadv.data.folder import SOURCE, is_test_split
 from natadv.errors import ConfigError, DataError, ResourceError
@@ -20,11 +21,11 @@ from rigs.camera.simulated import SimulatedCameraSettings
 from rigs.geometry import ScreenGeometry
 from rigs.rig import RigSettings
 from rigs.screen.simulated import SimulatedScreenSettings
-from rigs.session import Item, Purpose, SessionSettings
+from rigs.session import Checks, Item, Motion, Purpose, SessionSettings
 
 # Lossless video has been seen to take 0.45 to 0.6 of the raw bytes, noise being what no codec can foretell.
 _STORED_SHARE = 0.6
-_SPARE_BYTES = 64 << 20
+SPARE_BYTES = 64 << 20
 _ALIKE = 0.02  # share by which a bench may differ from that of a layout
 _TEST_SEED = 1
 
@@ -41,6 +42,8 @@ class Plan:
     control_frames: int = 5
     spray_s: float = 1.0
     margin: float = 0.04
+    checks: Checks = field(default_factory=Checks)
+    motion: Motion = "smooth"
 
 
 def plan_of(
@@ -51,6 +54,7 @@ def plan_of(
     count: int | None = None,
     clip_s: float | None = None,
     spray_s: float | None = None,
+    checks: Checks | None = None,
 ) -> Plan:
     """Return the plan that a person's options make; None leaves the plan's own default.
 
@@ -67,6 +71,7 @@ def plan_of(
         "count": count,
         "clip_s": clip_s,
         "spray_s": spray_s,
+        "checks": checks,
     }
     if seed is None and purpose == "test":
         given["seed"] = _TEST_SEED
@@ -86,7 +91,7 @@ def check_plan(archive: Archive, rig: RigSettings, plan: Plan, given: set[str]) 
         ConfigError: if rig, images, or a given option differ from the session's.
     """
     settings = archive.settings
-    if settings.rig != rig.model_dump(mode="json"):
+    if _same_rig(settings.rig) != _same_rig(rig.model_dump(mode="json")):
         raise ConfigError(
             f"{rig.file}: not the rig that {archive.folder} was begun on; give that one, or begin a new session"
         )
@@ -128,9 +133,20 @@ def start_session(folder: Path, rig: RigSettings, plan: Plan) -> Archive:
         corners_px=geometry.corners_px,
         rig_file=rig.file,
         rig=rig.model_dump(mode="json"),
+        checks=plan.checks,
+        motion=plan.motion,
     )
     check_disk(folder, settings, len(items))
     return create_archive(folder, settings, images, layouts)
+
+
+def _same_rig(described: dict[str, Any]) -> dict[str, Any]:
+    """Return a rig's description with what this version adds to older ones' filled in; but for its faults."""
+    try:
+        read = RigSettings.fitting(described).model_validate(described).model_dump(mode="json")
+    except ValidationError:
+        return described
+    return {name: value for name, value in read.items() if name != "faults"}
 
 
 def check_disk(folder: Path, settings: SessionSettings, items: int) -> None:
@@ -139,9 +155,7 @@ def check_disk(folder: Path, settings: SessionSettings, items: int) -> None:
     Raises:
         ResourceError: if it cannot.
     """
-    left, top, right, bottom = settings.crop_px
-    frames = settings.clip_s * settings.fps + settings.control_frames
-    needed = int(items * frames * (right - left) * (bottom - top) * 3 * _STORED_SHARE) + _SPARE_BYTES
+    needed = items * image_bytes(settings) + SPARE_BYTES
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     free = shutil.disk_usage(existing).free
     if free < needed:
@@ -149,6 +163,13 @@ def check_disk(folder: Path, settings: SessionSettings, items: int) -> None:
             f"{existing}: {free / 1e9:.2f} GB free, {items} images need about {needed / 1e9:.2f} GB; "
             "free some space, or record fewer images or shorter clips"
         )
+
+
+def image_bytes(settings: SessionSettings) -> int:
+    """Return about how much the clips of one image will take on the disk."""
+    left, top, right, bottom = settings.crop_px
+    frames = settings.clip_s * settings.fps + settings.control_frames
+    return int(frames * (right - left) * (bottom - top) * 3 * _STORED_SHARE)
 
 
 def _refuse_test_images(plan: Plan) -> None:

@@ -1,10 +1,19 @@
 """Record exactly so many seconds of frames, by the camera's own clock, with no frame lost or it says so."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from natadv.errors import DeviceError
 from rigs.camera.base import Camera
 from rigs.frame import Frame
+
+
+def _nothing() -> None:
+    pass
+
+
+class FramesMissingError(DeviceError):
+    """A recording has too few frames, or too many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +29,23 @@ class Recording:
     lost: int
 
 
-def record_frames(camera: Camera, count: int) -> Recording:
-    """Record `count` frames, however long they take."""
-    frames = [camera.read() for _ in range(count)]
+def record_frames(camera: Camera, count: int, *, between: Callable[[], None] = _nothing) -> Recording:
+    """Record `count` frames, however long they take; `between` is called after each, and may raise to give up."""
+    frames = []
+    for _ in range(count):
+        frames.append(camera.read())
+        between()
     return Recording(frames, _lost(frames))
 
 
-def record_seconds(camera: Camera, duration_s: float) -> Recording:
+def record_seconds(camera: Camera, duration_s: float, *, between: Callable[[], None] = _nothing) -> Recording:
     """Record the frames with t0 ≤ timestamp < t0 + `duration_s`, t0 being the first frame's.
 
+    `between` is called after each, and may raise to give up.
+
     Raises:
-        DeviceError: if the frames are not fps × duration ± 1, or their timestamps do not rise.
+        FramesMissingError: if the frames are not fps × duration ± 1.
+        DeviceError: if their timestamps do not rise.
         FrameTimeoutError: if the camera gives no frame in time.
     """
     frames = [camera.read()]
@@ -44,10 +59,11 @@ def record_seconds(camera: Camera, duration_s: float) -> Recording:
                 f"{frames[-1].index} at {frames[-1].timestamp_s:.4f} s; check its clock"
             )
         frames.append(frame)
+        between()
     recording = Recording(frames, _lost(frames))
     expected = camera.info.fps * duration_s
     if abs(len(frames) - expected) > 1:
-        raise DeviceError(
+        raise FramesMissingError(
             f"camera: {len(frames)} frames in {duration_s:g} s where {camera.info.fps:g} fps make "
             f"{expected:.0f} ({recording.lost} lost by its counter); lower the rate or free the machine"
         )

@@ -70,7 +70,7 @@ def scan_session(
     workers = cores() if workers is None else workers
     if workers < 1:
         raise ValueError(f"expected at least one worker, got {workers}")
-    _check_labels(archive, classifier)
+    check_labels(archive, classifier)
     items = archive.complete_items()
     if not items:
         raise DataError(f"{archive.folder}: no image is recorded yet; go on with `natadv capture run --resume`")
@@ -149,7 +149,12 @@ def scan_folders(archive: Archive) -> list[Path]:
     return sorted(folders, key=lambda folder: (read_summary(folder).created, folder.name))
 
 
-def _check_labels(archive: Archive, classifier: Model) -> None:
+def check_labels(archive: Archive, classifier: Model) -> None:
+    """Make sure that a model knows all labels of a session.
+
+    Raises:
+        DataError: if it does not.
+    """
     lacking = sorted({item.label for item in archive.settings.items if item.label} - set(classifier.labels))
     if lacking:
         named = ", ".join(map(repr, lacking[:5])) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")

@@ -1,40 +1,40 @@
 """Record a session, and go on with it where it stopped.
 
-For each clean image: show it, wait for the screen to settle, record the control through dry glass, wet the plate,
-and record the clip while the stage carries the plate along a random path. Where a layout lies beside the image, as
-`natadv attack advrd --bench` writes it, the plate gets its drops instead of a spray, and the path begins at home, where
-they were found.
-
-A clip is encoded and written while the next one is being recorded; its line in the manifest follows its folder's final
-name, so that whatever is killed, a clip is either complete and known, complete and found again, or was never there.
+For each clean image, `capture.take` records the control through dry glass and the clip through wet glass. What passes
+its checks is encoded and written while the next image is being recorded; its line in the manifest follows its folder's
+final name, so that whatever is killed, a clip is either complete and known, complete and found again, or was never
+there. What does not pass is recorded again, with other drops along another path, and after some attempts the image is
+skipped; the manifest and the journal say so.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
-import numpy as np
-
-from capture.plan import check_disk
-from capture.recorder import Recording, record_frames, record_seconds
+from capture.control import ResprayAsked, SkipAsked
+from capture.desk import Desk
+from capture.disk import Forecast
+from capture.events import Doing, Paused, Recorded, Reshot, Resumed, Skipped
+from capture.guard import Guard
+from capture.journal import Journal
+from capture.take import UnfitError, take_image
+from capture.writer import Stored, Writer
 from natadv.errors import DeviceError
-from natadv.raindrops.layout import Layout
-from natadv.raindrops.pose import Pose
 from rigs.archive import Archive
-from rigs.clip import Clip, write_clip
-from rigs.frame import Frame
-from rigs.motion import random_path
 from rigs.rig import Rig
-from rigs.session import Item, Kind
-from rigs.sprayer.base import Placer
-
-_POLL_S = 0.02
-_ARRIVAL_S = 60.0
+from rigs.session import Checks, Item, Kind
 
 Progress = Callable[[Item, Kind], None]
 
 
-def record_session(archive: Archive, rig: Rig, *, progress: Progress | None = None) -> None:
+def record_session(
+    archive: Archive,
+    rig: Rig,
+    *,
+    progress: Progress | None = None,
+    desk: Desk | None = None,
+    guard: Guard | None = None,
+) -> None:
     """Record every clip that the session still lacks.
 
     Whatever happens, the stage is stopped and the sprayer shut before this returns or raises.
@@ -43,66 +43,199 @@ def record_session(archive: Archive, rig: Rig, *, progress: Progress | None = No
         archive: the session; `Archive.recover` has been called on it.
         rig: an open rig, the one that the session was planned for.
         progress: called after each clip that is noted as complete.
+        desk: who may ask, and who is told; None: nobody asks, and the journal is the session's.
+        guard: what the devices are reached through, where a watchdog shares it.
 
     Raises:
         DeviceError: if the rig fails; what is complete by then is kept.
         ResourceError: if the disk fills up; likewise.
+        Halted, Ended: if that was asked for; likewise.
     """
-    missing = archive.missing()
-    todo: dict[int, list[Kind]] = {}
-    for item, kind in missing:
-        todo.setdefault(item.number, []).append(kind)
-    items = {item.number: item for item in archive.settings.items}
-    with _writer(archive, progress) as write, _safe(rig):
-        for done, (number, kinds) in enumerate(todo.items()):
-            check_disk(archive.folder, archive.settings, len(todo) - done)
-            for kind, recording in _record_item(archive, rig, items[number], kinds):
-                write(items[number], kind, recording)
+    desk = desk or Desk(Journal(archive.folder))
+    guard = guard or Guard(desk.control, desk.tap, archive.settings.crop_px)
+    with _safe(rig), desk.control.holding(rig.stage, rig.sprayer):
+        _Session(archive, guard.rig(rig), desk, progress).run()
 
 
-def _record_item(archive: Archive, rig: Rig, item: Item, kinds: list[Kind]) -> Iterator[tuple[Kind, Recording]]:
-    settings = archive.settings
-    # A world of its own for every item: an item recorded after a resumption is the one that would have been.
-    rig.reseed((settings.seed, item.number))
-    travel = rig.travel
-    chance = np.random.default_rng((settings.seed, item.number))
-    path = random_path(chance, travel.radius_mm, travel.angle_deg, settings.clip_s)
-    layout = archive.layout(item)
-    if layout is not None:
-        path = [Pose(), *path[1:]]
-    rig.sprayer.dry()
-    rig.screen.show(archive.image(item))
-    _go(rig, path[0])
-    rig.clock.sleep(rig.settle_s)
-    # The control is filmed even where it is kept already: the clip that follows is the same then to the last pixel.
-    control = record_frames(rig.camera, settings.control_frames)
-    if "dry" in kinds:
-        yield "dry", control
-    if "wet" in kinds:
-        _wet(rig, layout, settings.spray_s)
-        rig.stage.follow(path[1:])
-        yield "wet", record_seconds(rig.camera, settings.clip_s)
-        rig.stage.stop()
+class _Session:
+    """One life of a session: from the opening of the rig to its end or failure."""
 
+    def __init__(self, archive: Archive, rig: Rig, desk: Desk, progress: Progress | None) -> None:
+        self._archive, self._rig, self._desk, self._progress = archive, rig, desk, progress
+        self._items = {item.number: item for item in archive.settings.items}
+        self._todo: deque[int] = deque()
+        desk.forecast = self._forecast = desk.forecast or Forecast(archive)
+        self._lights = [
+            record.light for record in archive.records() if record.kind == "dry" and record.light is not None
+        ]
+        self._complete = {item.number for item in archive.complete_items()}
+        self._skipped_in_a_row = 0
 
-def _wet(rig: Rig, layout: Layout | None, duration_s: float) -> None:
-    """Put a layout's drops on the plate, or spray it."""
-    if layout is None:
-        rig.sprayer.spray(duration_s)
-    elif isinstance(rig.sprayer, Placer):
-        rig.sprayer.place(layout.drops, duration_s)
-    else:
-        raise DeviceError("sprayer: cannot place the drops of a layout; record from a folder without layouts")
+    def run(self) -> None:
+        """Record all that is missing."""
+        self._todo.extend(dict.fromkeys(item.number for item, _ in self._archive.missing()))
+        with Writer(self._archive, self._desk.memory_bytes, self._stored) as writer:
+            while True:
+                self._heed_scans()
+                if self._todo:
+                    self._look_at_disk(writer)
+                    self._record(self._items[self._todo.popleft()], writer)
+                elif not self._awaits_scans(writer):
+                    return
 
+    def _record(self, item: Item, writer: Writer) -> None:
+        """Record an image, again and again until it is good, or given up."""
+        archive, desk = self._archive, self._desk
+        while True:
+            manifest = archive.manifest()
+            kinds = [kind for kind in archive.settings.kinds if (item.number, kind) not in manifest.noted]
+            attempt = manifest.fate(item.number).attempt
+            if not kinds or manifest.fate(item.number).skipped is not None:
+                return
+            try:
+                with desk.control.recording(item.number):
+                    self._rest()
+                    takes = take_image(
+                        archive,
+                        self._rig,
+                        item,
+                        kinds,
+                        attempt=attempt,
+                        lights=tuple(self._lights[:5]),
+                        between=desk.control.check,
+                        turning=lambda kind, attempt=attempt: self._turn(item, kind, attempt),  # type: ignore[misc]
+                    )
+            except SkipAsked as asked:
+                self._skip(item, (str(asked),))
+                return
+            except ResprayAsked as asked:
+                self._again(item, attempt, (str(asked),), asked=True)
+            except UnfitError as unfit:
+                self._again(item, attempt, unfit.reasons)
+                if self._give_up(item, unfit.reasons):
+                    return
+            else:
+                self._skipped_in_a_row = 0
+                for take in takes:
+                    if take.light is not None:
+                        self._lights.append(take.light)
+                    writer.put(take)
+                return
+            finally:
+                self._rig.stage.stop()
 
-def _go(rig: Rig, pose: Pose) -> None:
-    """Move the plate to a pose and wait until it is there."""
-    rig.stage.follow([pose])
-    end_s = rig.clock.now_s() + _ARRIVAL_S
-    while rig.stage.is_moving():
-        if rig.clock.now_s() > end_s:
-            raise DeviceError(f"stage: not at {pose} after {_ARRIVAL_S:.0f} s; look at it, then go on with --resume")
-        rig.clock.sleep(_POLL_S)
+    def _turn(self, item: Item, kind: Kind, attempt: int) -> None:
+        self._desk.journal.tell(
+            Doing(item=item.number, clip=kind, source=item.source, label=item.label, attempt=attempt)
+        )
+
+    def _again(self, item: Item, attempt: int, reasons: tuple[str, ...], *, asked: bool = False) -> None:
+        self._archive.reject(item, reasons, asked=asked)
+        self._desk.journal.tell(Reshot(item=item.number, attempt=attempt, reasons=reasons))
+
+    def _give_up(self, item: Item, reasons: tuple[str, ...]) -> bool:
+        """Skip an image that has had all its attempts; say whether it had.
+
+        Raises:
+            DeviceError: if too many were skipped in a row.
+        """
+        checks = self._archive.settings.checks or Checks()
+        if self._archive.manifest().fate(item.number).failed <= checks.retries:
+            return False
+        self._skip(item, reasons)
+        self._skipped_in_a_row += 1
+        if self._skipped_in_a_row >= checks.skipped_in_a_row:
+            raise DeviceError(
+                f"rig: {self._skipped_in_a_row} images in a row had to be skipped, the last as {'; '.join(reasons)}; "
+                "look at it, then go on with --resume --retry-skipped"
+            )
+        return True
+
+    def _skip(self, item: Item, reasons: tuple[str, ...]) -> None:
+        self._archive.skip(item, reasons)
+        self._desk.journal.tell(Skipped(item=item.number, reasons=reasons))
+
+    def _stored(self, stored: Stored) -> None:
+        """Tell of a clip that is on the disk; called from the writer's thread."""
+        take = stored.take
+        number = take.item.number
+        complete = take.kind == self._archive.settings.kinds[-1] or self._is_complete(number)
+        if complete:
+            self._complete.add(number)
+        self._forecast.add(stored.stored_bytes, complete=complete)
+        self._desk.journal.tell(
+            Recorded(
+                item=number,
+                clip=take.kind,
+                attempt=take.attempt,
+                frames=stored.frames,
+                lost=take.recording.lost,
+                complete=complete,
+                coverage=stored.coverage,
+                measured=stored.measured,
+                stored_bytes=stored.stored_bytes,
+            )
+        )
+        if complete and self._desk.scans is not None:
+            self._desk.scans.put(take.item, take.attempt)
+        if self._progress:
+            self._progress(take.item, take.kind)
+
+    def _is_complete(self, number: int) -> bool:
+        noted = self._archive.noted()
+        return all((number, kind) in noted for kind in self._archive.settings.kinds)
+
+    def _rest(self) -> None:
+        """Rest while somebody wants it; frames are read meanwhile, for looking at alone."""
+        control, journal = self._desk.control, self._desk.journal
+        by: str | None = None
+
+        def meanwhile() -> None:
+            nonlocal by
+            if by is None:
+                by = control.paused_by or "somebody"
+                journal.tell(Paused(by=by))
+            self._rig.camera.read()
+
+        try:
+            control.rest(meanwhile)
+        finally:
+            if by is not None and control.standing == "running":
+                journal.tell(Resumed(by=control.resumed_by or by))
+
+    def _look_at_disk(self, writer: Writer) -> None:
+        forecast = self._forecast.look(len(self._todo), writer.waiting_bytes)
+        if forecast is not None:
+            self._desk.journal.tell(forecast)
+
+    def _heed_scans(self) -> None:
+        """Record again what all models get wrong without drops already."""
+        checks = self._archive.settings.checks
+        if self._desk.scans is None:
+            return
+        for number, attempt, found in self._desk.scans.verdicts():
+            if checks is None or checks.wrong_control == "keep" or not found or any(one.control_right for one in found):
+                continue
+            manifest = self._archive.manifest()
+            if manifest.fate(number).attempt != attempt or (number, "wet") not in manifest.noted:
+                continue  # it was recorded again meanwhile
+            item, named = self._items[number], ", ".join(one.model for one in found)
+            reasons = (f"the control is wrong already for {named}",)
+            self._again(item, attempt, reasons)
+            if self._archive.manifest().fate(number).failed > checks.retries:
+                self._skip(item, reasons)
+            else:
+                self._todo.append(number)
+
+    def _awaits_scans(self, writer: Writer) -> bool:
+        """Wait a little for models that have not seen all yet, and may send an image back; say whether they have."""
+        writer.drain()
+        self._rig.stage.stop()
+        if self._desk.scans is None or not self._desk.scans.waiting:
+            return False
+        self._rest()
+        self._desk.control.wait(0.1)
+        return True
 
 
 @contextmanager
@@ -112,30 +245,3 @@ def _safe(rig: Rig) -> Iterator[None]:
     finally:
         rig.stage.stop()
         rig.sprayer.close()
-
-
-@contextmanager
-def _writer(archive: Archive, progress: Progress | None) -> Iterator[Callable[[Item, Kind, Recording], None]]:
-    """Give a function that writes a clip in the background; at most two wait while one is recorded."""
-    left, top, right, bottom = archive.settings.crop_px
-    pending: list[Future[None]] = []
-
-    def store(item: Item, kind: Kind, recording: Recording) -> None:
-        frames = [
-            Frame(f.image[top:bottom, left:right], f.index, f.timestamp_s, f.pose, f.drops) for f in recording.frames
-        ]
-        clip: Clip = write_clip(archive.clip_folder(item, kind), frames, archive.settings.fps)
-        archive.add(item, kind, clip, recording.lost)
-        if progress:
-            progress(item, kind)
-
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="clip-writer") as pool:
-
-        def write(item: Item, kind: Kind, recording: Recording) -> None:
-            while len(pending) > 1:
-                pending.pop(0).result()
-            pending.append(pool.submit(store, item, kind, recording))
-
-        yield write
-        for future in pending:
-            future.result()

@@ -4,36 +4,49 @@
     images/NNNN.png   the clean images, as shown; NNNN.drops.json beside one whose clip has drops of a layout
     clips/NNNN-dry    the control of item NNNN: a Clip through dry glass; none where `control_frames` is 0
     clips/NNNN-wet    its clip: the same through wet glass
+    clips/*.damaged   clips that differed from their checksums; clips/*.rejectedN those of an attempt that was rejected
+                      after it had been written; nothing reads either, and they may be removed
     manifest.jsonl    one ClipRecord a line, appended and synced after a clip has its final name; a VoidRecord takes it
-                      back where the clip was found damaged or gone
+                      back where the clip was found damaged or gone; what else an image came to, see rigs.manifest
+    journal.jsonl     what happened, for people, see capture.journal
     scans/DIGEST/     predictions of one model bundle, see capture.scan
+    live/DIGEST/      hits of one bundle that was scanned with while the session was recorded, see capture.live_scan
     report.html       see capture.report
 
 Everything else asks the Archive. Sessions are recorded at a rig (`capture`), or kept by a live run as evidence
 (`edge.evidence`): of one item without a control, whose label is empty until a person gave it one.
 """
 
-import fcntl
 import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+import pyarrow as pa
+from pydantic import BaseModel, ValidationError
 
 from natadv.durable import PART_SUFFIX, append_line, file_error, new_folder, replace_file, sync
 from natadv.errors import ClipError, DataError
 from natadv.images import Image, read_image, write_image
 from natadv.raindrops.layout import Layout, load_layout
 from rigs.clip import Clip, read_clip
-from rigs.session import ClipRecord, Item, Kind, SessionSettings, VoidRecord
+from rigs.lock import held, is_held
+from rigs.manifest import Manifest, read_manifest
+from rigs.session import (
+    ClipRecord,
+    Item,
+    Kind,
+    RejectedRecord,
+    RetriedRecord,
+    SessionSettings,
+    SkippedRecord,
+    VoidRecord,
+)
 
 SETTINGS, MANIFEST, LOCK = "session.json", "manifest.jsonl", ".lock"
-
-_LINE: TypeAdapter[ClipRecord | VoidRecord] = TypeAdapter(ClipRecord | VoidRecord)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,37 +85,41 @@ class Archive:
         Raises:
             DataError: as `records`.
         """
-        path = self.folder / MANIFEST
-        if not path.exists():
-            return {}
-        noted: dict[tuple[int, Kind], ClipRecord] = {}
-        for number, line in enumerate(path.read_bytes().splitlines(), 1):
-            try:
-                record = _LINE.validate_json(line)
-            except ValidationError as error:
-                # A cut-off line is the last, or was ended by the next append; its clip was found again then.
-                if _is_cut(line):
-                    continue
-                raise DataError(f"{path}, line {number}: not a clip record; restore the file") from error
-            noted.pop((record.item, record.kind), None)
-            if isinstance(record, ClipRecord):
-                noted[record.item, record.kind] = record
-        return noted
+        return self.manifest().noted
+
+    def manifest(self) -> Manifest:
+        """Return the same with what else the images came to.
+
+        Raises:
+            DataError: as `records`.
+        """
+        return read_manifest(self.folder / MANIFEST)
 
     def missing(self) -> list[tuple[Item, Kind]]:
-        """Return the clips that are still to be recorded, in order."""
-        done = self.noted()
+        """Return the clips that are still to be recorded, in order; those of skipped images are not."""
+        manifest = self.manifest()
         return [
             (item, kind)
             for item in self.settings.items
             for kind in self.settings.kinds
-            if (item.number, kind) not in done
+            if (item.number, kind) not in manifest.noted and manifest.fate(item.number).skipped is None
         ]
 
     def complete_items(self) -> list[Item]:
-        """Return the items with both clips."""
-        missing = {item.number for item, _ in self.missing()}
-        return [item for item in self.settings.items if item.number not in missing]
+        """Return the items with all their clips that were not skipped."""
+        manifest = self.manifest()
+        return [
+            item
+            for item in self.settings.items
+            if manifest.fate(item.number).skipped is None
+            and all((item.number, kind) in manifest.noted for kind in self.settings.kinds)
+        ]
+
+    def skipped(self) -> list[tuple[Item, tuple[str, ...]]]:
+        """Return the items that were given up, each with why."""
+        manifest = self.manifest()
+        fates = [(item, manifest.fate(item.number).skipped) for item in self.settings.items]
+        return [(item, reasons) for item, reasons in fates if reasons is not None]
 
     def clip_folder(self, item: Item, kind: Kind) -> Path:
         """Return where the clip is or will be."""
@@ -153,8 +170,19 @@ class Archive:
         """How many images have the drops of a layout, found to fool some model, instead of a spray."""
         return sum(item.drops_sha256 is not None for item in self.settings.items)
 
-    def add(self, item: Item, kind: Kind, clip: Clip, lost: int) -> None:
-        """Note a clip as completed; call it once its folder has its final name."""
+    def add(
+        self,
+        item: Item,
+        kind: Kind,
+        clip: Clip,
+        lost: int,
+        *,
+        attempt: int = 0,
+        coverage: float | None = None,
+        measured: bool = False,
+        light: float | None = None,
+    ) -> None:
+        """Note a clip as completed; call it once its folder has its final name. The rest is as in ClipRecord."""
         record = ClipRecord(
             item=item.number,
             kind=kind,
@@ -162,8 +190,52 @@ class Archive:
             frames=clip.info.frame_count,
             lost=lost,
             pixels_sha256=clip.info.pixels_sha256,
+            attempt=attempt,
+            coverage=coverage,
+            measured=measured,
+            light=light,
         )
-        append_line(self.folder / MANIFEST, record.model_dump_json())
+        self._note(record)
+
+    def reject(self, item: Item, reasons: Sequence[str], *, asked: bool = False) -> None:
+        """Note that an attempt at an image does not count; clips of it that were written are put aside, not removed.
+
+        Raises:
+            DataError, ResourceError: if it cannot be noted.
+        """
+        attempt = self.manifest().fate(item.number).attempt
+        # The names go first: killed in between, the clips are gone, and the same attempt is made again.
+        for kind in self.settings.kinds:
+            folder = self.clip_folder(item, kind)
+            if folder.exists():
+                aside = folder.with_name(f"{folder.name}.rejected{attempt}")
+                shutil.rmtree(aside, ignore_errors=True)  # of a rejection that was killed before it was noted
+                folder.rename(aside)
+        sync(self.folder / "clips")
+        self._note(RejectedRecord(item=item.number, rejected=tuple(reasons), asked=asked))
+
+    def skip(self, item: Item, reasons: Sequence[str]) -> None:
+        """Note that an image is given up.
+
+        Raises:
+            DataError, ResourceError: if it cannot be noted.
+        """
+        self._note(SkippedRecord(item=item.number, skipped=tuple(reasons)))
+
+    def retry_skipped(self) -> list[Item]:
+        """Give all images that were given up their attempts again, and return them.
+
+        Raises:
+            DataError, ResourceError: if it cannot be noted.
+        """
+        items = [item for item, _ in self.skipped()]
+        for item in items:
+            self._note(RetriedRecord(item=item.number, retried=True))
+        return items
+
+    def _note(self, record: BaseModel) -> None:
+        # What says nothing new is left out, so that a session without re-shoots is one for older readers too.
+        append_line(self.folder / MANIFEST, record.model_dump_json(exclude_defaults=True))
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -172,14 +244,8 @@ class Archive:
         Raises:
             DataError: if another process is recording, or the lock cannot be had.
         """
-        with ExitStack() as held:
-            try:
-                file = held.enter_context((self.folder / LOCK).open("w"))
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise DataError(f"{self.folder}: another process is recording this session; let it end") from error
-            except OSError as error:
-                raise file_error(self.folder / LOCK, error) from error
+        refusal = f"{self.folder}: another process is recording this session; let it end"
+        with held(self.folder / LOCK, refusal):
             yield
 
     def recover(self) -> Recovery:
@@ -189,7 +255,8 @@ class Archive:
         """
         for part in (self.folder / "clips").glob(f"*{PART_SUFFIX}"):
             shutil.rmtree(part)
-        noted = self.noted()
+        manifest = self.manifest()
+        noted = manifest.noted
         kept, damaged, gone = [], [], []
         for item, kind in [(item, kind) for item in self.settings.items for kind in self.settings.kinds]:
             folder, record = self.clip_folder(item, kind), noted.get((item.number, kind))
@@ -201,7 +268,7 @@ class Archive:
             try:
                 clip = self.clip(item, kind, record)
                 clip.verify(pixels=record is None)
-                indices: list[int] = clip.table()["index"].to_pylist()
+                table = clip.table()
             except ClipError as error:
                 aside = folder.with_name(f"{folder.name}.damaged")
                 shutil.rmtree(aside, ignore_errors=True)
@@ -211,13 +278,27 @@ class Archive:
                 damaged.append(aside)
                 continue
             if not record:
-                self.add(item, kind, clip, indices[-1] - indices[0] + 1 - len(indices))
+                self._add_again(item, kind, clip, table, manifest.fate(item.number).attempt)
                 kept.append(folder)
         return Recovery(kept, damaged, gone)
 
+    def _add_again(self, item: Item, kind: Kind, clip: Clip, table: pa.Table, attempt: int) -> None:
+        """Note a clip that was finished but not noted, with what its frames say of themselves."""
+        indices: list[int] = table["index"].to_pylist()
+        coverages: list[float | None] = table["drop_coverage"].to_pylist()
+        known = [coverage for coverage in coverages if coverage is not None]
+        self.add(
+            item,
+            kind,
+            clip,
+            indices[-1] - indices[0] + 1 - len(indices),
+            attempt=attempt,
+            coverage=sum(known) / len(known) if known else None,
+            measured=bool(known) and table["drop_count"].null_count > 0,
+        )
+
     def _take_back(self, record: ClipRecord, reason: str) -> None:
-        line = VoidRecord(item=record.item, kind=record.kind, void=reason)
-        append_line(self.folder / MANIFEST, line.model_dump_json())
+        self._note(VoidRecord(item=record.item, kind=record.kind, void=reason))
 
     def scan_folder(self, digest: str) -> Path:
         """Return where the scan by the model with this SHA-256 is kept."""
@@ -281,6 +362,11 @@ def _settings_bytes(settings: SessionSettings) -> bytes:
     return (json.dumps(settings.model_dump(mode="json"), indent=1) + "\n").encode()
 
 
+def is_recording(folder: Path) -> bool:
+    """Return whether a process is recording the session in `folder` at this moment."""
+    return is_held(folder / LOCK)
+
+
 def open_archive(folder: Path) -> Archive:
     """Open a session folder.
 
@@ -298,11 +384,3 @@ def open_archive(folder: Path) -> Archive:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise DataError(f"{path}: not a natadv-session/1 description ({place}: {first['msg']})") from error
-
-
-def _is_cut(line: bytes) -> bool:
-    try:
-        json.loads(line)
-    except ValueError:
-        return True
-    return False

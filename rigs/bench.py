@@ -16,6 +16,7 @@ from rigs.clock import Clock
 from rigs.panel import Panel
 from rigs.projection import ScreenPlacement
 from rigs.settings import Settings
+from rigs.stage.blend import legs
 from rigs.stage.profile import Journey, Limits, Move
 
 # Turned further, the screen is seen from its edge or its back.
@@ -94,11 +95,20 @@ class Bench:
         lit = [panel for at_s, panel in self._shown if at_s <= time_s]
         return lit[-1] if lit else None
 
-    def carry(self, path: Sequence[Pose], limits: Limits) -> None:
-        """Carry the plate from where it is through `path`; an empty path stops it."""
+    def carry(self, path: Sequence[Pose], limits: Limits, corner_s: float = 0.0) -> None:
+        """Carry the plate from where it is through `path`; an empty path stops it.
+
+        Args:
+            path: poses to visit.
+            limits: of the stage.
+            corner_s: see rigs.stage.blend; 0: it stops at each pose.
+        """
         now_s = self.clock.now_s()
         here = self.pose_at(now_s)
-        self._journey = Journey.along([here, *path], limits, now_s) if path else Journey(now_s, (_rest(here),))
+        if path and corner_s:
+            self._journey = Journey(now_s, (*legs([here, *path], limits, corner_s), _rest(path[-1])))
+        else:
+            self._journey = Journey.along([here, *path], limits, now_s) if path else Journey(now_s, (_rest(here),))
 
     def pose_at(self, time_s: float) -> Pose:
         """Return where the plate is at a moment, as long as nobody gives it another path."""

@@ -239,8 +239,8 @@ def _row(frame: Frame) -> dict[str, float | int | None]:
 
 def _frame(row: dict[str, float | int | None], image: Image) -> Frame:
     pose = None if row["x_mm"] is None else Pose(row["x_mm"], row["y_mm"] or 0.0, row["angle_deg"] or 0.0)
-    count = row["drop_count"]
-    drops = None if count is None else DropState(int(count), float(row["drop_coverage"] or 0.0))
+    count, coverage = row["drop_count"], row["drop_coverage"]
+    drops = None if coverage is None else DropState(None if count is None else int(count), float(coverage))
     return Frame(image, int(row["index"] or 0), float(row["timestamp_s"] or 0.0), pose, drops)
 
 

@@ -13,11 +13,11 @@ class DropState:
     """How wet the plate was when a frame was exposed.
 
     Attributes:
-        count: drops on the plate.
+        count: drops on the plate; None where only the coverage is known, estimated from the pictures.
         coverage: share of the shown image that drops cover in this frame, 0..1.
     """
 
-    count: int
+    count: int | None
     coverage: float
 
 

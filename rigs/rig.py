@@ -17,6 +17,7 @@ from rigs.camera.real import RealCameraSettings
 from rigs.camera.simulated import SimulatedCameraSettings
 from rigs.clock import Clock, RealClock, VirtualClock
 from rigs.drivers import DRIVERS, settings_of
+from rigs.faults import FaultSettings
 from rigs.geometry import ScreenGeometry
 from rigs.operator import Operator, TerminalOperator
 from rigs.projection import project
@@ -85,6 +86,7 @@ class RigSettings(Settings):
         camera: this and the next three by the driver that their `kind` names; see rigs/drivers.py.
         bench: the room in which simulated devices stand.
         settle_s: see Rig.
+        faults: that its devices commit, to test what must survive them.
         file: where it was read from; set by `load_rig`.
     """
 
@@ -95,6 +97,7 @@ class RigSettings(Settings):
     sprayer: SprayerSettings
     bench: BenchSettings | None = None
     settle_s: NonNegativeFloat = 0.2
+    faults: FaultSettings | None = None
     file: Annotated[str, Field(exclude=True)] = ""
 
     @classmethod
@@ -174,6 +177,10 @@ class RigSettings(Settings):
             screen = opened.enter_context(closing(self.screen.open(room)))
             camera = opened.enter_context(closing(self.camera.open(room, stage)))
             opened.callback(sprayer.close)
+            if faults := self.faults:
+                faults.check_open()
+                camera, screen = faults.wrap_camera(camera, clock), faults.wrap_screen(screen, clock)
+                stage, sprayer = faults.wrap_stage(stage, clock), faults.wrap_sprayer(sprayer, clock)
             if not self.camera.poses:
                 camera = PosedCamera(camera, stage)
             travel = Travel(self.stage.travel_mm, self.stage.travel_deg)

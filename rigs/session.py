@@ -10,6 +10,7 @@ from rigs.geometry import Point, ScreenGeometry
 Kind = Literal["dry", "wet"]
 KINDS: tuple[Kind, ...] = ("dry", "wet")
 Purpose = Literal["training", "test"]
+Motion = Literal["waypoints", "smooth"]
 
 
 class _Record(BaseModel):
@@ -48,10 +49,37 @@ class Item(_Record):
         return f"images/{self.number:04d}{SUFFIX}"
 
 
+class Checks(_Record):
+    """When what was recorded of an image is not kept but recorded again, up to `retries` times; then it is skipped.
+
+    Attributes:
+        retries: recordings of an image after the first.
+        exposure_drift: share by which the light around the control's picture may differ from that of the session's
+            first controls.
+        likeness: least correlation of the picture that the control shows with the image, -1..1.
+        lost_frames: that a clip may lack.
+        coverage: least and most of the picture that drops cover, as a clip's mean, 0..1.
+        drop_count: least and most drops on the plate, where the rig knows.
+        wrong_control: what becomes of an image whose control all models that are scanned with meanwhile get wrong.
+        skipped_in_a_row: so many, for other reasons than that, end the session: something is wrong with the rig.
+    """
+
+    retries: Annotated[int, Field(ge=0)] = 2
+    exposure_drift: Annotated[float, Field(gt=0)] = 0.1
+    likeness: Annotated[float, Field(ge=-1, le=1)] = 0.7
+    lost_frames: Annotated[int, Field(ge=0)] = 1
+    coverage: tuple[float, float] = (0.0, 1.0)
+    drop_count: tuple[int, int] | None = None
+    wrong_control: Literal["keep", "reshoot"] = "reshoot"
+    skipped_in_a_row: Annotated[int, Field(ge=1)] = 5
+
+
 class SessionSettings(_Record):
     """What a session was asked to do, on which rig.
 
     Attributes:
+        checks: when to record again; None where whatever is recorded is kept, as sessions did at first.
+        motion: how the stage carries the plate: along a smooth path, or from random place to random place.
         purpose: a test session's hits never become training data.
         seed: of the trajectories and, on a simulated rig, of the drops and the noise.
         clip_s: length of a clip.
@@ -79,6 +107,8 @@ class SessionSettings(_Record):
     corners_px: tuple[Point, Point, Point, Point]
     rig_file: str
     rig: dict[str, Any]
+    checks: Checks | None = None
+    motion: Motion = "waypoints"
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -92,7 +122,14 @@ class SessionSettings(_Record):
 
 
 class ClipRecord(_Record):
-    """A line of the manifest: one completed clip."""
+    """A line of the manifest: one completed clip.
+
+    Attributes:
+        attempt: recordings of the image that were rejected before.
+        coverage: mean share of the picture that drops cover, 0..1; None where nobody knows.
+        measured: whether the coverage was estimated from the control, not told by the rig.
+        light: level around a control's picture, 0..255; None where the frames hold nothing around it.
+    """
 
     item: int
     kind: Kind
@@ -100,6 +137,10 @@ class ClipRecord(_Record):
     frames: int
     lost: int
     pixels_sha256: str
+    attempt: int = 0
+    coverage: float | None = None
+    measured: bool = False
+    light: float | None = None
 
 
 class VoidRecord(_Record):
@@ -108,3 +149,29 @@ class VoidRecord(_Record):
     item: int
     kind: Kind
     void: str
+
+
+class RejectedRecord(_Record):
+    """A line of the manifest: what was recorded of an image, noted or not, does not count; the next attempt is another.
+
+    Attributes:
+        asked: whether a person asked for it, so that it is no failed attempt.
+    """
+
+    item: int
+    rejected: tuple[str, ...]
+    asked: bool = False
+
+
+class SkippedRecord(_Record):
+    """A line of the manifest: an image was given up, and why; it is not missing any more."""
+
+    item: int
+    skipped: tuple[str, ...]
+
+
+class RetriedRecord(_Record):
+    """A line of the manifest: an image that was given up gets all its attempts again."""
+
+    item: int
+    retried: Literal[True]

@@ -47,7 +47,7 @@ class Camera(Protocol):
         ...
 
     def close(self) -> None:
-        """Let the device go; may be called twice."""
+        """Let the device go; may be called twice, and from any thread: it ends a call that hangs."""
         ...
 
 

@@ -16,7 +16,7 @@ class Screen(Protocol):
         ...
 
     def close(self) -> None:
-        """Let the screen go; may be called twice."""
+        """Let the screen go; may be called twice, and from any thread: it ends a call that hangs."""
         ...
 
 

@@ -21,7 +21,7 @@ class Sprayer(Protocol):
         ...
 
     def close(self) -> None:
-        """Shut the valve and let the device go. Never raises, may be called twice."""
+        """Shut the valve and let the device go. Never raises, may be called twice, and from any thread, at any time."""
         ...
 
 

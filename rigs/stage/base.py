@@ -40,11 +40,11 @@ class Stage(Protocol):
         ...
 
     def stop(self) -> None:
-        """Stop now. Never raises: it is called when something else has failed."""
+        """Stop now. Never raises: it is called when something else has failed, and from any thread, in emergencies."""
         ...
 
     def close(self) -> None:
-        """Stop and let the device go; may be called twice."""
+        """Stop and let the device go; may be called twice, and from any thread: it ends a call that hangs."""
         ...
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 from natadv.raindrops.pose import Pose
 
@@ -106,12 +107,25 @@ class Move:
         return self.rate * min(1.0, time_s / self.rise_s, (self.duration_s - time_s) / self.rise_s)
 
 
+class Ride(Protocol):
+    """A move, however it begins and ends."""
+
+    @property
+    def duration_s(self) -> float:
+        """Time of the whole move."""
+        ...
+
+    def pose_at(self, time_s: float) -> Pose:
+        """Return the pose `time_s` seconds after the beginning."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Journey:
-    """Moves one after the other, begun at a moment of some clock."""
+    """Moves one after the other, at least one, begun at a moment of some clock."""
 
     start_s: float
-    moves: tuple[Move, ...]
+    moves: tuple[Ride, ...]
 
     @classmethod
     def along(cls, path: Sequence[Pose], limits: Limits, start_s: float) -> "Journey":

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import PositiveFloat
+from pydantic import NonNegativeFloat, PositiveFloat
 
 from natadv.errors import DeviceError
 from natadv.raindrops.pose import Pose
@@ -15,13 +15,19 @@ from rigs.stage.profile import Limits
 
 
 class SimulatedStageSettings(StageSettings):
-    """Two straight axes and a rotation; the figures are a small belt-driven stage's."""
+    """Two straight axes and a rotation; the figures are a small belt-driven stage's.
+
+    Attributes:
+        corner_s: time of acceleration by which each axis may change its speed at a corner, see rigs.stage.blend; 0: the
+            stage stops at each pose.
+    """
 
     kind: Literal["simulated"]
     speed_mm_per_s: PositiveFloat = 60.0
     acceleration_mm_per_s2: PositiveFloat = 400.0
     speed_deg_per_s: PositiveFloat = 120.0
     acceleration_deg_per_s2: PositiveFloat = 900.0
+    corner_s: NonNegativeFloat = 0.02
 
     @property
     def limits(self) -> Limits:
@@ -59,7 +65,7 @@ class SimulatedStage:
             inside = math.hypot(pose.x_mm, pose.y_mm) <= self._settings.travel_mm + 1e-6
             if not (inside and abs(pose.angle_deg) <= self._settings.travel_deg + 1e-6):  # nor is a NaN inside
                 raise ValueError(f"{pose} is out of the stage's travel")
-        self._world.carry(path, self._settings.limits)
+        self._world.carry(path, self._settings.limits, self._settings.corner_s)
 
     def pose(self) -> Pose:
         """Return where the plate is now."""

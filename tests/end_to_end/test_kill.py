@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from capture.journal import Reader
 from rigs.archive import MANIFEST, open_archive
 from tests.rig_files import image_folder, small_rig
 
@@ -36,12 +37,31 @@ def _state(folder: Path) -> tuple[set[str], int]:
     return names, manifest.stat().st_size if manifest.exists() else 0
 
 
-def _kill_and_resume(tmp_path: Path, kills: int) -> None:
+# Every twentieth call or so of a screen, stage or sprayer fails, and a frame in a thousand.
+FAULTS = """
+faults:
+  stall_s: 0.02
+  camera: {stall: 0.001, disconnect: 0.001, torn: 0.001, late: 0.001}
+  screen: {wrong: 0.05, late: 0.05}
+  stage: {alarm: 0.03, wrong: 0.03, disconnect: 0.02}
+  sprayer: {stall: 0.03, late: 0.03}
+"""
+RULES = """
+checks: {retries: 20}
+reconnect: {tries: 50, first_s: 0.01, longest_s: 0.01}
+"""
+
+
+def _kill_and_resume(tmp_path: Path, kills: int, *, faulty: bool = False) -> None:
     # More images than the session can finish between kills: each life ends soon after it has begun to write.
     images = image_folder(tmp_path / "images", labels=6, each=max(4, kills * 2 // 5))
     rig = small_rig(tmp_path, width_px=320, height_px=240)
     folder = tmp_path / "session"
-    arguments = (rig, images, "--out", folder, "--resume", "--seconds", "1")
+    arguments = [rig, images, "--out", folder, "--resume", "--seconds", "1"]
+    if faulty:
+        rig.write_text(rig.read_text() + FAULTS)
+        (tmp_path / "rules.yaml").write_text(RULES)
+        arguments += ["--rules", tmp_path / "rules.yaml"]
     chance = random.Random(kills)
     before: dict[str, int] = {}
     torn = 0
@@ -78,6 +98,16 @@ def _kill_and_resume(tmp_path: Path, kills: int) -> None:
         clip.verify()
         assert clip.info.pixels_sha256 == record.pixels_sha256
     assert not list((folder / "clips").glob("*.part"))
+    events = [event.kind for event in Reader(folder).events()]
+    assert events.count("began") > kills / 2
+    assert events[-1] == "stopped"
+    if faulty:
+        assert "device-lost" in events
+        assert "reshot" in events
+
+
+def test_three_kills_among_faults(tmp_path):
+    _kill_and_resume(tmp_path, 3, faulty=True)
 
 
 def test_three_kills(tmp_path):

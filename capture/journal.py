@@ -1,0 +1,93 @@
+"""Journal: what happens in a session, kept as JSON lines in its folder, readable while it is written.
+
+The manifest says which clips there are and is synced with each; the journal tells the story, for people. Losing its
+last lines to a power cut loses no clip.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
+
+from capture.events import EVENT, Event
+from capture.snapshot import Snapshot, Telling
+from natadv.durable import append_line
+
+JOURNAL: Final = "journal.jsonl"
+
+Listener = Callable[[Event], None]
+
+
+class Journal:
+    """Writes events to a session's folder, tells them to listeners, and knows how the session stands; any thread may.
+
+    What earlier processes wrote counts in `snapshot`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Open the journal of the session in `folder`; it begins with its first event.
+
+        Raises:
+            DataError: if an earlier one cannot be read.
+        """
+        self._path = folder / JOURNAL
+        self._lock = threading.Lock()
+        self._telling = Telling()
+        self._listeners: list[Listener] = []
+        for event in Reader(folder).events():
+            self._telling.take(event)
+
+    def tell(self, event: Event) -> None:
+        """Write an event.
+
+        Raises:
+            ResourceError: if the disk is full; the snapshot and the listeners have it nevertheless.
+            DataError: if it cannot be written for another reason; likewise.
+        """
+        with self._lock:
+            self._telling.take(event)
+            listeners = tuple(self._listeners)
+            try:
+                append_line(self._path, event.model_dump_json())
+            finally:
+                for listener in listeners:
+                    listener(event)
+
+    def listen(self, listener: Listener) -> None:
+        """Call `listener` with every event from now on, in the thread that tells it; it must be quick, and not tell."""
+        with self._lock:
+            self._listeners.append(listener)
+
+    def snapshot(self) -> Snapshot:
+        """Return how the session stands."""
+        return self._telling.snapshot()
+
+
+class Reader:
+    """Reads a journal that another process may be writing, from its beginning, and then what is new.
+
+    Attributes:
+        left_out: lines so far that say nothing: cut off, damaged, or of a kind that this version does not know.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / JOURNAL
+        self._offset = 0
+        self.left_out = 0
+
+    def events(self) -> Iterator[Event]:
+        """Yield the events since the last call; a line that is not yet whole waits."""
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                self._offset += len(line)
+                try:
+                    yield EVENT.validate_json(line)
+                except ValidationError:
+                    self.left_out += 1

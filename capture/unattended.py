@@ -1,0 +1,162 @@
+"""Unattended: record a session to its end, opening the rig again whenever a device fails.
+
+A failure ends the image that is being recorded, stops the stage, shuts the sprayer and lets the rig go; after a wait it
+is opened again, and the image begins anew. Tries without a clip between them are bounded; what is complete is kept, and
+`--resume` goes on from there.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from typing import cast
+
+from capture.control import Ended, Halted
+from capture.desk import Desk
+from capture.events import Began, Coverage, Device, DeviceBack, DeviceLost, Outcome, Said, Stopped
+from capture.guard import Guard
+from capture.journal import Journal
+from capture.rules import Rules
+from capture.session import Progress, record_session
+from capture.watchdog import Watchdog
+from natadv.errors import DeviceError, NatadvError
+from natadv.raindrops.pose import Pose
+from rigs.archive import Archive
+from rigs.motion import covered
+from rigs.rig import Rig
+
+_DEVICES = ("camera", "screen", "stage", "sprayer")
+
+OpenRig = Callable[[], AbstractContextManager[Rig]]
+
+
+def record_unattended(
+    archive: Archive,
+    open_rig: OpenRig,
+    desk: Desk,
+    rules: Rules,
+    *,
+    progress: Progress | None = None,
+    on_stuck: Callable[[str], None] = lambda _reason: None,
+) -> Outcome:
+    """Record every clip that the session still lacks, through failures of the rig.
+
+    Args:
+        archive: the session; `Archive.recover` has been called on it.
+        open_rig: opens the rig that the session was planned for.
+        desk: who may ask, and who is told.
+        rules: how often and how long.
+        progress: called after each clip that is noted as complete.
+        on_stuck: called from another thread where a device hangs for good and nothing helps but another process.
+
+    Returns:
+        `complete`, or `ended` or `emergency` where that was asked for; the journal's last event says the same.
+
+    Raises:
+        DeviceError: if the rig failed too often.
+        ResourceError: if the disk is full.
+    """
+    journal = desk.journal
+    manifest = archive.manifest()
+    skipped = sum(manifest.fate(item.number).skipped is not None for item in archive.settings.items)
+    journal.tell(
+        Began(
+            images=len(archive.settings.items),
+            done=len(archive.complete_items()),
+            skipped=skipped,
+            clips=len(archive.settings.kinds),
+            pid=os.getpid(),
+        )
+    )
+    outcome: Outcome = "failed"
+    reason = "of an error in the program, see its output"
+    try:
+        _record_on(archive, open_rig, desk, rules, progress, on_stuck)
+        outcome, reason = "complete", _said(archive)
+    except Halted as halted:
+        outcome, reason = "emergency", f"{halted}; look at the rig, then go on with --resume"
+    except Ended as ended:
+        outcome, reason = "ended", f"{ended}; --resume goes on"
+    except KeyboardInterrupt:
+        outcome, reason = "interrupted", "by the terminal or the system; --resume goes on"
+        raise
+    except NatadvError as error:
+        reason = str(error)
+        raise
+    finally:
+        _conclude(archive, journal, Stopped(outcome=outcome, reason=reason))
+    return outcome
+
+
+def _conclude(archive: Archive, journal: Journal, stopped: Stopped) -> None:
+    """Tell the end; where the disk is full, listeners hear it, and the error that ended the session says it all."""
+    try:
+        journal.tell(travelled(archive))
+    except NatadvError as error:
+        with suppress(NatadvError):
+            journal.tell(Said(words=f"motion: not known ({error})"))
+    try:
+        journal.tell(stopped)
+    except NatadvError:
+        if stopped.outcome == "complete":
+            raise
+
+
+def travelled(archive: Archive) -> Coverage:
+    """Return how much of the stage's travel the clips of a session have covered."""
+    stage = archive.settings.rig.get("stage", {})
+    travel_mm, travel_deg = stage.get("travel_mm", 40.0), stage.get("travel_deg", 180.0)
+    poses: list[Pose] = []
+    records = [record for record in archive.records() if record.kind == "wet"]
+    items = {item.number: item for item in archive.settings.items}
+    for record in records:
+        table = archive.clip(items[record.item], "wet").table()
+        columns = (table[name].to_pylist() for name in ("x_mm", "y_mm", "angle_deg"))
+        poses += [Pose(x, y, a) for x, y, a in zip(*columns, strict=True) if None not in (x, y, a)]
+    disc, angle = covered(poses, travel_mm, travel_deg) if poses else (None, None)
+    return Coverage(disc=disc, angle=angle, clips=len(records))
+
+
+def _record_on(
+    archive: Archive,
+    open_rig: OpenRig,
+    desk: Desk,
+    rules: Rules,
+    progress: Progress | None,
+    on_stuck: Callable[[str], None],
+) -> None:
+    # What a person does by hand takes as long as it takes.
+    kinds = {device: archive.settings.rig.get(device, {}).get("kind") for device in _DEVICES}
+    limits = rules.limits.model_copy(update={f"{name}_s": None for name, kind in kinds.items() if kind == "manual"})
+    failures, lost_s, blamed = 0, 0.0, "rig"
+    while True:
+        known = _known(archive)
+        guard = Guard(desk.control, desk.tap, archive.settings.crop_px)
+        try:
+            with open_rig() as rig:
+                if failures:
+                    desk.journal.tell(DeviceBack(device=cast(Device, blamed), lost_s=time.monotonic() - lost_s))
+                with Watchdog(guard, rig, limits, on_stuck=on_stuck):
+                    record_session(archive, rig, progress=progress, desk=desk, guard=guard)
+            return
+        except DeviceError as error:
+            desk.control.check_halted()
+            failures = 1 if _known(archive) - known else failures + 1
+            named = str(error).partition(":")[0]  # an error says first whose it is
+            blamed = named if named in _DEVICES else guard.blamed
+            lost_s, wait_s = time.monotonic(), rules.reconnect.wait_s(failures)
+            desk.journal.tell(DeviceLost(device=cast(Device, blamed), reason=str(error), tries=failures, wait_s=wait_s))
+            if wait_s is None:
+                raise
+        desk.control.wait(wait_s)
+        desk.control.rest()
+
+
+def _known(archive: Archive) -> set[tuple[int, str, str]]:
+    return {(record.item, record.kind, record.pixels_sha256) for record in archive.records()}
+
+
+def _said(archive: Archive) -> str:
+    skipped = len(archive.skipped())
+    more = f", {skipped} skipped (--resume --retry-skipped tries them again)" if skipped else ""
+    return f"{len(archive.complete_items())} of {len(archive.settings.items)} images recorded{more}"

@@ -1,0 +1,51 @@
+"""A lock on a file that one process holds; a killed one holds it no longer."""
+
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from natadv.durable import file_error
+from natadv.errors import DataError
+
+_TRIES = 20
+_TRY_S = 0.02
+
+
+@contextmanager
+def held(path: Path, refusal: str) -> Iterator[None]:
+    """Hold the lock meanwhile.
+
+    Raises:
+        DataError: `refusal`, if another process holds it; or if it cannot be had at all.
+    """
+    with ExitStack() as opened:
+        try:
+            file = opened.enter_context(path.open("w"))
+            for left in reversed(range(_TRIES)):
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    # Who only looks whether it is held, holds it for a moment.
+                    if not left:
+                        raise
+                    time.sleep(_TRY_S)
+        except BlockingIOError as error:
+            raise DataError(refusal) from error
+        except OSError as error:
+            raise file_error(path, error) from error
+        yield
+
+
+def is_held(path: Path) -> bool:
+    """Return whether another process holds the lock at this moment."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
