@@ -12,7 +12,7 @@ from fastapi.responses import PlainTextResponse, Response
 from capture.console.answers import Answered, Said, State, Stop, Wanted, Wish
 from capture.console.console import Console
 from capture.console.pictures import HitPictures
-from capture.console.state import ConsoleState
+from capture.console.state import ConsoleState, can, standing_of
 from edge.page.address import is_loopback
 from edge.page.files import add_files
 from edge.page.happenings import happenings
@@ -135,8 +135,8 @@ def _add_asking(app: FastAPI, shown: Shown) -> None:
     @app.post("/api/wish/{wish}", responses=_REFUSED)
     async def ask(wish: Wish, wanted: Wanted, request: Request) -> Said:
         """Pass a wish on; the session obeys it where it safely can."""
-        if not console.wish(wish, _who(request), wanted.item):
-            standing = shown.state.state().standing
+        standing = standing_of(console, console.snapshot)
+        if wish not in can(console, standing) or not console.wish(wish, _who(request), wanted.item):
             raise HTTPException(409, f"{wish}: of no use now ({standing}), or asked for already")
         return Said(detail=_TAKEN[wish])
 

@@ -57,7 +57,7 @@ function words(standing, turn) {
   if (standing === "preview") return state.can.includes("start") ? "set focus and light, then start" : "focus, light and outline";
   if (turn !== null) {
     const kind = turn.clip === "dry" ? "control through dry glass" : "clip through wet glass";
-    return `image ${turn.item + 1}: ${turn.source}, ${kind}${turn.attempt ? `, attempt ${turn.attempt + 1}` : ""}`;
+    return `image ${turn.item} (${turn.source}): ${kind}${turn.attempt ? `, attempt ${turn.attempt + 1}` : ""}`;
   }
   return state === null || state.images === 0 ? "–" : `${state.done} of ${state.images} images`;
 }
@@ -138,12 +138,12 @@ function thumbnail(hit) {
   if (hit.pictures > 0) {
     const picture = element("img");
     picture.loading = "lazy";
-    picture.alt = `image ${hit.item + 1}, taken for ${hit.predicted}`;
+    picture.alt = `image ${hit.item}, taken for ${hit.predicted}`;
     picture.src = `/api/hits/${hit.number}/0.jpg`;
     picture.addEventListener("error", () => picture.remove());
     item.append(picture);
   }
-  item.append(element("span", `${hit.item + 1} → ${hit.predicted ?? "?"}`), element("small", `${hit.hits} of ${hit.frames}`));
+  item.append(element("span", `${hit.item} → ${hit.predicted ?? "?"}`), element("small", `${hit.hits} of ${hit.frames}`));
   return item;
 }
 
@@ -188,7 +188,7 @@ function happened({ kind, text, at: when, id }) {
   item.dataset.id = id;
   const time = element("time", new Date(when).toLocaleTimeString([], { hourCycle: "h23" }));
   time.dateTime = when;
-  item.append(time, element("span", kind, `tag ${kind}`), ` ${text}`);
+  item.append(time, element("span", kind, `tag of-${kind}`), ` ${text}`);
   list.prepend(item);
   while (list.children.length > MOST_EVENTS) list.lastChild.remove();
 }

@@ -66,11 +66,11 @@ class Gauge:
     def _measure(self, frame: Frame, corners: tuple[Point, ...] | None, now_s: float) -> View:
         self.count += 1
         self._measured_s = now_s
-        if self._rate is None:
-            self._rate = (now_s, frame.index)
+        if self._rate is None or frame.index < self._rate[1]:  # the camera was opened anew
+            self._fps, self._rate = None, (now_s, frame.index)
         elif now_s - self._rate[0] >= _RATE_OVER_S:
             began_s, first = self._rate
-            self._fps = round(max(0, frame.index - first) / (now_s - began_s), 1)
+            self._fps = round((frame.index - first) / (now_s - began_s), 1)
             self._rate = (now_s, frame.index)
         return measured(frame, corners)
 
@@ -100,13 +100,13 @@ def measured(frame: Frame, corners: tuple[Point, ...] | None) -> View:
 def sharpness(image: Image) -> float:
     """Return how fine the detail is that uint8 RGB (h, w, 3) shows: the better the focus, the more, light being equal.
 
-    It is the mean slope from pixel to pixel (Sobel) by the mean level, in per cent.
+    It is the root of the mean square of the slope from pixel to pixel (Tenengrad), by the mean level, in per cent: blur
+    spreads an edge over more pixels, which leaves the mean slope alone and takes its square down.
     """
     grey = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
-    across = cv2.Sobel(grey, cv2.CV_16S, 1, 0, scale=0.125)
-    down = cv2.Sobel(grey, cv2.CV_16S, 0, 1, scale=0.125)
-    slope = np.hypot(across.astype(np.float32), down.astype(np.float32))
-    return 100 * float(slope.mean()) / max(1.0, float(grey.mean()))
+    across = cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=0.125)
+    down = cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=0.125)
+    return 100 * float(np.sqrt((across**2 + down**2).mean())) / max(1.0, float(grey.mean()))
 
 
 def _inside(image: Image, corners: tuple[Point, ...] | None) -> NDArray[np.uint8]:

@@ -56,7 +56,7 @@ class ConsoleState:
             session=None if console.folder is None else console.folder.name,
             standing=standing,
             reason=_reason(console, snapshot, standing),
-            can=_can(console, standing),
+            can=can(console, standing),
             unstopped=list(console.unstopped),
             images=snapshot.images,
             done=snapshot.done,
@@ -123,7 +123,8 @@ def _reason(console: Console, snapshot: Snapshot, standing: Standing) -> str:
     return reasons.get(standing, "")
 
 
-def _can(console: Console, standing: Standing) -> list[Wish]:
+def can(console: Console, standing: Standing) -> list[Wish]:
+    """Return the wishes that would be taken where a session stands so."""
     wishes: list[Wish] = []
     if standing == "preview" and console.can_start:
         wishes.append("start")
@@ -145,7 +146,9 @@ def _devices(console: Console, snapshot: Snapshot, standing: Standing, view: Vie
     for device in _DEVICES:
         health: Health = "good"
         words = "open"
-        if standing in ("starting", "ended"):
+        if standing == "halted" and device in console.unstopped:
+            health, words = "lost", "did not obey the emergency stop"
+        elif standing == "starting" or (snapshot.stopped is not None and console.story.begun):
             health, words = "waiting", "not open"
         elif lost is not None and lost.device in (device, "rig"):
             health, words = "lost", lost.reason
@@ -153,8 +156,6 @@ def _devices(console: Console, snapshot: Snapshot, standing: Standing, view: Vie
             health, words = "waiting", f"let go, as the {lost.device} is lost"
         elif console.trouble is not None:
             health, words = "waiting", console.trouble
-        elif standing == "halted" and device in console.unstopped:
-            health, words = "lost", "did not obey the emergency stop"
         elif device == "camera":
             health, words = _camera(view)
         found.append(DeviceHealth(device=device, health=health, words=words))
