@@ -82,7 +82,7 @@ def run(
     from capture.plan import check_plan, plan_of, start_session
     from capture.restart import restarted
     from capture.rules import Rules
-    from edge.page.address import page_options
+    from edge.page.address import listen, page_options
     from rigs.archive import open_archive
     from rigs.rig import load_rig
     from rigs.settings import load_settings
@@ -90,6 +90,8 @@ def run(
     served = page_options(page, token_file=token_file, cert=cert, key=key, bundles=None)
     if wait and served is None:
         raise ConfigError("--wait: start is pressed on the page; say --page too")
+    if served is not None:
+        listen(served).close()  # an address that cannot be had is said before a folder is made
     settings = load_rig(rig)
     asked = load_settings(rules, Rules) if rules else Rules()
     checks = asked.checks
