@@ -305,7 +305,7 @@ def _record(
         desk = Desk(journal, memory_bytes=rules.memory_mb * MEBIBYTE)
         if console is not None:
             desk.control, desk.tap = console.control, console.tap
-            if (unwanted := awaited(console, settings, archive)) is not None:
+            if (unwanted := awaited(console, settings)) is not None:
                 return unwanted
             console.attach(archive, journal)
         if bundles:

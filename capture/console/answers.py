@@ -66,7 +66,11 @@ class ModelCount(BaseModel):
 
 
 class HitShown(BaseModel):
-    """An image that fooled a model; pictures of it are at /api/hits/NUMBER/0.jpg and so on."""
+    """An image that fooled a model; pictures of it are at /api/hits/NUMBER/0.jpg and so on.
+
+    Attributes:
+        best: the place of the picture that the model is surest of.
+    """
 
     number: int
     item: int
@@ -75,6 +79,7 @@ class HitShown(BaseModel):
     hits: int
     frames: int
     pictures: int
+    best: int
 
 
 class PromptShown(BaseModel):
@@ -111,7 +116,7 @@ class State(BaseModel):
     skipped: int
     reshoots: int
     now: Turn | None
-    images_per_hour: float | None
+    images_per_hour: int | None
     left_s: float | None
     disk: str | None
     disk_enough: bool

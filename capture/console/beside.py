@@ -4,14 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from capture.console.console import Console, Mode
-from capture.console.preview import preview
+from capture.console.preview import chart, preview
 from capture.console.serving import console_page
 from capture.control import Control
 from capture.events import Outcome
 from capture.tap import Tap
 from edge.page.address import PageOptions
 from natadv.errors import ConfigError
-from rigs.archive import Archive
 from rigs.geometry import ScreenGeometry
 from rigs.rig import RigSettings
 
@@ -40,11 +39,11 @@ def beside(
         yield console
 
 
-def awaited(console: Console, rig: RigSettings, archive: Archive) -> Outcome | None:
+def awaited(console: Console, rig: RigSettings) -> Outcome | None:
     """Show the rig until start is pressed, where that is waited for; return why there is no session, if so."""
     if console.started:
         return None
-    if preview(lambda: rig.open(realtime=True), console, archive.image(archive.settings.items[0])):
+    if preview(lambda: rig.open(realtime=True), console, chart()):
         return None
     return "emergency" if console.control.halted_by else "ended"
 

@@ -11,7 +11,12 @@ const MOST_PICTURES = 40;
 const TITLES = {
   preview: "PREVIEW", starting: "STARTING", running: "RECORDING", pausing: "PAUSING", paused: "PAUSED",
   stopping: "ENDING", halted: "EMERGENCY STOP", lost: "DEVICE LOST", ended: "ENDED", offline: "NO CONNECTION",
-  over: "THE PROGRAM HAS ENDED",
+  over: "THE PROGRAM HAS ENDED", elsewhere: "SHOWN IN NEWER WINDOWS",
+};
+
+const REASONS = {
+  offline: "the program does not answer; what is shown is old",
+  elsewhere: "touch this page to go on here; the emergency stop works in all of them",
 };
 
 const at = (id) => document.getElementById(id);
@@ -36,10 +41,10 @@ function show(standing) {
   at("kind").textContent = TITLES[standing] ?? standing;
   const turn = state?.now ?? null;
   at("turn").textContent = words(standing, turn);
-  at("reason").textContent = standing === "offline" ? "the program does not answer; what is shown is old" : state?.reason ?? "";
+  at("reason").textContent = REASONS[standing] ?? state?.reason ?? "";
   document.title = `${TITLES[standing]} · natadv capture`;
   for (const button of document.querySelectorAll("[data-wish]")) {
-    const can = ["offline", "over"].includes(standing) ? [] : state?.can ?? [];
+    const can = ["offline", "over", "elsewhere"].includes(standing) ? [] : state?.can ?? [];
     const wish = button.dataset.wish;
     button.disabled = !can.includes(wish);
     // Start is for a program that waits for it, and resume takes the place of pause.
@@ -65,7 +70,7 @@ function words(standing, turn) {
 function take(newest) {
   if (shownRun !== null && shownRun !== newest.run) location.reload(); // the program was started anew
   shownRun = newest.run;
-  const first = heard === 0 || document.body.dataset.standing === "offline";
+  const first = heard === 0 || ["offline", "elsewhere"].includes(shownStanding);
   state = newest;
   heard = Date.now();
   show(state.standing);
@@ -139,7 +144,7 @@ function thumbnail(hit) {
     const picture = element("img");
     picture.loading = "lazy";
     picture.alt = `image ${hit.item}, taken for ${hit.predicted}`;
-    picture.src = `/api/hits/${hit.number}/0.jpg`;
+    picture.src = `/api/hits/${hit.number}/${hit.best}.jpg`;
     picture.addEventListener("error", () => picture.remove());
     item.append(picture);
   }
@@ -210,15 +215,39 @@ function disconnect() {
   leave();
 }
 
-// Another page of this browser, or this one, needs the connections for an emergency stop.
+// A browser opens six connections to a server, for all its pages together. A page holds two, so the two that were opened
+// or came to the front last hold theirs, and the others let go: the emergency stop of any has always one to go by.
+const pages = new BroadcastChannel("natadv-console-live");
+const self = Math.random().toString(36).slice(2);
+const newer = new Set();
 let back = 0;
+
+function claim() {
+  newer.clear();
+  pages.postMessage(self);
+}
+
+pages.addEventListener("message", ({ data }) => {
+  newer.add(data);
+  if (newer.size < 2 || stream === null) return;
+  clearTimeout(back);
+  disconnect();
+  show("elsewhere");
+});
+
 function comeBack() {
   clearTimeout(back);
-  if (document.hidden || stream !== null || document.body.dataset.pressing !== undefined) return;
+  if (document.hidden || document.body.dataset.pressing !== undefined) return;
+  claim();
+  if (stream !== null) return;
   connect();
   watch();
 }
+
+window.addEventListener("focus", comeBack);
+window.addEventListener("pointerdown", () => stream === null && comeBack());
 window.addEventListener("let-go", () => {
+  if (stream === null) return;
   disconnect();
   clearTimeout(back);
   back = setTimeout(comeBack, BACK_MS);
@@ -229,8 +258,9 @@ document.addEventListener("visibilitychange", () => {
   else comeBack();
 });
 setInterval(() => {
-  if (Date.now() - heard <= SILENCE_MS || document.hidden) return;
+  if (Date.now() - heard <= SILENCE_MS || document.hidden || shownStanding === "elsewhere") return;
   show(["ended", "halted"].includes(state?.standing) ? "over" : "offline");
   if (state !== null) showView(state.view, state.corners, true);
 }, 500);
+claim();
 connect();

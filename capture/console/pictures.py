@@ -7,6 +7,7 @@ from typing import Final
 import cv2
 
 from capture.console.console import Console
+from capture.events import Hits
 from natadv.errors import DataError
 from natadv.images import read_image
 
@@ -38,6 +39,13 @@ class HitPictures:
             return _small(path)
         except DataError:  # the image was recorded again meanwhile, and its hits with it
             return None
+
+
+def best_of(hit: Hits) -> int:
+    """Return the place of the picture of the hit that the model is surest of; 0 where none is kept of that one."""
+    # They are named ITEM-FRAME.png, see capture.scanner.
+    frames = [path.removesuffix(".png").rpartition("-")[2] for path in hit.pictures]
+    return next((place for place, frame in enumerate(frames) if frame.isdecimal() and int(frame) == hit.best), 0)
 
 
 @functools.lru_cache(maxsize=256)

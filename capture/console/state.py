@@ -17,6 +17,7 @@ from capture.console.answers import (
 )
 from capture.console.console import Console
 from capture.console.gauge import Gauge
+from capture.console.pictures import best_of
 from capture.console.story import Told
 from capture.snapshot import ModelHits, Snapshot
 from edge.page.answers import Happened
@@ -63,7 +64,7 @@ class ConsoleState:
             skipped=snapshot.skipped,
             reshoots=snapshot.reshoots,
             now=None if turn is None else Turn.model_validate(turn.model_dump(include=set(Turn.model_fields))),
-            images_per_hour=None if snapshot.images_per_hour is None else round(snapshot.images_per_hour, 1),
+            images_per_hour=None if snapshot.images_per_hour is None else round(snapshot.images_per_hour),
             left_s=snapshot.left_s if standing in ("running", "pausing", "lost") else None,
             disk=None if snapshot.disk is None else snapshot.disk.text.removeprefix("disk: "),
             disk_enough=snapshot.disk is None or snapshot.disk.enough,
@@ -78,6 +79,7 @@ class ConsoleState:
                     hits=hit.hits,
                     frames=hit.frames,
                     pictures=len(hit.pictures),
+                    best=best_of(hit),
                 )
                 for number, hit in console.story.hits()[:_MOST_HITS]
             ],

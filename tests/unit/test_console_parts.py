@@ -14,7 +14,7 @@ from capture.console import gauge as gauge_module
 from capture.console.console import Console
 from capture.console.gauge import Gauge, measured
 from capture.console.painting import in_focus, jpeg
-from capture.console.pictures import HitPictures
+from capture.console.pictures import HitPictures, best_of
 from capture.console.preview import chart, preview
 from capture.console.prompts import Prompts
 from capture.console.state import ConsoleState
@@ -282,6 +282,15 @@ def test_a_hits_pictures_are_small_and_of_the_session_alone(archive: Archive) ->
     guard = guarded(console)
     assert ask(guard, "GET", f"/api/hits/{number}/0.jpg").headers["content-type"] == "image/jpeg"
     assert ask(guard, "GET", f"/api/hits/{number}/1.jpg").status_code == 404
+
+
+@pytest.mark.parametrize(("best", "place"), [(7, 1), (3, 0), (9, 0), (None, 0)])
+def test_the_picture_shown_first_is_the_one_that_the_model_is_surest_of(best: int | None, place: int) -> None:
+    assert (
+        best_of(hits(4, pictures=("live/d/no-entry/0004-0003.png", "live/d/no-entry/0004-0007.png"), best=best))
+        == place
+    )
+    assert best_of(hits(4, best=best)) == 0
 
 
 # The preview
