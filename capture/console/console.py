@@ -8,6 +8,7 @@ from capture.console.answers import Wish
 from capture.console.prompts import Prompts
 from capture.console.story import Story
 from capture.control import Control
+from capture.events import Said
 from capture.journal import Journal
 from capture.snapshot import Snapshot
 from capture.tap import Tap
@@ -46,7 +47,8 @@ class Console:
             mode: look at a rig alone, or wait for `start` before the session, or record at once.
         """
         self.rig, self.control, self.tap = rig, control, tap
-        self.story, self.prompts = Story(), Prompts()
+        self.story = Story()
+        self.prompts = Prompts(lambda words: self.story.take(Said(words=words)))
         self.corners: Corners | None = None if geometry is None else geometry.corners_px
         self.folder: Path | None = None
         self.trouble: str | None = None

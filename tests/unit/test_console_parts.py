@@ -156,34 +156,63 @@ def test_a_story_is_bounded_and_numbered() -> None:
 # Prompts
 
 
-@pytest.mark.parametrize("done", [True, False])
-def test_a_prompt_is_shown_and_answered_through_http(done: bool) -> None:
+def asking(prompts: Prompts, words: str) -> tuple[threading.Thread, list[str]]:
+    """Ask in a thread; give what came of it."""
+    answers: list[str] = []
+
+    def ask_it() -> None:
+        try:
+            prompts.ask(words)
+            answers.append("done")
+        except DeviceError as error:
+            answers.append(str(error))
+
+    thread = threading.Thread(target=ask_it)
+    thread.start()
+    wait_for(lambda: prompts.now is not None)
+    return thread, answers
+
+
+@pytest.mark.parametrize(("done", "said"), [(True, "done"), (False, "wipe the plate: the operator says no")])
+def test_a_prompt_is_shown_and_answered_through_http(done: bool, said: str) -> None:
     console = look_console()
     guard = guarded(console)
     assert ask(guard, "POST", "/api/prompt/1", json={"done": done}).status_code == 409  # nothing is asked
-    answers: list[bool] = []
-    asking = threading.Thread(target=lambda: answers.append(console.prompts.ask("wipe the plate")))
-    asking.start()
-    wait_for(lambda: console.prompts.now is not None)
+    thread, answers = asking(console.prompts, "wipe the plate")
     assert ask(guard, "GET", "/api/state").json()["prompt"] == {"number": 1, "words": "wipe the plate"}
     assert ask(guard, "POST", "/api/prompt/2", json={"done": done}).status_code == 409
     assert ask(guard, "POST", "/api/prompt/1", json={"done": done}).status_code == 200
-    asking.join(20)
-    assert answers == [done]
+    thread.join(20)
+    assert answers == [said]
     assert ask(guard, "GET", "/api/state").json()["prompt"] is None
 
 
-def test_a_prompt_that_is_cancelled_waits_no_longer() -> None:
+def test_a_prompt_that_is_cancelled_waits_no_longer_as_with_an_emergency_stop() -> None:
     console = look_console()
-    answers: list[bool] = []
-    halted = lambda: console.control.halted_by is not None  # noqa: E731
-    asking = threading.Thread(target=lambda: answers.append(console.prompts.ask("wipe", halted)))
-    asking.start()
-    wait_for(lambda: console.prompts.now is not None)
-    console.stop("a test")
-    asking.join(20)
-    assert answers == [False]
-    assert Prompts().answer(1, done=True) is False
+    prompts = console.prompts
+    prompts.cancel()  # nothing waits
+
+    class Person:
+        """A stage and a sprayer that are a person, as to stopping."""
+
+        def stop(self) -> None: ...
+
+        def close(self) -> None:
+            prompts.cancel()
+
+    thread, answers = asking(prompts, "wipe")
+    with console.control.holding(Person(), Person()):  # type: ignore[arg-type]
+        assert console.stop("a test") == ()
+    thread.join(20)
+    assert answers == ["wipe: cancelled"]
+    assert prompts.answer(1, done=True) is False
+
+
+def test_what_the_operator_is_told_stands_in_the_log() -> None:
+    console = look_console()
+    console.prompts.tell("the plate may be moved")
+    (told,) = console.story.latest(9)
+    assert told.event.text == "the plate may be moved"
 
 
 # How it stands
