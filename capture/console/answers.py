@@ -99,6 +99,8 @@ class State(BaseModel):
         reason: why, in words.
         can: the wishes that would be taken now.
         unstopped: devices that had not obeyed an emergency stop after two seconds.
+        item: the image that skip and re-spray would be for; None: there is none.
+        now: the clip that is being recorded; None: none is.
         corners: of the shown picture in the frame, from top-left, clockwise, pixels; None: not calibrated.
         left_s: until all is recorded, at the pace of late.
     """
@@ -115,6 +117,7 @@ class State(BaseModel):
     done: int
     skipped: int
     reshoots: int
+    item: int | None
     now: Turn | None
     images_per_hour: int | None
     left_s: float | None

@@ -64,7 +64,9 @@ function words(standing, turn) {
     const kind = turn.clip === "dry" ? "control through dry glass" : "clip through wet glass";
     return `image ${turn.item} (${turn.source}): ${kind}${turn.attempt ? `, attempt ${turn.attempt + 1}` : ""}`;
   }
-  return state === null || state.images === 0 ? "–" : `${state.done} of ${state.images} images`;
+  if (state === null || state.images === 0) return "–";
+  const next = standing === "paused" && state.item !== null ? `, image ${state.item} is next` : "";
+  return `${state.done} of ${state.images} images${next}`;
 }
 
 function take(newest) {
@@ -81,7 +83,7 @@ function take(newest) {
   showDevices();
   showHits();
   showPrompt();
-  showView(state.view, state.corners, false);
+  showView(state.view, state.corners, { old: false, focusing: state.standing === "preview" });
   if (first) watch();
 }
 
@@ -170,7 +172,7 @@ function say(words) {
 for (const button of document.querySelectorAll("[data-wish]")) {
   button.addEventListener("click", () => {
     const { wish } = button.dataset;
-    const item = ["skip", "respray"].includes(wish) ? state?.now?.item ?? null : null;
+    const item = ["skip", "respray"].includes(wish) ? state?.item ?? null : null;
     ask(`/api/wish/${wish}`, { item }, button.textContent);
   });
 }
@@ -260,7 +262,7 @@ document.addEventListener("visibilitychange", () => {
 setInterval(() => {
   if (Date.now() - heard <= SILENCE_MS || document.hidden || shownStanding === "elsewhere") return;
   show(["ended", "halted"].includes(state?.standing) ? "over" : "offline");
-  if (state !== null) showView(state.view, state.corners, true);
+  if (state !== null) showView(state.view, state.corners, { old: true, focusing: false });
 }, 500);
 claim();
 connect();

@@ -41,7 +41,7 @@ class ConsoleState:
         told = self._console.story.latest(1)
         turn = None if now.now is None else (now.now.item, now.now.clip, now.now.attempt)
         prompt = None if now.prompt is None else now.prompt.number
-        return (now.standing, told[-1].number if told else 0, turn, prompt, now.can, self._gauge.count), now
+        return (now.standing, told[-1].number if told else 0, turn, prompt, now.can, now.item, self._gauge.count), now
 
     def state(self) -> State:
         """Return how things stand."""
@@ -49,7 +49,7 @@ class ConsoleState:
         snapshot, prompt = console.snapshot, console.prompts.now
         view = self._gauge.view(console.corners)
         standing = standing_of(console, snapshot)
-        turn = snapshot.now if standing not in ("preview", "starting", "ended") else None
+        turn = snapshot.now if standing in ("running", "pausing", "stopping") else None
         return State(
             run=console.story.run,
             at=datetime.now(UTC),
@@ -63,6 +63,7 @@ class ConsoleState:
             done=snapshot.done,
             skipped=snapshot.skipped,
             reshoots=snapshot.reshoots,
+            item=console.control.item,
             now=None if turn is None else Turn.model_validate(turn.model_dump(include=set(Turn.model_fields))),
             images_per_hour=None if snapshot.images_per_hour is None else round(snapshot.images_per_hour),
             left_s=snapshot.left_s if standing in ("running", "pausing", "lost") else None,

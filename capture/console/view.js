@@ -41,7 +41,7 @@ toggle(at("peaking"), (on) => {
 });
 toggle(at("outlined"), (on) => at("outline").classList.toggle("off", !on));
 
-export function showView(view, corners, old) {
+export function showView(view, corners, { old, focusing }) {
   at("look").classList.toggle("blind", view === null);
   at("stale").hidden = view !== null && !old && view.age_s < STALE_S;
   if (view === null) {
@@ -57,9 +57,10 @@ export function showView(view, corners, old) {
   const percent = (share) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
   at("light").textContent = `black ${percent(view.dark)}, too bright ${percent(view.bright)}`;
   at("light").classList.toggle("bad", view.bright > 0.01);
-  best = Math.max(best, view.sharpness);
+  best = focusing ? Math.max(best, view.sharpness) : 0;
+  const compared = focusing ? `, best so far ${best.toFixed(1)}` : "";
   const calibrated = corners === null ? ", not calibrated: no outline" : "";
-  at("sharp").textContent = `sharpness ${view.sharpness.toFixed(1)}, best so far ${best.toFixed(1)}${calibrated}`;
+  at("sharp").textContent = `sharpness ${view.sharpness.toFixed(1)}${compared}${calibrated}`;
 }
 
 function showHistogram(channels) {

@@ -274,6 +274,9 @@ def test_the_state_counts_and_names_everything(archive: Archive) -> None:
     assert state.now is not None
     assert (state.now.item, state.now.clip, state.now.attempt) == (1, "wet", 1)
     assert (state.standing, state.reason) == ("pausing", "asked by me")
+    assert state.item is None
+    with console.control.recording(2):
+        assert ConsoleState(console).state().item == 2
     assert not state.disk_enough
     (model,) = state.models
     assert (model.model, model.fooled, model.images, model.hits) == ("m", 1, 1, 3)
