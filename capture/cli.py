@@ -165,7 +165,7 @@ def console(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt), beside(settings, served, _say, mode="look") as shown:
         if shown is not None:
-            preview(lambda: settings.open(realtime=True), shown, chart())
+            preview(lambda: settings.open(realtime=True, operator=shown.prompts), shown, chart())
 
 
 @app.command()
@@ -319,7 +319,7 @@ def _record(
 
         outcome = record_unattended(
             archive,
-            settings.open,
+            lambda: settings.open(operator=console.prompts if console else None),
             desk,
             rules,
             progress=lambda item, kind: bar.update(task, advance=1, description=f"{item.label}/{item.source}"),

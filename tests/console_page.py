@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import yaml
 
 from capture.console.app import Shown, console_app
 from capture.console.console import Console
@@ -91,7 +92,7 @@ class Session:
 
     @contextmanager
     def open(self) -> Iterator[Rig]:
-        with self.rig.open() as rig:
+        with self.rig.open(operator=self.console.prompts) as rig:
             yield self.devices(rig)
 
     def wish(self, wish: str, **more: Any) -> int:
@@ -125,7 +126,13 @@ Devices = Callable[[Rig], Rig]
 
 @contextmanager
 def session_page(
-    folder: Path, *, images: int = 3, clip_s: float = 0.2, devices: Devices = lambda rig: rig, paused: bool = True
+    folder: Path,
+    *,
+    images: int = 3,
+    clip_s: float = 0.2,
+    devices: Devices = lambda rig: rig,
+    paused: bool = True,
+    **blocks: Any,
 ) -> Iterator[Session]:
     """Give a session on a small simulated rig that has yet to begin, with its page; it is ended at the end.
 
@@ -135,8 +142,11 @@ def session_page(
         clip_s: length of the clips.
         devices: what the session gets for the rig's.
         paused: whether it rests before its first image.
+        blocks: of the rig's file, in place of the simulated rig's.
     """
-    rig = load_rig(small_rig(folder))
+    file = small_rig(folder)
+    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | blocks))
+    rig = load_rig(file)
     plan = Plan(image_folder(folder / "images", 2, images), clip_s=clip_s, control_frames=2)
     archive = start_session(folder / "session", rig, plan)
     console = Console(rig.name, Control(), Tap(), geometry=rig.geometry())

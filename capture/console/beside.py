@@ -43,7 +43,7 @@ def awaited(console: Console, rig: RigSettings) -> Outcome | None:
     """Show the rig until start is pressed, where that is waited for; return why there is no session, if so."""
     if console.started:
         return None
-    if preview(lambda: rig.open(realtime=True), console, chart()):
+    if preview(lambda: rig.open(realtime=True, operator=console.prompts), console, chart()):
         return None
     return "emergency" if console.control.halted_by else "ended"
 

@@ -98,10 +98,14 @@ class Console:
             case "start":
                 return self._start()
         plain = {"pause": self.control.pause, "resume": self.control.resume, "end": self.control.end}
-        return plain[wish](by)
+        taken = plain[wish](by)
+        if wish == "end" and not self.started:
+            self.prompts.cancel()  # a rig that is being opened may ask for something to be done first
+        return taken
 
     def stop(self, by: str) -> tuple[str, ...]:
         """Stop the stage and shut the sprayer at once, in this thread; return what has not obeyed in two seconds."""
+        self.prompts.cancel()
         self.unstopped = self.control.emergency_stop(by)
         return self.unstopped
 

@@ -1,6 +1,6 @@
 """Prompts: what the operator is asked to do by hand, as wiping the plate, shown on the page and answered there.
 
-It fits what drivers ask of the person at a rig: `tell`, `ask` until it is done, `cancel` from another thread.
+`Prompts` is an operator, see rigs.operator, whom drivers tell and ask.
 """
 
 import threading
@@ -20,7 +20,7 @@ class Prompt:
 
 
 class Prompts:
-    """One prompt at a time, asked in one thread and answered from any."""
+    """One prompt at a time, asked in one thread and answered from any; an `Operator`."""
 
     def __init__(self, said: Callable[[str], None]) -> None:
         """Name who takes what is told."""

@@ -172,6 +172,19 @@ def test_a_stop_before_the_session_keeps_it_from_beginning(tmp_path: Path) -> No
         assert session.archive.records() == []
 
 
+def test_a_person_who_sprays_is_asked_on_the_page_and_let_go_by_a_stop(tmp_path: Path) -> None:
+    with session_page(tmp_path, paused=False, sprayer={"kind": "operator"}) as session:
+        session.begin()
+        wait_for(lambda: session.state["prompt"])
+        prompt = session.state["prompt"]
+        assert prompt == {"number": 1, "words": "wipe the glass until it is dry and clear"}
+        assert session.page.post("/api/prompt/1", json={"done": True}).status_code == 200
+        wait_for(lambda: (session.state["prompt"] or prompt)["number"] == 2)
+        assert session.page.post("/api/stop").json()["unstopped"] == []
+        assert session.join() == "emergency"
+        assert session.state["prompt"] is None
+
+
 def test_a_stop_pressed_without_javascript_is_one_too(tmp_path: Path) -> None:
     with session_page(tmp_path) as session:
         session.begin()
