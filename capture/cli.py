@@ -4,15 +4,17 @@ import shlex
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from natadv.errors import ConfigError
 from natadv.evaluation.rates import Rate
 
 if TYPE_CHECKING:
+    from capture.console.console import Console, Mode
     from capture.events import Outcome
     from capture.rules import Rules
     from capture.scanner import Progress
@@ -62,14 +64,34 @@ def run(
     retry_skipped: Annotated[
         bool, typer.Option("--retry-skipped", help="With --resume: try again what was given up.")
     ] = False,
+    page: Annotated[
+        str | None,
+        typer.Option("--page", metavar="[HOST:]PORT", help="Serve the operator's page, at http://127.0.0.1:PORT/."),
+    ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option("--page-token-file", help="What visitors of the page must know; 16 signs or more.")
+    ] = None,
+    cert: Annotated[Path | None, typer.Option("--page-cert", help="PEM certificate: serve the page by TLS.")] = None,
+    key: Annotated[Path | None, typer.Option("--page-key", help="PEM key of that certificate.")] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="With --page: show what the camera sees, until start is pressed there.")
+    ] = False,
 ) -> None:
     """Record one five-second clip through moving wet glass for each image, and its dry control."""
+    from capture.console.beside import beside
     from capture.plan import check_plan, plan_of, start_session
+    from capture.restart import restarted
     from capture.rules import Rules
+    from edge.page.address import listen, page_options
     from rigs.archive import open_archive
     from rigs.rig import load_rig
     from rigs.settings import load_settings
 
+    served = page_options(page, token_file=token_file, cert=cert, key=key, bundles=None)
+    if wait and served is None:
+        raise ConfigError("--wait: start is pressed on the page; say --page too")
+    if served is not None:
+        listen(served).close()  # an address that cannot be had is said before a folder is made
     settings = load_rig(rig)
     asked = load_settings(rules, Rules) if rules else Rules()
     checks = asked.checks
@@ -91,12 +113,13 @@ def run(
         archive = start_session(out, settings, plan)
     # A polite end of the process stops the stage and shuts the sprayer, as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    mode: Mode = "wait" if wait and not restarted() else "record"
     try:
-        with archive.recording():
+        with archive.recording(), beside(settings, served, _say, mode=mode) as console:
             _tidy(archive)
             if retry_skipped:
                 typer.echo(f"{len(archive.retry_skipped())} skipped images are tried again", err=True)
-            outcome = _record(archive, settings, asked, scans or [])
+            outcome = _record(archive, settings, asked, scans or [], console)
     except KeyboardInterrupt:
         typer.echo(f"stopped; what is complete is kept, and --resume goes on: --out {out} --resume", err=True)
         raise typer.Exit(130) from None
@@ -109,6 +132,40 @@ def run(
         said += f", {skipped} images skipped (natadv capture watch {out} says why)"
     complete = len(archive.complete_items())
     typer.echo(f"{complete} images recorded in {out}{said}; next: natadv capture scan {out} BUNDLE")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def console(
+    context: typer.Context,
+    rig: Annotated[Path, typer.Argument(help="A rig's YAML file, or `simulated`, which comes with natadv.")],
+    page: Annotated[str, typer.Option("--page", metavar="[HOST:]PORT", help="Where the page is served.")] = "8080",
+    token_file: Annotated[
+        Path | None, typer.Option("--page-token-file", help="What visitors of the page must know; 16 signs or more.")
+    ] = None,
+    cert: Annotated[Path | None, typer.Option("--page-cert", help="PEM certificate: serve the page by TLS.")] = None,
+    key: Annotated[Path | None, typer.Option("--page-key", help="PEM key of that certificate.")] = None,
+) -> None:
+    """Look at a rig on the operator's page: focus, light, outline.
+
+    With the images and options of `capture run` after RIG, that session begins when start is pressed on the page.
+    """
+    from capture.console.beside import beside
+    from capture.console.preview import chart, preview
+    from edge.page.address import page_options
+    from rigs.rig import load_rig
+
+    if context.args:
+        given = {"--page": page, "--page-token-file": token_file, "--page-cert": cert, "--page-key": key}
+        options = [str(word) for pair in given.items() if pair[1] is not None for word in pair]
+        run_command = typer.main.get_command(app).commands["run"]  # type: ignore[attr-defined]
+        run_command.main([str(rig), *context.args, *options, "--wait"], "natadv capture run", standalone_mode=False)
+        return
+    settings = load_rig(rig)
+    served = page_options(page, token_file=token_file, cert=cert, key=key, bundles=None)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt), beside(settings, served, _say, mode="look") as shown:
+        if shown is not None:
+            preview(lambda: settings.open(realtime=True, operator=shown.prompts), shown, chart())
 
 
 @app.command()
@@ -214,8 +271,15 @@ def _tidy(archive: "Archive") -> None:
         typer.echo(f"{folder}: gone; it is recorded again", err=True)
 
 
-def _record(archive: "Archive", settings: "RigSettings", rules: "Rules", bundles: list[Path]) -> "Outcome":
+def _say(words: str) -> None:
+    typer.echo(words, err=True)
+
+
+def _record(
+    archive: "Archive", settings: "RigSettings", rules: "Rules", bundles: list[Path], console: "Console | None"
+) -> "Outcome":
     """Record what is missing, through failures; the people of `rules` are told, and `bundles` look on."""
+    from capture.console.beside import awaited
     from capture.desk import Desk
     from capture.events import Said, Stopped
     from capture.journal import Journal
@@ -239,6 +303,11 @@ def _record(archive: "Archive", settings: "RigSettings", rules: "Rules", bundles
         )
         journal.listen(opened.enter_context(notifier).hear)
         desk = Desk(journal, memory_bytes=rules.memory_mb * MEBIBYTE)
+        if console is not None:
+            desk.control, desk.tap = console.control, console.tap
+            if (unwanted := awaited(console, settings)) is not None:
+                return unwanted
+            console.attach(archive, journal)
         if bundles:
             desk.scans = opened.enter_context(LiveScan(archive, bundles, journal))
         bar = opened.enter_context(counted("recording", "clips"))
@@ -250,7 +319,7 @@ def _record(archive: "Archive", settings: "RigSettings", rules: "Rules", bundles
 
         outcome = record_unattended(
             archive,
-            settings.open,
+            lambda: settings.open(operator=console.prompts if console else None),
             desk,
             rules,
             progress=lambda item, kind: bar.update(task, advance=1, description=f"{item.label}/{item.source}"),

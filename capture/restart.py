@@ -32,6 +32,11 @@ def restart(reason: str, tell: Callable[[str], None], give_up: Callable[[str], N
     os.execv(sys.executable, again(sys.orig_argv))
 
 
+def restarted() -> bool:
+    """Return whether this process goes on for one that was replaced, with nobody there who would be asked anything."""
+    return _COUNT in os.environ
+
+
 def again(command: list[str]) -> list[str]:
     """Return the command that goes on with the session of `command`."""
     kept = [word for word in command[1:] if word != "--retry-skipped"]

@@ -19,9 +19,9 @@ from edge.page.gallery import PICTURES, EvidenceClip, Gallery, Part
 from edge.page.guard import Guard
 from edge.page.metrics import Metrics
 from edge.page.models import Models
+from edge.page.pictures import Pictures
 from edge.page.serving import page_of
 from edge.page.state import PageState
-from edge.page.stream import Pictures
 from edge.prediction import Prediction
 from edge.sinks import Observation, Sink, Stages
 from edge.slot import Predictor, Slot

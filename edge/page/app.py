@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import resources
 from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, Header, HTTPException, Query
@@ -12,11 +11,13 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 
 from edge.events import EventLog
 from edge.page.answers import Clip, GivenLabel, History, ModelInfo, Said, ShownPart, State, WantedBundle
+from edge.page.files import add_files
 from edge.page.gallery import PICTURES, EvidenceClip, Gallery
 from edge.page.happenings import happenings
 from edge.page.models import BusyError, Models
+from edge.page.pictures import Pictures
 from edge.page.state import PageState
-from edge.page.stream import BOUNDARY, Pictures, Seats, Stream
+from edge.page.stream import Seats, Stream, film_of
 from natadv.errors import NatadvError
 
 _FILES: Final = {
@@ -65,25 +66,12 @@ def page_app(shown: Shown) -> FastAPI:
         docs_url=None,  # those pages load scripts from elsewhere
         redoc_url=None,
     )
-    _add_files(app)
+    add_files(app, "edge.page", _FILES)
     _add_run(app, shown)
     _add_model(app, shown.models)
     _add_evidence(app, shown.gallery, shown.models)
     _add_health(app, shown)
     return app
-
-
-def _add_files(app: FastAPI) -> None:
-    folder = resources.files("edge.page")
-    for path, (name, media_type) in _FILES.items():
-        app.add_api_route(path, _file((folder / name).read_bytes(), media_type), include_in_schema=False)
-
-
-def _file(content: bytes, media_type: str) -> Callable[[], Response]:
-    def answer() -> Response:
-        return Response(content, media_type=media_type)
-
-    return answer
 
 
 def _add_run(app: FastAPI, shown: Shown) -> None:
@@ -92,8 +80,7 @@ def _add_run(app: FastAPI, shown: Shown) -> None:
     @app.get("/stream", responses=_FULL, response_class=Response)
     async def stream() -> Response:
         """The frames that are looked at, with what is said of them: multipart/x-mixed-replace of JPEG."""
-        media_type = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
-        return Stream(shown.pictures.seats, shown.pictures.parts(), media_type)
+        return film_of(shown.pictures)
 
     @app.get("/api/state")
     def state() -> State:
@@ -111,7 +98,7 @@ def _add_run(app: FastAPI, shown: Shown) -> None:
 
         A `state` comes at most four times a second, and every two seconds though nothing changes.
         """
-        chunks = happenings(shown.events, shown.state, last_event_id, shown.ended)
+        chunks = happenings(shown.events, shown.state.happened, shown.state.news, last_event_id, shown.ended)
         return Stream(seats, chunks, "text/event-stream")
 
 

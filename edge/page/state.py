@@ -97,6 +97,11 @@ class PageState:
             elapsed_s=round(summary.elapsed_s, 1),
         )
 
+    def news(self) -> tuple[object, State]:
+        """Return a mark that changes with what is worth telling at once, and how the run stands."""
+        now = self.state()
+        return (now.counts.predicted, now.kind), now
+
     def history(self, after: int) -> History:
         """Return the seconds from `after` on, in seconds since 1970, and all events since."""
         with self._lock:

@@ -1,4 +1,4 @@
-"""Streams that a bounded number of visitors may hold open, and the pictures of a run as one of them.
+"""Streams that a bounded number of visitors may hold open, and a film as one of them.
 
 Each picture is encoded once for all, in a thread of its own, and only while somebody watches. A visitor gets the newest
 when the last one is through, so a slow one gets fewer and holds nobody up.
@@ -8,20 +8,19 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from edge.events import Event
 from edge.page.door import refusal
-from edge.page.painting import jpeg
-from edge.sinks import Observation
 
 BOUNDARY: Final = "natadv-picture"
 MOST_VISITORS: Final = 16
 _LEAST_S: Final = 1 / 15  # between two pictures
-_LOOK_S: Final = 0.5  # how often trouble is looked for while no frames come
+_LOOK_S: Final = 0.5  # how often is looked though nobody says that there is news
+
+T = TypeVar("T")
 
 
 class Seats:
@@ -66,51 +65,54 @@ class Stream(StreamingResponse):
             self._seats.leave()
 
 
-class Pictures(threading.Thread):
-    """Paints the newest observation for whoever watches; a sink.
+class Film(threading.Thread, Generic[T]):
+    """Paints the newest of something for whoever watches.
 
     Attributes:
         seats: of those who watch.
         encoded: pictures so far.
     """
 
-    def __init__(self, trouble: Callable[[], str | None]) -> None:
-        """Name who knows whether what was seen last is old news, and why."""
-        super().__init__(name="pictures", daemon=True)
+    def __init__(
+        self, look: Callable[[], T | None], paint: Callable[[T], bytes], *, every_s: float = _LOOK_S, name: str
+    ) -> None:
+        """Prepare.
+
+        Args:
+            look: returns what there is to be painted, None where nothing is; painted again where it differs.
+            paint: makes a JPEG of it.
+            every_s: how often is looked while somebody watches, though nobody calls `tell`.
+            name: of the thread.
+        """
+        super().__init__(name=name, daemon=True)
         self.seats = Seats()
         self.encoded = 0
-        self._trouble = trouble
-        self._observation: Observation | None = None
+        self._look, self._paint, self._every_s = look, paint, every_s
         self._news, self._ended = threading.Event(), threading.Event()
         self._first_look = False  # somebody came who has seen nothing yet
         self._loop: asyncio.AbstractEventLoop | None = None
         self._newest: tuple[int, bytes] = (0, b"")  # this and the next are the server's thread's
         self._changed = asyncio.Event()
 
-    def write(self, observation: Observation) -> None:
-        """Take an observation; it is not painted here."""
-        self._observation = observation
+    def tell(self) -> None:
+        """Say that there is news; it is not painted here."""
         if self.seats.taken:
             self._news.set()
 
-    def note(self, event: Event) -> None:
-        """Leave events out: trouble is looked for."""
-
     def run(self) -> None:
         """Paint until `end`."""
-        painted: tuple[Observation, str | None] | None = None
+        painted: T | None = None
         while not self._ended.is_set():
-            self._news.wait(_LOOK_S)
+            self._news.wait(self._every_s if self.seats.taken else _LOOK_S)
             self._news.clear()
-            observation, loop = self._observation, self._loop
-            if not self.seats.taken or observation is None or loop is None:
+            loop = self._loop
+            if not self.seats.taken or loop is None or (seen := self._look()) is None:
                 continue
-            trouble = self._trouble()
-            if not self._first_look and painted is not None and painted == (observation, trouble):
+            if not self._first_look and painted is not None and painted == seen:
                 continue
             self._first_look = False
-            picture = jpeg(observation, trouble)
-            painted = (observation, trouble)
+            picture = self._paint(seen)
+            painted = seen
             self.encoded += 1
             with contextlib.suppress(RuntimeError):  # the server ended meanwhile
                 loop.call_soon_threadsafe(self._show, self.encoded, picture)
@@ -150,3 +152,8 @@ class Pictures(threading.Thread):
         """Let all go on who wait, and have the next ones wait anew."""
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+def film_of(film: Film[T]) -> Stream:
+    """Return a film as an answer."""
+    return Stream(film.seats, film.parts(), f"multipart/x-mixed-replace; boundary={BOUNDARY}")

@@ -17,8 +17,9 @@ import pytest
 from edge.live import Live, Patience, run
 from edge.page import stream as stream_module
 from edge.page.painting import jpeg
+from edge.page.pictures import Pictures
 from edge.page.protocol import PatientProtocol
-from edge.page.stream import BOUNDARY, MOST_VISITORS, Pictures
+from edge.page.stream import BOUNDARY, MOST_VISITORS
 from edge.prediction import Prediction
 from edge.sinks import Observation
 from edge.slot import Slot
