@@ -8,7 +8,7 @@ alone, so that what was recorded can be computed again and compared.
 
 import threading
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveFloat, create_model, model_validator
@@ -28,6 +28,8 @@ from rigs.geometry import ScreenGeometry
 from rigs.room import Room
 from rigs.screen.base import ScreenSettings
 from rigs.stage.base import Stage
+
+_BLIND_S: Final = 1.0
 
 
 class WetCameraSettings(CameraSettings):
@@ -195,12 +197,17 @@ class WetCamera:
         """Return the inner camera's next frame through the bench's drops.
 
         Raises:
-            DeviceError: as the inner camera, or if the stage does not know where the plate was.
+            DeviceError: as the inner camera, or if the stage does not know for long where the plate was.
         """
-        frame = self._camera.read()
-        drops, pose = self._world.drops, self._stage.pose_at(frame.timestamp_s)
-        if pose is None:
-            raise DeviceError("camera (wet): the stage does not know where the plate is; take one that does")
+        for _ in range(max(1, round(_BLIND_S * self.info.fps))):
+            frame = self._camera.read()
+            drops, pose = self._world.drops, self._stage.pose_at(frame.timestamp_s)
+            if pose is not None:
+                return self._through(frame, drops, pose)
+            # Without a pose there is nothing to render: it is lost, and its number is missing.
+        raise DeviceError(f"camera (wet): the stage has not known where the plate is for {_BLIND_S:g} s; look at it")
+
+    def _through(self, frame: Frame, drops: Drops, pose: Pose) -> Frame:
         return WetFrame(frame, pose, lambda: self._rain.over(frame.image, drops, pose))
 
     def close(self) -> None:
