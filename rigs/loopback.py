@@ -13,9 +13,12 @@ from typing import Final
 
 from natadv.errors import ConnectError
 
+DISPLAY_PROCESS: Final = "NATADV_DISPLAY_PROCESS"
+"""Name in the environment of the display's process, for who wants to see what a session does without it."""
+
 _START_S: Final = 30.0
 _END_S: Final = 5.0
-_PRIORITY: Final = 1
+_PRIORITY: Final = 10
 _SET_PARENT_DEATH_SIGNAL: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
@@ -33,8 +36,8 @@ def loopback(width_px: int = 1280, height_px: int = 720) -> Iterator[dict[str, s
     Raises:
         ConnectError: if a server is missing or does not start.
     """
-    with _display(f"{width_px}x{height_px}x24") as display:
-        yield {"DISPLAY": display}
+    with _display(f"{width_px}x{height_px}x24") as (display, process):
+        yield {"DISPLAY": display, DISPLAY_PROCESS: str(process)}
 
 
 def run(command: list[str], environment: dict[str, str]) -> int:
@@ -62,8 +65,8 @@ def run(command: list[str], environment: dict[str, str]) -> int:
 
 
 @contextlib.contextmanager
-def _display(screen: str) -> Iterator[str]:
-    """Run an X server without a monitor; give its name."""
+def _display(screen: str) -> Iterator[tuple[str, int]]:
+    """Run an X server without a monitor; give its name and process."""
     program = shutil.which("Xvfb")
     if program is None:
         raise ConnectError("loopback: Xvfb is not installed; install it, on Debian by apt-get install xvfb")
@@ -87,7 +90,7 @@ def _display(screen: str) -> Iterator[str]:
             number = said.readline().strip() if ready else ""
         if not number:
             raise ConnectError(f"loopback: {program} does not start; run it yourself to see why")
-        yield f":{number}"
+        yield f":{number}", server.pid
     finally:
         _end(server)
 

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import av
 
-_PRIORITY: Final = 1
+_PRIORITY: Final = 10
 _WAITING: Final = 30
 
 

@@ -116,7 +116,7 @@ class Desktop:
         Raises:
             DeviceError: if it is gone.
         """
-        self._ask(self._connection.poll_for_event)
+        self._ask(lambda: self._connection.poll_for_event())  # noqa: PLW0108  # None when closed, which _ask says
 
     def hide_pointer(self) -> str | None:
         """Hide the pointer until the connection ends; return what to do where that cannot be had."""

@@ -25,6 +25,8 @@ from rigs.screen.painter import Painter
 from rigs.screen.quiet import Quiet
 
 _PUMP_S: Final = 0.02
+_AGAIN_S: Final = 0.3
+_FIRST_S: Final = 15.0  # a window has to be made, mapped and sized before it shows anything
 _BUS: Final = "DBUS_SESSION_BUS_ADDRESS"
 
 
@@ -66,7 +68,7 @@ def _opened(line: "Connection[Any, Any]", opened: ExitStack) -> "_Shower":
     said = [line for line in (desktop.hide_pointer(), desktop.keep_awake(), *quiet.refused) if line]
     painter = opened.enter_context(closing(settings.painter()))
     shower = _Shower(settings, desktop, monitor.box, painter)
-    shower.put(settings.layout.empty())
+    shower.put(settings.layout.empty(), _FIRST_S)
     line.send(("opened", said))
     return shower
 
@@ -84,14 +86,15 @@ class _Shower:
         """Show a picture; return when it had been handed over, or flipped to."""
         layout = self._settings.layout
         layout.check(image.shape[:2], uneven=self._settings.uneven)
-        return self.put(layout.drawn(image))
+        return self.put(layout.drawn(image), self._settings.appear_s)
 
-    def put(self, pixels: Image) -> float:
+    def put(self, pixels: Image, within_s: float) -> float:
         """Paint the monitor's pixels; return when they are on the display, as read back from it."""
         painted_s = self.painter.paint(pixels)
         if not self._settings.check_pixels:
             return painted_s
-        end_s = time.monotonic() + self._settings.appear_s
+        end_s = time.monotonic() + within_s
+        again_s = time.monotonic() + _AGAIN_S
         while True:
             got = self._desktop.pixels(self._box)
             if np.array_equal(got, pixels):
@@ -99,6 +102,9 @@ class _Shower:
             if time.monotonic() > end_s:
                 raise SettingError(_difference(pixels, got))
             self.painter.pump()
+            if time.monotonic() > again_s:  # what is painted while a window is being mapped and sized may be lost
+                painted_s = self.painter.paint(pixels)
+                again_s = time.monotonic() + _AGAIN_S
 
 
 def _difference(asked: Image, got: Image) -> str:

@@ -40,20 +40,27 @@ class _Window:
                 "window: this OpenCV was built without windows; uninstall opencv-python-headless, "
                 "then install opencv-python again"
             ) from error
-        # Full screen takes the monitor that the window is on; where no window manager runs nothing else sizes it.
-        cv2.moveWindow(_NAME, settings.left_px, settings.top_px)
-        cv2.resizeWindow(_NAME, settings.width_px, settings.height_px)
-        self._full = False
+        self._settings = settings
+        self._placed = False
 
     def paint(self, pixels: Image) -> float:
         """Show the pixels."""
         cv2.imshow(_NAME, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
         self.pump()
-        if not self._full:
-            cv2.setWindowProperty(_NAME, cv2.WND_PROP_FULLSCREEN, cv2.WINDOW_FULLSCREEN)
-            self._full = True
-            self.pump()
+        if not self._placed:
+            self._place()
         return time.monotonic()
+
+    def _place(self) -> None:
+        """Fill the monitor; again at every picture until the window says that it does."""
+        settings = self._settings
+        # Full screen takes the monitor that the window is on; where no window manager runs nothing else sizes it.
+        cv2.moveWindow(_NAME, settings.left_px, settings.top_px)
+        cv2.resizeWindow(_NAME, settings.width_px, settings.height_px)
+        cv2.setWindowProperty(_NAME, cv2.WND_PROP_FULLSCREEN, cv2.WINDOW_FULLSCREEN)
+        self.pump()
+        place = (settings.left_px, settings.top_px, settings.width_px, settings.height_px)
+        self._placed = tuple(cv2.getWindowImageRect(_NAME)) == place
 
     def pump(self) -> None:
         """Run the toolkit's events."""
