@@ -8,7 +8,7 @@ alone, so that what was recorded can be computed again and compared.
 
 import threading
 from collections.abc import Callable
-from typing import Any, ClassVar, Final, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveFloat, create_model, model_validator
@@ -28,8 +28,6 @@ from rigs.geometry import ScreenGeometry
 from rigs.room import Room
 from rigs.screen.base import ScreenSettings
 from rigs.stage.base import Stage
-
-_BLIND_S: Final = 1.0
 
 
 class WetCameraSettings(CameraSettings):
@@ -137,15 +135,14 @@ class WetFrame(Frame):
     __slots__ = ("_rendering",)
     _rendering: "_Rendering"
 
-    def __init__(self, grabbed: Frame, pose: Pose, render: Callable[[], tuple[Image, DropState]]) -> None:
+    def __init__(self, grabbed: Frame, render: Callable[[], tuple[Image, DropState, Pose]]) -> None:
         """Keep what is needed to render.
 
         Args:
             grabbed: the inner camera's frame.
-            pose: of the plate at its time.
-            render: gives image and drops.
+            render: gives image, drops and pose.
         """
-        parts = {"index": grabbed.index, "timestamp_s": grabbed.timestamp_s, "pose": pose}
+        parts = {"index": grabbed.index, "timestamp_s": grabbed.timestamp_s}
         for name, value in {**parts, "_rendering": _Rendering(render)}.items():
             object.__setattr__(self, name, value)  # a frame is frozen
 
@@ -159,16 +156,21 @@ class WetFrame(Frame):
         """How wet the plate was."""
         return self._rendering.result()[1]
 
+    @property
+    def pose(self) -> Pose:
+        """Where the plate was."""
+        return self._rendering.result()[2]
+
 
 class _Rendering:
     """What one frame looks like, made once by whichever thread asks first."""
 
-    def __init__(self, render: Callable[[], tuple[Image, DropState]]) -> None:
+    def __init__(self, render: Callable[[], tuple[Image, DropState, Pose]]) -> None:
         self._turn = threading.Lock()
-        self._render: Callable[[], tuple[Image, DropState]] | None = render
-        self._made: tuple[Image, DropState] | None = None
+        self._render: Callable[[], tuple[Image, DropState, Pose]] | None = render
+        self._made: tuple[Image, DropState, Pose] | None = None
 
-    def result(self) -> tuple[Image, DropState]:
+    def result(self) -> tuple[Image, DropState, Pose]:
         with self._turn:
             if self._made is None and self._render is not None:
                 self._made, self._render = self._render(), None  # the grabbed image may go now
@@ -180,9 +182,9 @@ class _Rendering:
 class WetCamera:
     """A `Camera` over another one.
 
-    What cannot wait is done when a frame is read: its drops and pose are noted. It is rendered when it is looked at,
-    which the session does while it writes a clip and the stage goes to the next: so the camera's rate does not hang on
-    the renderer's.
+    What cannot wait is done when a frame is read: its drops are noted. It is rendered when it is looked at, which the
+    session does while it writes a clip and the stage goes to the next: so the camera's rate does not hang on the
+    renderer's, and a stage that learns from later reports where the plate was has had them.
     """
 
     def __init__(self, camera: Camera, world: Bench, stage: Stage, rain: Rain) -> None:
@@ -196,19 +198,22 @@ class WetCamera:
     def read(self) -> Frame:
         """Return the inner camera's next frame through the bench's drops.
 
-        Raises:
-            DeviceError: as the inner camera, or if the stage does not know for long where the plate was.
-        """
-        for _ in range(max(1, round(_BLIND_S * self.info.fps))):
-            frame = self._camera.read()
-            drops, pose = self._world.drops, self._stage.pose_at(frame.timestamp_s)
-            if pose is not None:
-                return self._through(frame, drops, pose)
-            # Without a pose there is nothing to render: it is lost, and its number is missing.
-        raise DeviceError(f"camera (wet): the stage has not known where the plate is for {_BLIND_S:g} s; look at it")
+        Where the stage does not know where the plate was then, looking at the frame is a DeviceError.
 
-    def _through(self, frame: Frame, drops: Drops, pose: Pose) -> Frame:
-        return WetFrame(frame, pose, lambda: self._rain.over(frame.image, drops, pose))
+        Raises:
+            DeviceError: as the inner camera.
+        """
+        frame, drops = self._camera.read(), self._world.drops
+        return WetFrame(frame, lambda: self._through(frame, drops))
+
+    def _through(self, frame: Frame, drops: Drops) -> tuple[Image, DropState, Pose]:
+        pose = self._stage.pose_at(frame.timestamp_s)
+        if pose is None:
+            raise DeviceError(
+                f"camera (wet): the stage does not know where the plate was at frame {frame.index}; "
+                "free the machine, or take a stage that does"
+            )
+        return *self._rain.over(frame.image, drops, pose), pose
 
     def close(self) -> None:
         """Let the inner camera go."""
