@@ -86,7 +86,7 @@ class _Truth:
             self._thread.join()
 
     def _note(self) -> None:
-        from rigs.firmware.truth import Truth
+        from rigs.firmware.truth import Truth  # noqa: PLC0415
 
         with Truth(Path(self._socket or "")) as truth:
             last_s = time.monotonic()

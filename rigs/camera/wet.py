@@ -182,9 +182,9 @@ class _Rendering:
 class WetCamera:
     """A `Camera` over another one.
 
-    What cannot wait is done when a frame is read: its drops are noted. It is rendered when it is looked at, which the
-    session does while it writes a clip and the stage goes to the next: so the camera's rate does not hang on the
-    renderer's, and a stage that learns from later reports where the plate was has had them.
+    What cannot wait is done when a frame is read: its drops and pose are noted. It is rendered when it is looked at,
+    which the session does while it writes a clip and the stage goes to the next: so the camera's rate does not hang on
+    the renderer's. A stage that did not know where the plate was is asked again then: later reports may have told it.
     """
 
     def __init__(self, camera: Camera, world: Bench, stage: Stage, rain: Rain) -> None:
@@ -204,10 +204,11 @@ class WetCamera:
             DeviceError: as the inner camera.
         """
         frame, drops = self._camera.read(), self._world.drops
-        return WetFrame(frame, lambda: self._through(frame, drops))
-
-    def _through(self, frame: Frame, drops: Drops) -> tuple[Image, DropState, Pose]:
         pose = self._stage.pose_at(frame.timestamp_s)
+        return WetFrame(frame, lambda: self._through(frame, drops, pose))
+
+    def _through(self, frame: Frame, drops: Drops, pose: Pose | None) -> tuple[Image, DropState, Pose]:
+        pose = pose or self._stage.pose_at(frame.timestamp_s)
         if pose is None:
             raise DeviceError(
                 f"camera (wet): the stage does not know where the plate was at frame {frame.index}; "
