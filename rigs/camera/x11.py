@@ -62,7 +62,14 @@ class X11CameraSettings(RealCameraSettings):
     def open(self, room: Room, stage: Stage) -> LiveCamera:
         """Open the display and begin to grab."""
         grabber = X11Grabber(self, room.clock)
-        return LiveCamera(grabber, room.clock, name=_NAME, timeout_s=self.timeout_s, warm_up_s=_WARM_UP_S)
+        return LiveCamera(
+            grabber,
+            room.clock,
+            name=_NAME,
+            timeout_s=self.timeout_s,
+            hold_s=self.hold_s,
+            warm_up_s=_WARM_UP_S,
+        )
 
 
 class X11Grabber:
