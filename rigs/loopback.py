@@ -1,4 +1,4 @@
-"""The loopback bench: a virtual display, so that rigs/loopback.yaml runs on a machine with nothing attached."""
+"""The loopback bench: a virtual display and a controller's stand-in, for rigs/loopback.yaml with nothing attached."""
 
 import contextlib
 import ctypes
@@ -8,13 +8,21 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from natadv.errors import ConnectError
 
 DISPLAY_PROCESS: Final = "NATADV_DISPLAY_PROCESS"
 """Name in the environment of the display's process, for who wants to see what a session does without it."""
+
+STAGE: Final = "NATADV_STAGE"
+"""Name in the environment of the controller's port."""
+
+STAGE_TRUTH: Final = "NATADV_STAGE_TRUTH"
+"""Name in the environment of the socket that tells where the plate is; see rigs/firmware/truth.py."""
 
 _START_S: Final = 30.0
 _END_S: Final = 5.0
@@ -36,8 +44,12 @@ def loopback(width_px: int = 1280, height_px: int = 720) -> Iterator[dict[str, s
     Raises:
         ConnectError: if a server is missing or does not start.
     """
-    with _display(f"{width_px}x{height_px}x24") as (display, process):
-        yield {"DISPLAY": display, DISPLAY_PROCESS: str(process)}
+    with (
+        tempfile.TemporaryDirectory(prefix="natadv-loopback-") as folder,
+        _display(f"{width_px}x{height_px}x24") as (display, process),
+        _stage(Path(folder)) as (port, truth),
+    ):
+        yield {"DISPLAY": display, DISPLAY_PROCESS: str(process), STAGE: port, STAGE_TRUTH: truth}
 
 
 def run(command: list[str], environment: dict[str, str]) -> int:
@@ -91,6 +103,27 @@ def _display(screen: str) -> Iterator[tuple[str, int]]:
         if not number:
             raise ConnectError(f"loopback: {program} does not start; run it yourself to see why")
         yield f":{number}", server.pid
+    finally:
+        _end(server)
+
+
+@contextlib.contextmanager
+def _stage(folder: Path) -> Iterator[tuple[str, str]]:
+    """Run a stand-in of GRBL 1.1h; give its port and the socket of its truth."""
+    port, truth = folder / "stage", folder / "truth"
+    server = subprocess.Popen(
+        [sys.executable, "-m", "rigs.firmware", "--kind", "grbl", "--link", port, "--truth", truth],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)},
+        start_new_session=True,
+        preexec_fn=_as_a_device,  # noqa: PLW1509
+    )
+    try:
+        with server.stdout or contextlib.nullcontext() as said:
+            if said is None or not select.select([said], [], [], _START_S)[0] or not said.readline():
+                raise ConnectError("loopback: the controller's stand-in does not start; try python -m rigs.firmware")
+        yield str(port), str(truth)
     finally:
         _end(server)
 

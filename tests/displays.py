@@ -14,6 +14,7 @@ import yaml
 import rigs
 from rigs.loopback import DISPLAY_PROCESS, loopback
 from tests.camera_bench import needs
+from tests.rig_files import SIMULATED
 
 LOOPBACK = Path(rigs.__file__).with_name("loopback.yaml")
 FPS = 10
@@ -41,14 +42,21 @@ def kill_server(names: dict[str, str]) -> None:
     os.kill(int(names[DISPLAY_PROCESS]), signal.SIGKILL)
 
 
-def loopback_rig(folder: Path, display: str, *, glass: bool = True, **screen: Any) -> Path:
-    """Write the loopback rig for a display at a rate that a busy machine keeps; keywords change the screen."""
+def loopback_rig(folder: Path, display: str, *, port: str | None = None, glass: bool = True, **screen: Any) -> Path:
+    """Write the loopback rig for a display at a rate that a busy machine keeps; keywords change the screen.
+
+    Without a port, its stage is simulated.
+    """
     settings = yaml.safe_load(LOOPBACK.read_text())
     grabs = settings["camera"]["camera"]
     grabs |= {"display": display, "fps": FPS, "timeout_s": 10.0}
     if not glass:
         settings["camera"] = grabs
     settings["screen"] |= {"display": display, **screen}
+    if port is None:
+        settings["stage"] = yaml.safe_load(SIMULATED.read_text())["stage"]
+    else:
+        settings["stage"]["port"] = port
     path = folder / "rig.yaml"
     path.write_text(yaml.safe_dump(settings))
     return path

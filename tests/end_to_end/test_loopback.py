@@ -1,4 +1,4 @@
-"""A session of real drivers: a window on a virtual display, and a camera that grabs it behind drops."""
+"""A session of real drivers: a window on a virtual display, a stage's controller, a camera that grabs behind drops."""
 
 import numpy as np
 import pytest
@@ -8,21 +8,22 @@ from capture.session import record_session
 from natadv.errors import ConfigError
 from natadv.raindrops.drops import Drops
 from rigs.camera.wet import Rain
+from rigs.loopback import STAGE
 from rigs.rig import load_rig
-from tests.displays import FPS, loopback_rig, virtual_display
+from tests.displays import FPS, loopback_names, loopback_rig
 from tests.rig_files import image_folder
 
 SECONDS = 1.0
 
 
 @pytest.fixture(scope="module")
-def display():
-    with virtual_display() as name:
-        yield name
+def names():
+    with loopback_names() as names:
+        yield names
 
 
-def test_what_is_recorded_is_what_was_shown_through_the_drops_bit_for_bit(display, tmp_path):
-    rig = load_rig(loopback_rig(tmp_path, display))
+def test_what_is_recorded_is_what_was_shown_through_the_drops_bit_for_bit(names, tmp_path):
+    rig = load_rig(loopback_rig(tmp_path, names["DISPLAY"], port=names[STAGE]))
     images = image_folder(tmp_path / "images", labels=2, each=1, size=64)
     archive = start_session(tmp_path / "session", rig, Plan(images, clip_s=SECONDS))
     with rig.open() as opened:
