@@ -135,6 +135,10 @@ class WetFrame(Frame):
     __slots__ = ("_rendering",)
     _rendering: "_Rendering"
 
+    def __new__(cls, *given: Any, **fields: Any) -> Any:
+        """Make one; `dataclasses.replace`, which gives all fields, makes a plain frame of it, rendered."""
+        return Frame(**fields) if "image" in fields else super().__new__(cls)
+
     def __init__(self, grabbed: Frame, render: Callable[[], tuple[Image, DropState, Pose]]) -> None:
         """Keep what is needed to render.
 

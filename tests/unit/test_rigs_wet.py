@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -93,6 +94,15 @@ def test_a_frame_keeps_the_pose_of_its_time_whatever_the_stage_does_next(world):
     frames = [camera.read() for _ in range(3)]
     stage.pose_at = lambda time_s: Pose(99, 99, 99)  # it has forgotten its last path
     assert [frame.pose for frame in frames] == [Turning().pose_at(n / 30) for n in range(3)]
+
+
+def test_a_copy_with_another_part_is_a_plain_frame(world):
+    world.drops = Drops.empty((60.0, 60.0)).sprayed(np.random.default_rng(1))
+    frame = WetCamera(Steady(), world, Turning(), rain()).read()
+    copy = replace(frame, image=frame.image[:10])
+    assert type(copy) is Frame
+    assert (copy.image == frame.image[:10]).all()
+    assert (copy.index, copy.timestamp_s, copy.pose, copy.drops) == (0, 0.0, frame.pose, frame.drops)
 
 
 def test_it_is_rendered_once_however_many_ask(world, monkeypatch):
