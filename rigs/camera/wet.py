@@ -132,8 +132,9 @@ class Rain:
 class WetFrame(Frame):
     """A frame as it was grabbed, whose drops are rendered when someone looks at it, and once."""
 
-    __slots__ = ("_rendering",)
+    __slots__ = ("_rendering", "_size")
     _rendering: "_Rendering"
+    _size: tuple[int, ...]
 
     def __new__(cls, *given: Any, **fields: Any) -> Any:
         """Make one; `dataclasses.replace`, which gives all fields, makes a plain frame of it, rendered."""
@@ -147,8 +148,25 @@ class WetFrame(Frame):
             render: gives image, drops and pose.
         """
         parts = {"index": grabbed.index, "timestamp_s": grabbed.timestamp_s}
-        for name, value in {**parts, "_rendering": _Rendering(render)}.items():
+        for name, value in {**parts, "_rendering": _Rendering(render), "_size": grabbed.shape}.items():
             object.__setattr__(self, name, value)  # a frame is frozen
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the image, which need not be rendered for it."""
+        return self._size
+
+    def cropped(self, box: tuple[int, int, int, int]) -> Frame:
+        """Return the part of the frame, to be rendered as late."""
+        left, top, right, bottom = box
+
+        def part() -> tuple[Image, DropState, Pose]:
+            image, drops, pose = self._rendering.result()
+            return np.ascontiguousarray(image[top:bottom, left:right]), drops, pose
+
+        cut = WetFrame(self, part)
+        object.__setattr__(cut, "_size", (bottom - top, right - left, 3))
+        return cut
 
     @property
     def image(self) -> Image:
