@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import cast
 
-import numpy as np
-
 from capture.control import Control
 from capture.events import Device
 from capture.tap import Tap
@@ -128,14 +126,12 @@ class _GuardedCamera:
     def read(self) -> Frame:
         with self._guard.call("camera"):
             frame = self._camera.read()
-            if frame.image.shape != self._shape:
-                shape = frame.image.shape
-                raise DeviceError(f"camera: frame {frame.index} is torn, {shape}, not {self._shape}; check its cable")
+            if frame.shape != self._shape:
+                raise DeviceError(
+                    f"camera: frame {frame.index} is torn, {frame.shape}, not {self._shape}; check its cable"
+                )
         self._guard.tap.put(frame)
-        if self._guard.crop_px is None:
-            return frame
-        left, top, right, bottom = self._guard.crop_px
-        return replace(frame, image=np.ascontiguousarray(frame.image[top:bottom, left:right]))
+        return frame if self._guard.crop_px is None else frame.cropped(self._guard.crop_px)
 
     def close(self) -> None:
         self._camera.close()

@@ -195,6 +195,10 @@ def _choose(plan: Plan, rig: RigSettings) -> tuple[list[Item], list[Image], dict
     items, images, layouts = [], [], {}
     for number, file in enumerate(files):
         images.append(read_image(file.path))
+        try:
+            rig.screen.check(images[-1].shape[:2])
+        except ConfigError as error:
+            raise ConfigError(f"{file.path}: {error}") from error
         beside = file.path.with_suffix(SUFFIX)
         if beside.exists():
             _check_layout(beside, rig)

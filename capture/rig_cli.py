@@ -67,6 +67,19 @@ def new(
     typer.echo(f"{file}: written; look through it, then: natadv rig calibrate {file}")
 
 
+@app.command(context_settings={"ignore_unknown_options": True})
+def loopback(
+    command: Annotated[list[str], typer.Argument(help="What to run, as -- natadv capture run loopback IMAGES ...")],
+) -> None:
+    """Run a command with the servers of rigs/loopback.yaml: real drivers, on a machine with nothing attached."""
+    from rigs.loopback import loopback as servers
+    from rigs.loopback import run
+
+    with servers() as names:
+        code = run(command, names)
+    raise typer.Exit(code)
+
+
 def _given(settings: list[str]) -> dict[str, dict[str, str]]:
     """Return what `--set` says, by device and key, as it was typed."""
     from natadv.errors import ConfigError

@@ -19,9 +19,13 @@ DRIVERS: Mapping[str, Mapping[str, str]] = {
         "genicam": "rigs.camera.genicam:GenicamCameraSettings",
         "network": "rigs.camera.network:NetworkCameraSettings",
         "file": "rigs.camera.file:FileCameraSettings",
+        "wet": "rigs.camera.wet:WetCameraSettings",
+        "x11": "rigs.camera.x11:X11CameraSettings",
     },
     "screen": {
         "simulated": "rigs.screen.simulated:SimulatedScreenSettings",
+        "window": "rigs.screen.window:WindowSettings",
+        "glfw": "rigs.screen.glfw:GlfwSettings",
     },
     "stage": {
         "simulated": "rigs.stage.simulated:SimulatedStageSettings",
@@ -48,7 +52,8 @@ def settings_of(device: str, block: Any) -> type[Settings]:
         known = cast(Any, Literal)[tuple(kinds)]
         return cast(type[Settings], create_model("AnyDriver", __base__=_AnyDriver, kind=(known, ...)))
     module, name = kinds[kind].split(":")
-    return cast(type[Settings], getattr(import_module(module), name))
+    found = cast(type[Settings], getattr(import_module(module), name))
+    return found.fitting(block)
 
 
 class _AnyDriver(Settings):

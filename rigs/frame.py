@@ -1,6 +1,6 @@
 """Frame: one image as a camera delivered it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,3 +38,13 @@ class Frame:
     timestamp_s: float
     pose: Pose | None = None
     drops: DropState | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the image."""
+        return self.image.shape
+
+    def cropped(self, box: tuple[int, int, int, int]) -> "Frame":
+        """Return the frame with the part (left, top, right, bottom) of its image alone, copied."""
+        left, top, right, bottom = box
+        return replace(self, image=np.ascontiguousarray(self.image[top:bottom, left:right]))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-import numpy as np
 from pydantic import Field, NonNegativeFloat, create_model, model_validator
 
 from natadv.errors import ConfigError
@@ -15,12 +14,12 @@ from rigs.camera.base import Camera, CameraSettings
 from rigs.camera.posed import PosedCamera
 from rigs.camera.real import RealCameraSettings
 from rigs.camera.simulated import SimulatedCameraSettings
+from rigs.camera.wet import WetCameraSettings
 from rigs.clock import Clock, RealClock, VirtualClock
 from rigs.drivers import DRIVERS, settings_of
 from rigs.faults import FaultSettings
 from rigs.geometry import ScreenGeometry
 from rigs.operator import Operator, TerminalOperator
-from rigs.projection import project
 from rigs.room import Room
 from rigs.screen.base import Screen, ScreenSettings
 from rigs.screen.simulated import SimulatedScreenSettings
@@ -111,25 +110,32 @@ class RigSettings(Settings):
         simulated = [device for device in DRIVERS if getattr(self, device).kind == "simulated"]
         if simulated and self.bench is None:
             raise ValueError(f"the {simulated[0]} is simulated, so a `bench:` block is needed; see simulated.yaml")
-        if isinstance(self.camera, RealCameraSettings) and self.settle_s <= self.camera.hold_s:
+        grabs = self.camera.camera if isinstance(self.camera, WetCameraSettings) else self.camera
+        if isinstance(grabs, RealCameraSettings) and self.settle_s <= grabs.hold_s:
             raise ValueError(
-                f"settle_s {self.settle_s:g} is no longer than the camera's hold_s {self.camera.hold_s:g}: "
+                f"settle_s {self.settle_s:g} is no longer than the camera's hold_s {grabs.hold_s:g}: "
                 "frames of the last picture could pass for the next one's"
             )
-        if not isinstance(self.camera, SimulatedCameraSettings):
-            return self
         screen = self.screen
-        if not isinstance(screen, SimulatedScreenSettings):
-            raise ValueError("a simulated camera sees nothing but a simulated screen; make both real or both simulated")
-        if not screen.pitch_mm <= screen.picture_mm <= min(screen.width_mm, screen.height_mm):
-            raise ValueError(
-                f"the screen is {screen.width_mm:g} × {screen.height_mm:g} mm with pixels of {screen.pitch_mm:g} mm; "
-                f"a picture_mm of {screen.picture_mm:g} does not fit"
-            )
-        height, width = self.frame_size
-        xs, ys = zip(*self.geometry().corners_px, strict=True)
-        if min(xs) < -0.5 or min(ys) < -0.5 or max(xs) > width - 0.5 or max(ys) > height - 0.5:
-            raise ValueError("the shown picture reaches out of the camera's frame; widen view_mm or shrink picture_mm")
+        if isinstance(self.camera, SimulatedCameraSettings):
+            if not isinstance(screen, SimulatedScreenSettings):
+                raise ValueError(
+                    "a simulated camera sees nothing but a simulated screen; make both real or both simulated"
+                )
+            if not screen.pitch_mm <= screen.picture_mm <= min(screen.width_mm, screen.height_mm):
+                raise ValueError(
+                    f"the screen is {screen.width_mm:g} × {screen.height_mm:g} mm with pixels of "
+                    f"{screen.pitch_mm:g} mm; a picture_mm of {screen.picture_mm:g} does not fit"
+                )
+        known = self.camera.geometry(screen, self.bench)
+        if known is not None:
+            height, width = self.frame_size
+            xs, ys = zip(*known.corners_px, strict=True)
+            if min(xs) < -0.5 or min(ys) < -0.5 or max(xs) > width - 0.5 or max(ys) > height - 0.5:
+                raise ValueError(
+                    "the shown picture reaches out of the camera's frame; "
+                    "widen what the camera sees (view_mm, or its part of the display) or shrink the picture"
+                )
         return self
 
     @property
@@ -149,13 +155,7 @@ class RigSettings(Settings):
         return known
 
     def _known_geometry(self) -> ScreenGeometry | None:
-        camera, screen, bench = self.camera, self.screen, self.bench
-        if not (isinstance(camera, SimulatedCameraSettings) and isinstance(screen, SimulatedScreenSettings) and bench):
-            return None
-        half = screen.picture_mm / 2
-        corners = np.array([(-half, -half), (half, -half), (half, half), (-half, half)])
-        a, b, c, d = project(camera.homography(bench), corners)
-        return ScreenGeometry(tuple((float(x), float(y)) for x, y in (a, b, c, d)))  # type: ignore[arg-type]
+        return self.camera.geometry(self.screen, self.bench)
 
     @contextmanager
     def open(self, *, realtime: bool = False, operator: Operator | None = None) -> Iterator[Rig]:

@@ -16,8 +16,10 @@ from rigs.camera.base import CameraInfo, CameraSettings
 from rigs.frame import DropState, Frame
 from rigs.geometry import ScreenGeometry
 from rigs.panel import Panel
-from rigs.projection import Matrix
+from rigs.projection import Matrix, project
 from rigs.room import Room
+from rigs.screen.base import ScreenSettings
+from rigs.screen.simulated import SimulatedScreenSettings
 from rigs.sensor import Sensor, SensorSettings
 from rigs.stage.base import Stage
 
@@ -67,6 +69,15 @@ class SimulatedCameraSettings(CameraSettings):
     def open(self, room: Room, stage: Stage) -> "SimulatedCamera":
         """Open it."""
         return SimulatedCamera(self, room.bench("camera"), room.picture("camera"))
+
+    def geometry(self, screen: ScreenSettings, bench: BenchSettings | None) -> ScreenGeometry | None:
+        """Return where a simulated screen's picture lies: the bench says where both stand."""
+        if bench is None or not isinstance(screen, SimulatedScreenSettings):
+            return None
+        half = screen.picture_mm / 2
+        corners = np.array([(-half, -half), (half, -half), (half, half), (-half, half)])
+        a, b, c, d = project(self.homography(bench), corners)
+        return ScreenGeometry(tuple((float(x), float(y)) for x, y in (a, b, c, d)))  # type: ignore[arg-type]
 
     def homography(self, bench: BenchSettings) -> Matrix:
         """Return the map from millimetres on the screen, from its centre, to pixels of a frame."""

@@ -1,6 +1,7 @@
 """What every screen does, and what its settings say."""
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import Protocol
 
 from natadv.images import Image
@@ -20,6 +21,21 @@ class Screen(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class OnDisplay:
+    """The picture's square on an X display, in whole pixels of its desktop.
+
+    Attributes:
+        display: as `:0`; None for what the environment's DISPLAY names.
+    """
+
+    display: str | None
+    left: int
+    top: int
+    width: int
+    height: int
+
+
 class ScreenSettings(Settings):
     """A screen's block of a rig's file.
 
@@ -37,3 +53,14 @@ class ScreenSettings(Settings):
             ConnectError: if it is not there.
             SettingError: if it does not show the pixels that it is given.
         """
+
+    def check(self, size: tuple[int, int]) -> None:
+        """Make sure that pictures of (height, width) can be shown as they are.
+
+        Raises:
+            ConfigError: if they cannot.
+        """
+
+    def on_display(self) -> OnDisplay | None:
+        """Return where the picture is on an X display; None if it is on none."""
+        return None

@@ -7,6 +7,7 @@ same on both firmwares, and whatever the units of the rotation are.
 """
 
 import math
+import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -44,7 +45,7 @@ class GrblStageSettings(GrblSettings):
             SettingError: if a `$` setting of the controller is not as it is said here.
             DeviceError: if it fails on the way.
         """
-        link = GrblLink(self.port, self.baud, room.clock, self.silence_s, self.brake_s)
+        link = GrblLink(os.path.expandvars(self.port), self.baud, room.clock, self.silence_s, self.brake_s)
         try:
             link.greet(self.boot_s)
             link.measure()

@@ -24,7 +24,7 @@ class GrblSettings(StageSettings):
     """Two straight axes and a rotation on a controller with GRBL 1.1 or grblHAL.
 
     Attributes:
-        port: path, best one of /dev/serial/by-id, or a URL as socket://HOST:PORT.
+        port: path, best one of /dev/serial/by-id, or a URL as socket://HOST:PORT; $NAME is taken from the environment.
         homing: `required`: the stage homes when it is opened, and goes to the plate's home; `skip`: it does not, and
             the plate is at home where it stands then.
         x_axis: the machine's axis along which the plate goes to the right as the camera sees it.

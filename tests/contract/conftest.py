@@ -2,7 +2,7 @@
 
 The simulated one always; stages and sprayers on stand-ins of both GRBL firmwares too, and on the controller whose port
 or URL the environment variable NATADV_GRBL names; cameras on every driver that has a stand-in here, see
-tests/camera_bench.py; another rig by `--rig FILE`.
+tests/camera_bench.py; screens on a virtual display, before the camera that grabs it; another rig by `--rig FILE`.
 """
 
 import os
@@ -17,6 +17,7 @@ from rigs.firmware.kinds import KINDS
 from rigs.firmware.terminal import Terminal
 from rigs.rig import load_rig
 from tests.camera_bench import CAMERAS, Bench, set_up
+from tests.displays import loopback_rig, virtual_display
 from tests.grbl_rig import found_block, small_setup, stage_block, write_rig
 
 _GRBL = "NATADV_GRBL"
@@ -36,14 +37,32 @@ class _Willing:
         pass
 
 
+_ON_A_DISPLAY = {
+    "window": {"kind": "window"},
+    "glfw": {"kind": "glfw"},
+    "x11": {"kind": "window"},
+    "wet": {"kind": "window"},
+}
+_HAVE_MORE = {
+    "test_camera_contract": (*CAMERAS, "x11"),
+    "test_screen_contract": ("window", "glfw"),
+    "test_sprayer_contract": ("wet",),
+}
+
+
 def pytest_generate_tests(metafunc):
     if "rig_file" in metafunc.fixturenames:
         files = ["simulated", *metafunc.config.getoption("--rig")]
         if metafunc.module.__name__.rpartition(".")[2] in _ON_A_CONTROLLER:
             files += [*KINDS, *([_GRBL] if os.environ.get(_GRBL) else [])]
-        if metafunc.module.__name__.endswith("test_camera_contract"):
-            files += CAMERAS
+        files += _HAVE_MORE.get(metafunc.module.__name__.rpartition(".")[2], ())
         metafunc.parametrize("rig_file", files)
+
+
+@pytest.fixture(scope="module")
+def display():
+    with virtual_display() as name:
+        yield name
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +85,13 @@ def controllers(tmp_path_factory):
 
 
 @pytest.fixture
-def rig_settings(rig_file, controllers, tmp_path, monkeypatch):
+def rig_settings(rig_file, controllers, tmp_path, monkeypatch, request):
     if rig_file in CAMERAS:
         for path in set_up(rig_file, Bench(tmp_path, monkeypatch)):
             yield load_rig(path)
+    elif rig_file in _ON_A_DISPLAY:
+        display = request.getfixturevalue("display")
+        yield load_rig(loopback_rig(tmp_path, display, glass=rig_file == "wet", **_ON_A_DISPLAY[rig_file]))
     else:
         yield load_rig(controllers(rig_file) if rig_file in (*KINDS, _GRBL) else Path(rig_file))
 

@@ -29,8 +29,8 @@ def test_a_settled_picture_has_nothing_of_the_last_one(rig):
 
 
 def test_any_size_of_picture_is_shown_whole(rig):
-    wide = np.zeros((30, 90, 3), np.uint8)
-    wide[:, 45:] = 255
+    wide = np.zeros((32, 96, 3), np.uint8)
+    wide[:, 48:] = 255
     seen = _seen(rig, wide)
     assert seen[:, :3].max() < 70
     assert seen[:, 5:].min() > 150

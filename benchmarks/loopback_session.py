@@ -1,0 +1,161 @@
+"""A session of real drivers on the loopback bench, and whether what it recorded is what was there.
+
+`python -m benchmarks.loopback_session FOLDER [--images 50]` records a session by the command line, as an operator does,
+and then computes every frame again: what the display showed, through the drops of that item's seed, in the pose that
+the clip notes. Where the stage is a controller's stand-in, those poses are compared with where it says it was.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from natadv.images import write_image
+from natadv.raindrops.drops import Drops
+from natadv.raindrops.pose import Pose
+from rigs.archive import Archive, open_archive
+from rigs.camera.wet import Rain
+from rigs.clip import Clip
+from rigs.loopback import loopback
+from rigs.rig import RigSettings, load_rig
+
+_TRUTH = "NATADV_STAGE_TRUTH"
+_EVERY_S, _GRAIN_S = 1.0, 0.002
+
+
+def main() -> None:
+    """Record, check and print the figures as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--images", type=int, default=50)
+    options = parser.parse_args()
+    images, session = options.folder / "images", options.folder / "session"
+    _draw(images, options.images)
+    with loopback() as names, _Truth(names.get(_TRUTH)) as truth:
+        before, begun_s = os.times(), time.monotonic()
+        command = ["natadv", "capture", "run", "loopback", str(images), "--out", str(session)]
+        subprocess.run(command, env={**os.environ, **names}, check=True)
+        wall_s, after = time.monotonic() - begun_s, os.times()
+    cpu_s = after.children_user - before.children_user + after.children_system - before.children_system
+    archive = open_archive(session)
+    figures = {
+        "images": options.images,
+        "wall_s": round(wall_s, 1),
+        "images_an_hour": round(3600 * options.images / wall_s),
+        "cpu_cores": round(cpu_s / wall_s, 2),
+        "load_1_min": os.getloadavg()[0],
+        **_checked(archive, load_rig(Path("loopback")), truth),
+    }
+    sys.stdout.write(json.dumps(figures, indent=1) + "\n")
+
+
+def _draw(folder: Path, count: int) -> None:
+    chance = np.random.default_rng(5)
+    for number in range(count):
+        place = folder / f"{number % 10:02d}"
+        place.mkdir(parents=True, exist_ok=True)
+        coarse = chance.integers(0, 256, (8, 8, 3), np.uint8)
+        write_image(place / f"{number:03d}.png", np.kron(coarse, np.ones((8, 8, 1), np.uint8)))
+
+
+class _Truth:
+    """Where a stand-in says that it was, noted while the session runs; its own memory goes back some minutes."""
+
+    def __init__(self, socket: str | None) -> None:
+        self.times: list[float] = []
+        self.places: list[tuple[float, ...]] = []
+        self._socket = socket
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._note, daemon=True)
+
+    def __enter__(self) -> "_Truth":
+        if self._socket:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        if self._socket:
+            self._thread.join()
+
+    def _note(self) -> None:
+        from rigs.firmware.truth import Truth  # noqa: PLC0415
+
+        with Truth(Path(self._socket or "")) as truth:
+            last_s = time.monotonic()
+            while not self._ended.wait(_EVERY_S):
+                now_s = time.monotonic() - 0.05
+                times = np.arange(last_s, now_s, _GRAIN_S).tolist()
+                self.places += truth.positions_at(times)
+                self.times += times
+                last_s = times[-1] + _GRAIN_S
+
+
+def _checked(archive: Archive, rig: RigSettings, truth: _Truth) -> dict[str, Any]:
+    settings, counts, rates, lost, differing, frames, noted = archive.settings, [], [], 0, 0, 0, []
+    for record in archive.records():
+        lost += record.lost
+    for item in settings.items:
+        drawn = rig.screen.layout.drawn(archive.image(item))  # type: ignore[attr-defined]
+        grab = rig.camera.camera  # type: ignore[attr-defined]
+        seen = drawn[grab.top_px : grab.top_px + grab.height_px, grab.left_px : grab.left_px + grab.width_px]
+        rain = Rain(rig.camera.optics(rig.bench), rig.geometry(), rig.bench.ambient)  # type: ignore[attr-defined, union-attr, arg-type]
+        drops = Drops.empty().sprayed(
+            np.random.default_rng((settings.seed, item.number)),
+            rig.sprayer.parameters,  # type: ignore[attr-defined]
+            rig.sprayer.amount * settings.spray_s,  # type: ignore[attr-defined]
+        )
+        left, top, right, bottom = settings.crop_px
+        for kind, plate in (("dry", Drops.empty()), ("wet", drops)):
+            clip = archive.clip(item, kind)  # type: ignore[arg-type]
+            rows = clip.table().to_pylist()
+            for row, image in zip(rows, clip.images(), strict=True):
+                pose = Pose(row["x_mm"], row["y_mm"], row["angle_deg"])
+                expected = rain.over(seen, plate, pose)[0][top:bottom, left:right]
+                differing += not np.array_equal(image, expected)
+                frames += 1
+                noted.append((row["timestamp_s"], *(row[name] for name in ("x_mm", "y_mm", "angle_deg"))))
+            if kind == "wet":
+                counts.append(len(rows))
+                rates.append(_rate(clip))
+    found = {
+        "frames_a_clip": [min(counts), max(counts)],
+        "fps_by_timestamps": [round(min(rates), 4), round(max(rates), 4)],
+        "frames_lost": lost,
+        "frames": frames,
+        "frames_not_bit_exact": differing,
+    }
+    return found | (_poses(np.array(noted), truth) if truth.times else {})
+
+
+def _rate(clip: Clip) -> float:
+    times = clip.table()["timestamp_s"].to_numpy()
+    return float((len(times) - 1) / (times[-1] - times[0]))
+
+
+def _poses(noted: Any, truth: _Truth) -> dict[str, Any]:
+    """Return how far the noted poses are from the truth; the machine's zero is where they agree on the median."""
+    places = np.array(truth.places)
+    there = np.stack([np.interp(noted[:, 0], truth.times, places[:, axis]) for axis in range(3)], 1)
+    offset = np.median(there - noted[:, 1:], 0)
+    error = np.abs(there - noted[:, 1:] - offset)
+    return {
+        "machine_at_home": offset.round(3).tolist(),
+        "pose_error_mm": {"p50": _share(error[:, :2].max(1), 50), "max": _share(error[:, :2].max(1), 100)},
+        "pose_error_deg": {"p50": _share(error[:, 2], 50), "max": _share(error[:, 2], 100)},
+    }
+
+
+def _share(values: Any, percent: float) -> float:
+    return round(float(np.percentile(values, percent)), 4)
+
+
+if __name__ == "__main__":
+    main()

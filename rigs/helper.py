@@ -1,0 +1,100 @@
+"""Helper: a process of our own that holds a library which our process cannot safely hold, and a line to it.
+
+Window toolkits end the process whose display goes away, and the wheels of two libraries may bring parts of X11 of one
+name that do not go together. In a process of its own the one takes nothing with it, and the others never meet.
+"""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
+from typing import Any, Final
+
+from natadv.errors import DeviceError
+
+_CLOSE_S: Final = 3.0
+
+
+class Helper:
+    """A `python -m MODULE FD`, FD being its end of the line; it ends when the line does."""
+
+    def __init__(self, module: str, *, name: str, display: str | None, change: Mapping[str, str] | None = None) -> None:
+        """Start it.
+
+        Args:
+            module: what to run.
+            name: of the device that needs it, to begin errors with.
+            display: the X display that it is to use; None for the environment's.
+            change: variables of its environment that are to be other than ours.
+        """
+        self._name = name
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the process that writes to it
+        # It must find this package wherever our own start was from.
+        path = os.pathsep.join(entry for entry in sys.path if entry)
+        environment = {**os.environ, "PYTHONPATH": path, **(change or {}), **({"DISPLAY": display} if display else {})}
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", module, str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=self._said,
+                stderr=self._said,
+                pass_fds=[theirs.fileno()],
+                env=environment,
+            )
+        self._line: Connection[Any, Any] | None = Connection(ours.detach())
+
+    def send(self, message: Any) -> None:
+        """Say something.
+
+        Raises:
+            DeviceError: if it is closed or gone.
+        """
+        try:
+            self._open().send(message)
+        except OSError as error:
+            raise self._gone() from error
+
+    def receive(self, timeout_s: float) -> Any:
+        """Return what it says next, or None if it says nothing in time.
+
+        Raises:
+            DeviceError: if it is closed or gone.
+        """
+        line = self._open()
+        try:
+            return line.recv() if line.poll(timeout_s) else None
+        except (EOFError, OSError) as error:
+            raise self._gone() from error
+
+    def close(self) -> None:
+        """End it; may be called twice."""
+        if self._line is None:
+            return
+        self._line.close()
+        self._line = None
+        try:
+            self._process.wait(_CLOSE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._said.close()
+
+    def _open(self) -> "Connection[Any, Any]":
+        if self._line is None:
+            raise DeviceError(f"{self._name}: closed")
+        return self._line
+
+    def _gone(self) -> DeviceError:
+        """Return an error with what it said last, where a library tells why it ended the process."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_CLOSE_S)
+        self._said.seek(0)
+        lines = self._said.read().decode(errors="replace").split("\n")
+        said = [line.strip() for line in lines if line.strip()]
+        why = said[-1][:200] if said else f"its process ended with {self._process.poll()}"
+        return DeviceError(f"{self._name}: gone ({why}); look at the display, then go on with --resume")
