@@ -49,6 +49,9 @@ def run(
         float | None,
         typer.Option(min=0.0, help="Seconds of spraying before each clip: more, wetter.", show_default="1"),
     ] = None,
+    no_check: Annotated[
+        bool, typer.Option("--no-check", help="Do not look whether the bench is where it was calibrated.")
+    ] = False,
 ) -> None:
     """Record one five-second clip through moving wet glass for each image, and its dry control."""
     from capture.plan import check_plan, plan_of, start_session
@@ -57,6 +60,7 @@ def run(
 
     settings = load_rig(rig)
     plan = plan_of(images, purpose=purpose, seed=seed, count=count, clip_s=seconds, spray_s=spray)
+    _check_bench(settings, look=not no_check)
     if resume and out.exists():
         archive = open_archive(out)
         given = {"purpose": purpose, "seed": seed, "count": count, "clip_s": seconds, "spray_s": spray}
@@ -156,6 +160,19 @@ def _scan_progress() -> Iterator["Progress"]:
     with counted("scanning", "frames") as bar:
         task = bar.add_task("", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _check_bench(settings: "RigSettings", *, look: bool) -> None:
+    """Say that a calibration is old, and refuse a bench that is not where it was calibrated."""
+    calibration = settings.measured()
+    if calibration is None:
+        return
+    if stale := calibration.stale():
+        typer.echo(f"{settings.calibration_file}: {stale}", err=True)
+    if look:
+        from capture.calibration.check import check_bench
+
+        check_bench(settings)
 
 
 def _tidy(archive: "Archive") -> None:

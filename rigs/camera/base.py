@@ -6,8 +6,11 @@ from typing import ClassVar, Protocol
 
 from pydantic import PositiveFloat
 
+from rigs.bench import BenchSettings
 from rigs.frame import Frame
+from rigs.geometry import ScreenGeometry
 from rigs.room import Room
+from rigs.screen.base import ScreenSettings
 from rigs.settings import Settings
 from rigs.stage.base import Stage
 
@@ -69,6 +72,13 @@ class CameraSettings(Settings):
     @abstractmethod
     def frame_size(self) -> tuple[int, int]:
         """Height and width of its frames, in pixels."""
+
+    def geometry(self, screen: ScreenSettings, bench: BenchSettings | None) -> ScreenGeometry | None:
+        """Return where the picture on a screen lies in its frames, if that follows from their settings alone.
+
+        Most cameras do not know, and have to be calibrated.
+        """
+        return None
 
     @abstractmethod
     def open(self, room: Room, stage: Stage) -> Camera:
