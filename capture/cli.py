@@ -76,6 +76,9 @@ def run(
     wait: Annotated[
         bool, typer.Option("--wait", help="With --page: show what the camera sees, until start is pressed there.")
     ] = False,
+    no_check: Annotated[
+        bool, typer.Option("--no-check", help="Do not look whether the bench is where it was calibrated.")
+    ] = False,
 ) -> None:
     """Record one five-second clip through moving wet glass for each image, and its dry control."""
     from capture.console.beside import beside
@@ -96,6 +99,7 @@ def run(
     asked = load_settings(rules, Rules) if rules else Rules()
     checks = asked.checks
     plan = plan_of(images, purpose=purpose, seed=seed, count=count, clip_s=seconds, spray_s=spray, checks=checks)
+    _check_bench(settings, look=not no_check)
     if resume and out.exists():
         archive = open_archive(out)
         given = {
@@ -259,6 +263,19 @@ def _scan_progress() -> Iterator["Progress"]:
     with counted("scanning", "frames") as bar:
         task = bar.add_task("", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _check_bench(settings: "RigSettings", *, look: bool) -> None:
+    """Say that a calibration is old, and refuse a bench that is not where it was calibrated."""
+    calibration = settings.measured()
+    if calibration is None:
+        return
+    if stale := calibration.stale():
+        typer.echo(f"{settings.calibration_file}: {stale}", err=True)
+    if look:
+        from capture.calibration.check import check_bench
+
+        check_bench(settings)
 
 
 def _tidy(archive: "Archive") -> None:

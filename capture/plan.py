@@ -18,7 +18,7 @@ from natadv.images import Image, labelled_files, read_image
 from natadv.raindrops.layout import SUFFIX, load_layout
 from rigs.archive import Archive, create_archive
 from rigs.camera.simulated import SimulatedCameraSettings
-from rigs.geometry import ScreenGeometry
+from rigs.geometry import ScreenGeometry, Window
 from rigs.rig import RigSettings
 from rigs.screen.simulated import SimulatedScreenSettings
 from rigs.session import Checks, Item, Motion, Purpose, SessionSettings
@@ -28,6 +28,7 @@ _STORED_SHARE = 0.6
 SPARE_BYTES = 64 << 20
 _ALIKE = 0.02  # share by which a bench may differ from that of a layout
 _TEST_SEED = 1
+_MOVED_PX = 1.0  # so far a picture may lie from where a session's first clips have it
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +98,27 @@ def check_plan(archive: Archive, rig: RigSettings, plan: Plan, given: set[str]) 
         )
     if Path(settings.images).resolve() != plan.images.resolve():
         raise ConfigError(f"{plan.images}: {archive.folder} was begun with the images of {settings.images}; name those")
+    _refuse_moved(archive, rig)
     begun = {"count": len(settings.items), **{name: getattr(settings, name) for name in given - {"count"}}}
     for name in sorted(given):
         if getattr(plan, name) != begun[name]:
             raise ConfigError(
                 f"{archive.folder}: begun with {name} {begun[name]}, not {getattr(plan, name)}; leave that option out"
             )
+
+
+def _refuse_moved(archive: Archive, rig: RigSettings) -> None:
+    """Refuse to go on where the picture has another place in the frames by now."""
+    settings = archive.settings
+    left, top, _, _ = settings.crop_px
+    grid = np.dstack(np.meshgrid(*[np.linspace(0, 1, 9)] * 2))
+    moved = settings.geometry.places(grid) + np.array([left, top]) - rig.geometry().places(grid)
+    furthest = float(np.linalg.norm(moved, axis=-1).max())
+    if furthest > _MOVED_PX:
+        raise ConfigError(
+            f"{rig.file}: the picture lies {furthest:.1f} px from where it was when {archive.folder} was begun; move "
+            "the bench back and calibrate it, or begin a new session"
+        )
 
 
 def start_session(folder: Path, rig: RigSettings, plan: Plan) -> Archive:
@@ -131,6 +147,7 @@ def start_session(folder: Path, rig: RigSettings, plan: Plan) -> Archive:
         items=tuple(items),
         crop_px=crop,
         corners_px=geometry.corners_px,
+        lens=geometry.lens.settings if geometry.lens else None,
         rig_file=rig.file,
         rig=rig.model_dump(mode="json"),
         checks=plan.checks,
@@ -227,6 +244,8 @@ def _check_layout(path: Path, rig: RigSettings) -> None:
         ("camera: aperture_mm", layout.aperture_mm, rig.camera.aperture_mm),
         ("screen: picture_mm", layout.picture_mm, rig.screen.picture_mm),
         ("screen: ground", layout.ambient, rig.screen.ground),
+        ("camera: k1", 0.0, rig.camera.k1),
+        ("camera: k2", 0.0, rig.camera.k2),
     ):
         if not math.isclose(found, has, rel_tol=_ALIKE, abs_tol=1e-3):
             raise ConfigError(
@@ -243,6 +262,5 @@ def _crop(
     border = round(margin * max(right - left, bottom - top))
     left, top = max(0, left - border), max(0, top - border)
     right, bottom = min(width, right + border), min(height, bottom + border)
-    (ax, ay), (bx, by), (cx, cy), (dx, dy) = geometry.corners_px
-    moved = ScreenGeometry(((ax - left, ay - top), (bx - left, by - top), (cx - left, cy - top), (dx - left, dy - top)))
-    return (left, top, right, bottom), moved
+    crop = (left, top, right, bottom)
+    return crop, geometry.seen_through(Window(*crop))

@@ -1,4 +1,4 @@
-"""`natadv rig`: find a bench's devices, and write the file that describes it."""
+"""`natadv rig`: find a bench's devices, write the file that describes it, calibrate it."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.callback()
 def _rig() -> None:
-    """Find a bench's devices, and write the file that describes it."""
+    """Find a bench's devices, write the file that describes it, calibrate it."""
 
 
 @app.command(name="list")
@@ -152,3 +152,45 @@ def _ask(question: str, default: str | None, option: str) -> str:
     if not sys.stdin.isatty():
         raise ConfigError(f"nobody to ask: {question.partition(' (')[0]} Say it by {option}")
     return str(typer.prompt(question, default=default))
+
+
+@app.command()
+def calibrate(
+    rig: Annotated[Path, typer.Argument(help="A rig's YAML file.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The calibration; else the file that the rig's names, or RIG.calibration.yaml.")
+    ] = None,
+    valid_days: Annotated[int, typer.Option(min=0, help="Sessions warn when it is older.")] = 30,
+    moved_px: Annotated[
+        float, typer.Option(min=0.05, help="A session is refused where markers are further off than that.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the moments of flashes, and of random colours.")] = 0,
+) -> None:
+    """Measure where the screen lies in the frames, and whether light, colours, timing and focus are fit for use."""
+    from capture.calibration.page import write_page
+    from capture.calibration.run import STEPS
+    from capture.calibration.run import calibrate as measure
+    from natadv.progress import counted
+    from rigs.calibration import write_calibration
+    from rigs.rig import load_rig
+
+    settings = load_rig(rig)
+    path = out or settings.calibration_file or rig.with_name(f"{rig.stem}.calibration.yaml")
+    with counted("calibrating", "steps") as bar:
+        task = bar.add_task("", total=len(STEPS))
+        done = measure(
+            settings,
+            seed=seed,
+            valid_days=valid_days,
+            moved_px=moved_px,
+            progress=lambda step: bar.update(task, completed=STEPS.index(step), description=step),
+        )
+    page = path.with_suffix(".html")
+    write_page(page, done, str(rig))
+    write_calibration(path, done.calibration)
+    for line in done.advice:
+        typer.echo(line, err=True)
+    error = done.calibration.measure("reprojection error")
+    typer.echo(f"calibrated: reprojection {error.value:.3f} px; {path}, with pictures in {page}")
+    if settings.calibration_file is None or path.resolve() != settings.calibration_file.resolve():
+        typer.echo(f"for sessions to use it, {settings.file} needs the line `calibration: {path.name}`", err=True)

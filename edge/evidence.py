@@ -307,6 +307,7 @@ def _settings(
         items=(Item(number=0, source=name, label="", sha256=digest),),
         crop_px=(0, 0, width, height),
         corners_px=geometry.corners_px,
+        lens=geometry.lens.settings if geometry.lens else None,
         rig_file=info.source,
         rig={},
     )

@@ -19,7 +19,7 @@ _FOLDERS = {
     "train": ("natadv.train_cli", "Train and evaluate classifiers; harden them with what fooled them."),
     "attack": ("natadv.attack_cli", "Make adversarial images behind raindrops; re-check and write them."),
     "robustness": ("natadv.robustness_cli", "Attack a model, bare and defended; robust accuracy, and what misleads."),
-    "rig": ("capture.rig_cli", "Find a bench's devices, and write the file that describes it."),
+    "rig": ("capture.rig_cli", "Find a bench's devices, write the file that describes it, calibrate it."),
     "capture": ("capture.cli", "Record sessions on a rig, find the frames that fool a model, report."),
     "export": ("export.cli", "Turn a checkpoint into a model bundle, compared with its original."),
     "edge": ("edge.cli", "Run a model bundle live."),
@@ -45,6 +45,7 @@ _EXTRAS = {
     "pytorch_grad_cam": "papers",
     "torchmetrics": "papers",
     "matplotlib": "papers",
+    "scipy": "calibration",
 }
 
 

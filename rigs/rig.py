@@ -10,6 +10,7 @@ from pydantic import Field, NonNegativeFloat, create_model, model_validator
 
 from natadv.errors import ConfigError
 from rigs.bench import Bench, BenchSettings
+from rigs.calibration import CalibrationSettings, differs, load_calibration
 from rigs.camera.base import Camera, CameraSettings
 from rigs.camera.posed import PosedCamera
 from rigs.camera.real import RealCameraSettings
@@ -86,6 +87,7 @@ class RigSettings(Settings):
         bench: the room in which simulated devices stand.
         settle_s: see Rig.
         faults: that its devices commit, to test what must survive them.
+        calibration: file of what was measured of it, beside this one; simulated devices know without.
         file: where it was read from; set by `load_rig`.
     """
 
@@ -97,6 +99,7 @@ class RigSettings(Settings):
     bench: BenchSettings | None = None
     settle_s: NonNegativeFloat = 0.2
     faults: FaultSettings | None = None
+    calibration: str | None = None
     file: Annotated[str, Field(exclude=True)] = ""
 
     @classmethod
@@ -130,7 +133,7 @@ class RigSettings(Settings):
         known = self.camera.geometry(screen, self.bench)
         if known is not None:
             height, width = self.frame_size
-            xs, ys = zip(*known.corners_px, strict=True)
+            xs, ys = known.outline().T
             if min(xs) < -0.5 or min(ys) < -0.5 or max(xs) > width - 0.5 or max(ys) > height - 0.5:
                 raise ValueError(
                     "the shown picture reaches out of the camera's frame; "
@@ -149,28 +152,63 @@ class RigSettings(Settings):
         Raises:
             ConfigError: if the rig is real and has not been calibrated.
         """
-        known = self._known_geometry()
+        known = self._known()
         if known is None:
             raise ConfigError(f"{self.file or self.name}: not calibrated yet: natadv rig calibrate {self.file}")
         return known
+
+    def _known(self) -> ScreenGeometry | None:
+        calibration = self.measured()
+        return calibration.geometry if calibration else self._known_geometry()
+
+    @property
+    def calibration_file(self) -> Path | None:
+        """Where its calibration is kept; None where its file names none."""
+        return Path(self.file).parent / self.calibration if self.calibration else None
+
+    def measured(self) -> CalibrationSettings | None:
+        """Return the calibration that the file names; None where it names none.
+
+        Raises:
+            ConfigError: if it is missing, torn, or another rig's.
+        """
+        path = self.calibration_file
+        if path is None:
+            return None
+        found = load_calibration(path, self.file)
+        if place := differs(found.devices, self.measured_devices):
+            raise ConfigError(
+                f"{path}: measured with {place.name} {place.then}, {self.file} has {place.now}; "
+                f"make it anew: natadv rig calibrate {self.file}"
+            )
+        return found
+
+    @property
+    def measured_devices(self) -> dict[str, dict[str, Any]]:
+        """The settings of the devices that a calibration is of."""
+        return {"camera": self.camera.model_dump(mode="json"), "screen": self.screen.model_dump(mode="json")}
 
     def _known_geometry(self) -> ScreenGeometry | None:
         return self.camera.geometry(self.screen, self.bench)
 
     @contextmanager
-    def open(self, *, realtime: bool = False, operator: Operator | None = None) -> Iterator[Rig]:
+    def open(
+        self, *, realtime: bool = False, calibrated: bool = True, operator: Operator | None = None
+    ) -> Iterator[Rig]:
         """Open all devices, and let all of them go at the end, the sprayer first.
 
         Args:
             realtime: let a simulated world run by the machine's clock, and lose the frames that it cannot render in
                 time, as a live camera would; otherwise its clock waits for the frames.
+            calibrated: False where it is about to be calibrated: what it knows of itself is not read.
             operator: the person at the rig; if left out, whoever sits at the terminal.
         """
         # A device that is real takes its time, whatever else is simulated.
         waits = not realtime and all(getattr(self, device).kind == "simulated" for device in DRIVERS)
         clock: Clock = VirtualClock() if waits else RealClock()
         world = Bench(self.bench, clock) if self.bench else None
-        room = Room(clock, world, self._known_geometry(), operator or TerminalOperator())
+        known = self._known() if calibrated else self._known_geometry()
+        room = Room(clock, world, known, operator or TerminalOperator())
         with ExitStack() as opened:
             stage = opened.enter_context(closing(self.stage.open(room)))
             sprayer = opened.enter_context(closing(self.sprayer.open(room, stage)))

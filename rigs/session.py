@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from natadv.raindrops.layout import SUFFIX
 from rigs.geometry import Point, ScreenGeometry
+from rigs.lens import LensSettings
 
 Kind = Literal["dry", "wet"]
 KINDS: tuple[Kind, ...] = ("dry", "wet")
@@ -89,6 +90,7 @@ class SessionSettings(_Record):
         items: in the order of recording.
         crop_px: (left, top, right, bottom) of what is stored of the camera's frame.
         corners_px: the shown picture in the stored frames, as in ScreenGeometry.
+        lens: what distorts the stored frames; None for nothing.
         rig: the rig's whole description.
     """
 
@@ -105,6 +107,7 @@ class SessionSettings(_Record):
     items: tuple[Item, ...]
     crop_px: tuple[int, int, int, int]
     corners_px: tuple[Point, Point, Point, Point]
+    lens: LensSettings | None = None
     rig_file: str
     rig: dict[str, Any]
     checks: Checks | None = None
@@ -118,7 +121,7 @@ class SessionSettings(_Record):
     @property
     def geometry(self) -> ScreenGeometry:
         """Where the shown picture lies in the stored frames."""
-        return ScreenGeometry(self.corners_px)
+        return ScreenGeometry(self.corners_px, self.lens.lens if self.lens else None)
 
 
 class ClipRecord(_Record):

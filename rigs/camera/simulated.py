@@ -3,8 +3,9 @@
 import math
 from typing import Annotated, ClassVar, Literal
 
+import cv2
 import numpy as np
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from natadv.errors import DeviceError
 from natadv.raindrops.drops import Drops
@@ -15,7 +16,8 @@ from rigs.bench import Bench, BenchSettings
 from rigs.camera.base import CameraInfo, CameraSettings
 from rigs.frame import DropState, Frame
 from rigs.geometry import ScreenGeometry
-from rigs.panel import Panel
+from rigs.lens import Lens
+from rigs.panel import Light, Panel
 from rigs.projection import Matrix, project
 from rigs.room import Room
 from rigs.screen.base import ScreenSettings
@@ -31,8 +33,12 @@ class SimulatedCameraSettings(CameraSettings):
     """A camera with a thin lens, focused on the screen.
 
     Attributes:
-        view_mm: width of the plane at the screen's distance that the frame covers.
+        view_mm: width of the plane at the screen's distance that the frame covers, in the middle of the frame.
         aperture_mm: diameter of the lens's entrance pupil; the larger, the softer the drops.
+        k1: the lens's radial distortion by Brown's model in units of the focal length, as OpenCV's.
+        k2: its next term.
+        blur_px: standard deviation of the blur of a lens that is not quite focused on the screen.
+        exposure_s: how long the shutter is open, over which the screen's flicker averages; 0 is an instant.
         lost_frames: share of the frames that the driver loses, counter running on.
     """
 
@@ -43,6 +49,10 @@ class SimulatedCameraSettings(CameraSettings):
     height_px: PositiveInt = 480
     view_mm: PositiveFloat = 376.0
     aperture_mm: PositiveFloat = 2.0
+    k1: Annotated[float, Field(gt=-1, lt=1)] = 0.0
+    k2: Annotated[float, Field(gt=-1, lt=1)] = 0.0
+    blur_px: NonNegativeFloat = 0.0
+    exposure_s: NonNegativeFloat = 0.0
     lost_frames: Annotated[float, Field(ge=0, lt=1)] = 0.0
     sensor: SensorSettings = SensorSettings()
 
@@ -74,14 +84,29 @@ class SimulatedCameraSettings(CameraSettings):
         """Return where a simulated screen's picture lies: the bench says where both stand."""
         if bench is None or not isinstance(screen, SimulatedScreenSettings):
             return None
-        half = screen.picture_mm / 2
-        corners = np.array([(-half, -half), (half, -half), (half, half), (-half, half)])
-        a, b, c, d = project(self.homography(bench), corners)
-        return ScreenGeometry(tuple((float(x), float(y)) for x, y in (a, b, c, d)))  # type: ignore[arg-type]
+        corners, lens = project(self.homography(bench), screen.outline_mm), self.lens(bench)
+        a, b, c, d = lens.bend(corners) if lens else corners
+        return ScreenGeometry(tuple((float(x), float(y)) for x, y in (a, b, c, d)), lens)  # type: ignore[arg-type]
 
     def homography(self, bench: BenchSettings) -> Matrix:
         """Return the map from millimetres on the screen, from its centre, to pixels of a frame."""
         return bench.screen.homography(self.optics(bench).focal_px, self.frame_size)
+
+    def lens(self, bench: BenchSettings) -> Lens | None:
+        """Return what bends the picture that the homography gives; None for nothing.
+
+        Drops are thrown about in the frame that is bent already, and the surround that they gather from beyond the
+        frame is not bent: both change what a drop shows by less than its own outline does.
+
+        Raises:
+            ValueError: if the lens folds the picture over itself.
+        """
+        if not (self.k1 or self.k2):
+            return None
+        width, height = self.width_px - 1, self.height_px - 1
+        lens = Lens(self.k1, self.k2, (width / 2, height / 2), self.optics(bench).focal_px)
+        lens.straighten(np.array([(-1.0, -1.0), (width + 1, height + 1)]))
+        return lens
 
 
 class SimulatedCamera:
@@ -92,6 +117,7 @@ class SimulatedCamera:
         self._world = world
         self._region = np.array(geometry.corners_px)
         self._optics = settings.optics(world.settings)
+        self._lens = settings.lens(world.settings)
         self._sensor = Sensor(settings.sensor, settings.frame_size, np.random.default_rng(world.settings.seed))
         self._start_s = world.clock.now_s()
         self._next = 0
@@ -135,7 +161,10 @@ class SimulatedCamera:
         if self._glass is None or drops is not self._glass[0]:
             self._glass = (drops, WetGlass(drops, self._optics))
         view = self._glass[1].see(self._scene[1], pose)
-        image = self._sensor.expose(view.linear, world.chance)
+        light = view.linear
+        if panel is not None and panel.flicker:
+            light = light * np.float32(panel.brightness(time_s, self._settings.exposure_s))
+        image = self._sensor.expose(light, world.chance)
         return Frame(image, index, time_s, pose, DropState(len(drops), view.coverage(self._region)))
 
     def _look(self, panel: Panel | None) -> Scene:
@@ -157,8 +186,12 @@ class SimulatedCamera:
             ]
         )
         return Scene(
-            panel.seen(homography, self._settings.frame_size, ambient),
+            self._blurred(panel.seen(homography, self._settings.frame_size, ambient, self._lens)),
             wide=panel.seen(to_wide @ homography, (height, width), ambient),
             wide_factor=_WIDE_FACTOR,
             ambient=ambient,
         )
+
+    def _blurred(self, light: Light) -> Light:
+        sigma = self._settings.blur_px
+        return np.asarray(cv2.GaussianBlur(light, (0, 0), sigma), np.float32) if sigma else light
