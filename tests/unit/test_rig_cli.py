@@ -40,7 +40,7 @@ def run(*words: str) -> Any:
     return RUNNER.invoke(app, words)
 
 
-@pytest.mark.parametrize("kind", DRIVERS["camera"])
+@pytest.mark.parametrize("kind", [kind for kind in DRIVERS["camera"] if kind != "wet"])  # it is around another camera
 def test_a_written_rig_loads_with_what_was_said(tmp_path: Path, kind: str) -> None:
     said = {
         "device": "/dev/v4l/by-id/usb-x-video-index0",
