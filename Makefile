@@ -14,7 +14,7 @@ setup: $(VENV)/.ready
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[train,papers,export,signing,mqtt,calibration,uvc,basler,genicam,$(RUNTIME),dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[train,papers,export,signing,mqtt,calibration,uvc,basler,genicam,screen,$(RUNTIME),dev]'
 	touch $@
 
 demo: setup
