@@ -17,16 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.loopback_truth import checked
 from natadv.images import write_image
-from natadv.raindrops.drops import Drops
-from natadv.raindrops.pose import Pose
 from rigs.archive import Archive, open_archive
-from rigs.camera.wet import Rain
 from rigs.clip import Clip
-from rigs.loopback import loopback
+from rigs.loopback import STAGE_TRUTH, loopback
 from rigs.rig import RigSettings, load_rig
 
-_TRUTH = "NATADV_STAGE_TRUTH"
 _EVERY_S, _GRAIN_S = 1.0, 0.002
 
 
@@ -37,8 +34,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=50)
     options = parser.parse_args()
     images, session = options.folder / "images", options.folder / "session"
-    _draw(images, options.images)
-    with loopback() as names, _Truth(names.get(_TRUTH)) as truth:
+    draw_images(images, options.images)
+    with loopback() as names, _Truth(names.get(STAGE_TRUTH)) as truth:
         before, begun_s = os.times(), time.monotonic()
         command = ["natadv", "capture", "run", "loopback", str(images), "--out", str(session)]
         subprocess.run(command, env={**os.environ, **names}, check=True)
@@ -56,7 +53,8 @@ def main() -> None:
     sys.stdout.write(json.dumps(figures, indent=1) + "\n")
 
 
-def _draw(folder: Path, count: int) -> None:
+def draw_images(folder: Path, count: int) -> None:
+    """Write so many pictures of coloured squares, 64 px, in ten folders."""
     chance = np.random.default_rng(5)
     for number in range(count):
         place = folder / f"{number % 10:02d}"
@@ -99,38 +97,24 @@ class _Truth:
 
 
 def _checked(archive: Archive, rig: RigSettings, truth: _Truth) -> dict[str, Any]:
-    settings, counts, rates, lost, differing, frames, noted = archive.settings, [], [], 0, 0, 0, []
-    for record in archive.records():
-        lost += record.lost
-    for item in settings.items:
-        drawn = rig.screen.layout.drawn(archive.image(item))  # type: ignore[attr-defined]
-        grab = rig.camera.camera  # type: ignore[attr-defined]
-        seen = drawn[grab.top_px : grab.top_px + grab.height_px, grab.left_px : grab.left_px + grab.width_px]
-        rain = Rain(rig.camera.optics(rig.bench), rig.geometry(), rig.bench.ambient)  # type: ignore[attr-defined, union-attr, arg-type]
-        drops = Drops.empty().sprayed(
-            np.random.default_rng((settings.seed, item.number)),
-            rig.sprayer.parameters,  # type: ignore[attr-defined]
-            rig.sprayer.amount * settings.spray_s,  # type: ignore[attr-defined]
-        )
-        left, top, right, bottom = settings.crop_px
-        for kind, plate in (("dry", Drops.empty()), ("wet", drops)):
-            clip = archive.clip(item, kind)  # type: ignore[arg-type]
-            rows = clip.table().to_pylist()
-            for row, image in zip(rows, clip.images(), strict=True):
-                pose = Pose(row["x_mm"], row["y_mm"], row["angle_deg"])
-                expected = rain.over(seen, plate, pose)[0][top:bottom, left:right]
-                differing += not np.array_equal(image, expected)
-                frames += 1
-                noted.append((row["timestamp_s"], *(row[name] for name in ("x_mm", "y_mm", "angle_deg"))))
-            if kind == "wet":
-                counts.append(len(rows))
-                rates.append(_rate(clip))
+    counts, rates, lost, differing, frames, noted = [], [], 0, 0, 0, []
+    for one in checked(archive, rig):
+        lost += one.record.lost
+        differing += one.differing
+        frames += len(one.frames)
+        for frame in one.frames:
+            if frame.pose is not None:
+                noted.append((frame.timestamp_s, frame.pose.x_mm, frame.pose.y_mm, frame.pose.angle_deg))
+        if one.record.kind == "wet":
+            counts.append(len(one.frames))
+            rates.append(_rate(one.clip))
     found = {
         "frames_a_clip": [min(counts), max(counts)],
         "fps_by_timestamps": [round(min(rates), 4), round(max(rates), 4)],
         "frames_lost": lost,
         "frames": frames,
         "frames_not_bit_exact": differing,
+        "frames_without_pose": frames - len(noted),
     }
     return found | (_poses(np.array(noted), truth) if truth.times else {})
 

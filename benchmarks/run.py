@@ -24,7 +24,8 @@ def main(names: list[str]) -> None:
         for row in importlib.import_module(f"benchmarks.{name}").measure():
             rows[row["name"]] = row
             print(f"  {row['name']}: {row['ratio']:.2f} of {row['reference_name']} ({row['note']})", flush=True)
-    RESULTS.write_text(json.dumps(list(rows.values()), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        # What was measured is kept whatever becomes of the next.
+        RESULTS.write_text(json.dumps(list(rows.values()), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"{len(rows)} rows in {RESULTS}")
 
 

@@ -338,7 +338,7 @@ def _record(
             archive,
             lambda: settings.open(operator=console.prompts if console else None),
             desk,
-            rules,
+            rules.model_copy(update={"limits": rules.limits.of_rig(settings)}),
             progress=lambda item, kind: bar.update(task, advance=1, description=f"{item.label}/{item.source}"),
             on_stuck=lambda reason: restart(reason, tell, give_up),
         )

@@ -97,12 +97,15 @@ def _given(settings: list[str]) -> dict[str, dict[str, str]]:
 
 def _blocks(kinds: dict[str, str | None], given: dict[str, dict[str, str]]) -> dict[str, dict[str, Any]]:
     """Return all blocks of the file, asking for what is missing."""
-    from rigs.drivers import DRIVERS
+    from natadv.errors import ConfigError
+    from rigs.drivers import AROUND_ANOTHER, DRIVERS
     from rigs.writing import answer, questions
 
     blocks: dict[str, dict[str, Any]] = {}
     for device, chosen in kinds.items():
-        drivers = list(DRIVERS[device])
+        drivers = [kind for kind in DRIVERS[device] if kind != AROUND_ANOTHER]
+        if chosen == AROUND_ANOTHER:
+            raise ConfigError(f"--{device} {chosen}: is around another driver's block; copy that of rigs/loopback.yaml")
         kind = chosen or _ask(f"{device}: which driver? ({', '.join(drivers)})", drivers[0], f"--{device}")
         block: dict[str, Any] = {"kind": kind}
         for setting, text in given[device].items():

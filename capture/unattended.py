@@ -125,9 +125,6 @@ def _record_on(
     progress: Progress | None,
     on_stuck: Callable[[str], None],
 ) -> None:
-    # What a person does by hand takes as long as it takes.
-    kinds = {device: archive.settings.rig.get(device, {}).get("kind") for device in _DEVICES}
-    limits = rules.limits.model_copy(update={f"{name}_s": None for name, kind in kinds.items() if kind == "manual"})
     failures, lost_s, blamed = 0, 0.0, "rig"
     while True:
         known = _known(archive)
@@ -136,7 +133,7 @@ def _record_on(
             with open_rig() as rig:
                 if failures:
                     desk.journal.tell(DeviceBack(device=cast(Device, blamed), lost_s=time.monotonic() - lost_s))
-                with Watchdog(guard, rig, limits, on_stuck=on_stuck):
+                with Watchdog(guard, rig, rules.limits, on_stuck=on_stuck):
                     record_session(archive, rig, progress=progress, desk=desk, guard=guard)
             return
         except DeviceError as error:

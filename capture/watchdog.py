@@ -16,7 +16,7 @@ from pydantic import PositiveFloat
 from capture.control import stop_devices
 from capture.events import Device
 from capture.guard import Call, Guard
-from rigs.rig import Rig
+from rigs.rig import Rig, RigSettings
 from rigs.settings import Settings
 
 
@@ -24,8 +24,7 @@ class Limits(Settings):
     """How long a call of a device may take, seconds of the machine's clock; None: as long as it likes.
 
     Attributes:
-        sprayer_s: drying and spraying included; a person who sprays by hand has `manual` as the sprayer's kind, and
-            all the time in the world.
+        sprayer_s: drying and spraying included.
         grace_s: after a device was closed because of it, until it counts as stuck for good.
     """
 
@@ -34,6 +33,11 @@ class Limits(Settings):
     stage_s: PositiveFloat | None = 30.0
     sprayer_s: PositiveFloat | None = 300.0
     grace_s: PositiveFloat = 30.0
+
+    def of_rig(self, rig: RigSettings) -> "Limits":
+        """Return these without those of devices at which a person works, who takes as long as it takes."""
+        asking = {"stage_s": rig.stage.asks, "sprayer_s": rig.sprayer.asks}
+        return self.model_copy(update={name: None for name, asks in asking.items() if asks})
 
     def of(self, device: Device) -> float | None:
         """Return the limit of a device."""

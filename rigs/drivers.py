@@ -36,9 +36,13 @@ DRIVERS: Mapping[str, Mapping[str, str]] = {
         "simulated": "rigs.sprayer.simulated:SimulatedSprayerSettings",
         "grbl": "rigs.sprayer.grbl:GrblSprayerSettings",
         "operator": "rigs.sprayer.operator:OperatorSprayerSettings",
+        "wet": "rigs.sprayer.wet:WetSprayerSettings",
     },
 }
 """device -> kind -> module:class of its settings, whose `open` gives the device."""
+
+AROUND_ANOTHER = "wet"
+"""The kind whose block holds another driver's of the same device."""
 
 
 def settings_of(device: str, block: Any) -> type[Settings]:

@@ -110,13 +110,13 @@ class FaultSettings(Settings):
     """The `faults:` block of a rig's file; see the module.
 
     Attributes:
-        seed: of their chance.
+        seed: of their chance; null for another each time the program starts.
         stall_s: of the machine's clock.
         late_s: of the rig's clock.
         opens_failing: openings that fail after a disconnect.
     """
 
-    seed: NonNegativeInt = 0
+    seed: NonNegativeInt | None = 0
     camera: CameraFaults = CameraFaults()
     screen: ScreenFaults = ScreenFaults()
     stage: StageFaults = StageFaults()

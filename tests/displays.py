@@ -45,7 +45,7 @@ def kill_server(names: dict[str, str]) -> None:
 def loopback_rig(folder: Path, display: str, *, port: str | None = None, glass: bool = True, **screen: Any) -> Path:
     """Write the loopback rig for a display at a rate that a busy machine keeps; keywords change the screen.
 
-    Without a port, its stage is simulated.
+    Without a port, its stage and sprayer are simulated.
     """
     settings = yaml.safe_load(LOOPBACK.read_text())
     grabs = settings["camera"]["camera"]
@@ -55,6 +55,7 @@ def loopback_rig(folder: Path, display: str, *, port: str | None = None, glass: 
     settings["screen"] |= {"display": display, **screen}
     if port is None:
         settings["stage"] = yaml.safe_load(SIMULATED.read_text())["stage"]
+        settings["sprayer"] = {"kind": "simulated", "dry_s": 0.2}
     else:
         settings["stage"]["port"] = port
     path = folder / "rig.yaml"

@@ -46,6 +46,11 @@ class SprayerSettings(Settings):
 
     kind: str
 
+    @property
+    def asks(self) -> bool:
+        """Whether a person does its work, or part of it, and takes as long as it takes."""
+        return False
+
     @abstractmethod
     def open(self, room: Room, stage: Stage) -> Sprayer:
         """Open the sprayer, its valve shut.

@@ -37,6 +37,11 @@ class GrblSprayerSettings(SprayerSettings):
             raise ValueError(f"output and blower are both {self.output}; expected M7 and M8")
         return self
 
+    @property
+    def asks(self) -> bool:
+        """Whether a person wipes the plate."""
+        return self.blower is None
+
     def open(self, room: Room, stage: Stage) -> "GrblSprayer":
         """Open it; its valve is shut.
 

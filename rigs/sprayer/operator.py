@@ -14,6 +14,11 @@ class OperatorSprayerSettings(SprayerSettings):
 
     kind: Literal["operator"]
 
+    @property
+    def asks(self) -> bool:
+        """Whether a person does its work."""
+        return True
+
     def open(self, room: Room, stage: Stage) -> "OperatorSprayer":
         """Ask nothing yet."""
         return OperatorSprayer(room.operator)

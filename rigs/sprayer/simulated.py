@@ -15,27 +15,18 @@ from rigs.sprayer.base import SprayerSettings
 from rigs.stage.base import Stage
 
 
-class SimulatedSprayerSettings(SprayerSettings):
-    """What a spray leaves on the plate.
+class DropSettings(SprayerSettings):
+    """What a spray leaves on the plate of a simulated bench.
 
     Attributes:
         drops: name of a preset of natadv/raindrops/presets.py: its drops, not its bench.
         change: fields of natadv.raindrops.drops.DropParameters that are to be other than the preset's.
         amount: drops after one second of spraying, as a share of the preset's.
-        dry_s: how long it takes to dry the plate.
     """
 
-    places: ClassVar[bool] = True
-
-    kind: Literal["simulated"]
     drops: str = "medium"
     change: dict[str, float] = Field(default_factory=dict)
     amount: NonNegativeFloat = 1.0
-    dry_s: NonNegativeFloat = 5.0
-
-    def open(self, room: Room, stage: Stage) -> "SimulatedSprayer":
-        """Open it."""
-        return SimulatedSprayer(self, room.bench("sprayer"))
 
     @property
     def parameters(self) -> DropParameters:
@@ -59,6 +50,23 @@ class SimulatedSprayerSettings(SprayerSettings):
                 raise ValueError(f"unknown key `{name}`; did you mean `{near}`?")
         DropParameters(**change)
         return change
+
+
+class SimulatedSprayerSettings(DropSettings):
+    """A sprayer's block with `kind: simulated`.
+
+    Attributes:
+        dry_s: how long it takes to dry the plate.
+    """
+
+    places: ClassVar[bool] = True
+
+    kind: Literal["simulated"]
+    dry_s: NonNegativeFloat = 5.0
+
+    def open(self, room: Room, stage: Stage) -> "SimulatedSprayer":
+        """Open it."""
+        return SimulatedSprayer(self, room.bench("sprayer"))
 
 
 class SimulatedSprayer:

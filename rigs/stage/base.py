@@ -61,6 +61,11 @@ class StageSettings(Settings):
     travel_mm: PositiveFloat = 40.0
     travel_deg: PositiveFloat = 180.0
 
+    @property
+    def asks(self) -> bool:
+        """Whether a person does its work, and takes as long as it takes."""
+        return False
+
     @abstractmethod
     def open(self, room: Room) -> Stage:
         """Open the stage; it stands still.

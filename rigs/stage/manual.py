@@ -19,6 +19,11 @@ class ManualStageSettings(StageSettings):
 
     kind: Literal["manual"]
 
+    @property
+    def asks(self) -> bool:
+        """Whether a person does its work."""
+        return True
+
     def open(self, room: Room) -> "ManualStage":
         """Ask nothing yet."""
         return ManualStage(self, room.operator)

@@ -22,7 +22,7 @@ from rigs import discovery
 from rigs.camera.basler import BaslerSettings
 from rigs.camera.uvc import UvcCameraSettings
 from rigs.discovery import Found, Missed, basler_cameras, genicam_cameras, read_monitors, serial_ports, uvc_cameras
-from rigs.drivers import DRIVERS, settings_of
+from rigs.drivers import AROUND_ANOTHER, DRIVERS, settings_of
 from rigs.rig import load_rig
 from rigs.writing import answer, questions, rig_text
 from tests.camera_bench import needs, recorded_clip, simulator_cti
@@ -40,7 +40,7 @@ def run(*words: str) -> Any:
     return RUNNER.invoke(app, words)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in DRIVERS["camera"] if kind != "wet"])  # it is around another camera
+@pytest.mark.parametrize("kind", [kind for kind in DRIVERS["camera"] if kind != AROUND_ANOTHER])
 def test_a_written_rig_loads_with_what_was_said(tmp_path: Path, kind: str) -> None:
     said = {
         "device": "/dev/v4l/by-id/usb-x-video-index0",
@@ -60,6 +60,14 @@ def test_a_written_rig_loads_with_what_was_said(tmp_path: Path, kind: str) -> No
     assert (rig.name, rig.camera.kind, rig.camera.fps) == ("my bench: the second", kind, 25)
     for name in asked:
         assert str(getattr(rig.camera, name)) == said[name]
+
+
+def test_what_is_around_another_driver_is_not_written(tmp_path: Path) -> None:
+    outcome = run("new", str(tmp_path / "rig.yaml"), *options(camera=AROUND_ANOTHER))
+    assert outcome.exit_code == 1
+    assert isinstance(outcome.exception, ConfigError)
+    assert "around another driver's block" in str(outcome.exception)
+    assert not (tmp_path / "rig.yaml").exists()
 
 
 def test_every_default_is_written_and_is_one(tmp_path: Path) -> None:

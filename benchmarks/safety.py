@@ -1,0 +1,80 @@
+"""Whether a plate moved, or a valve was open, when neither may: watched from outside, at the controller itself."""
+
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from rigs.firmware.truth import Truth
+
+_EVERY_S = 0.02
+# With nobody to stop it, a move that was begun ends by itself, and the controller shuts a valve after its pulse.
+_COASTS_S = 2.5
+_HEARD_S = 0.1
+
+
+@dataclass(frozen=True)
+class _Seen:
+    at_s: float
+    moving: bool
+    open: bool
+
+
+class Safety:
+    """Watches a stand-in, as a context manager; times are those of `time.time`.
+
+    Attributes:
+        coasted_s: by what had happened, how long something moved or was open at the most.
+    """
+
+    def __init__(self, truth: Path) -> None:
+        self._truth = truth
+        self._seen: list[_Seen] = []
+        self._windows: list[tuple[float, float, str]] = []
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True, name="safety")
+        self.coasted_s: dict[str, float] = {}
+
+    def __enter__(self) -> Self:
+        """Begin to watch."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop watching."""
+        self._ended.set()
+        self._thread.join()
+
+    def check_lost(self, at_s: float, wait_s: float | None, why: str) -> None:
+        """Demand rest from a moment at which the devices were let go until they are opened again."""
+        if wait_s is not None:
+            self._windows.append((at_s, at_s + wait_s, why))
+
+    def check_end(self, at_s: float, wait_s: float, why: str) -> None:
+        """Demand rest after the end of the process, for as long as no other is begun."""
+        self._windows.append((at_s, at_s + wait_s, why))
+
+    def findings(self) -> list[str]:
+        """Return what was wrong in the windows so far, in words, and forget them."""
+        time.sleep(2 * _EVERY_S)
+        seen, windows = self._seen, self._windows
+        self._seen, self._windows = [], []
+        return [words for window in windows for words in self._look(seen, *window)]
+
+    def _look(self, seen: list[_Seen], begin_s: float, end_s: float, why: str) -> list[str]:
+        within = [one for one in seen if begin_s + _HEARD_S <= one.at_s < end_s - _HEARD_S]
+        moved = [one.at_s - begin_s for one in within if one.moving]
+        opened = [one.at_s - begin_s for one in within if one.open]
+        self.coasted_s[why] = round(max([self.coasted_s.get(why, 0.0), *moved, *opened]), 2)
+        late_s = min(_COASTS_S, end_s - begin_s - 3 * _HEARD_S)
+        return [
+            f"{what} {max(times):.2f} s after: {why}"
+            for what, times in (("the plate moves", moved), ("a valve is open", opened))
+            if times and max(times) > late_s
+        ]
+
+    def _watch(self) -> None:
+        with Truth(self._truth) as truth:
+            while not self._ended.wait(_EVERY_S):
+                self._seen.append(_Seen(time.time(), truth.moving, bool(truth.coolant)))
