@@ -154,7 +154,7 @@ def console(
     With the images and options of `capture run` after RIG, that session begins when start is pressed on the page.
     """
     from capture.console.beside import beside
-    from capture.console.preview import chart, preview
+    from capture.console.preview import chart, opened, preview
     from edge.page.address import page_options
     from rigs.rig import load_rig
 
@@ -169,7 +169,7 @@ def console(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt), beside(settings, served, _say, mode="look") as shown:
         if shown is not None:
-            preview(lambda: settings.open(realtime=True, operator=shown.prompts), shown, chart())
+            preview(opened(settings, shown), shown, chart(settings.screen.chart_px))
 
 
 @app.command()
@@ -336,7 +336,7 @@ def _record(
 
         outcome = record_unattended(
             archive,
-            lambda: settings.open(operator=console.prompts if console else None),
+            lambda: settings.open(operator=console.prompts if console else None, stops=desk.control.stops),
             desk,
             rules.model_copy(update={"limits": rules.limits.of_rig(settings)}),
             progress=lambda item, kind: bar.update(task, advance=1, description=f"{item.label}/{item.source}"),

@@ -7,13 +7,15 @@ loop reaches its devices through `capture.guard` alone, which asks here before a
 """
 
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from rigs.sprayer.base import Sprayer
 from rigs.stage.base import Stage
+from rigs.stops import Stops
 
 Standing = Literal["running", "pausing", "paused", "stopping", "halted"]
 
@@ -49,6 +51,9 @@ class Control:
 
     Each wish returns whether it was taken: the same one twice, or one for an image that is no longer recorded, is not.
     `by` names who asks, in words for the journal.
+
+    Attributes:
+        stops: to open a rig with, so that an emergency stop reaches it before it is held.
     """
 
     def __init__(self) -> None:
@@ -61,6 +66,7 @@ class Control:
         self._halted_by: str | None = None
         self._item: int | None = None
         self._devices: tuple[Stage, Sprayer] | None = None
+        self.stops = Stops()
 
     def pause(self, by: str = OPERATOR) -> bool:
         """Ask the session to rest once the clip that is being recorded is complete."""
@@ -112,7 +118,8 @@ class Control:
             self._halted_by = self._halted_by or by
             devices = self._devices
             self._changed.notify_all()
-        return () if devices is None else stop_devices(*devices)
+        opening = _told({"rig": self.stops.stop})  # or it was held a moment ago: it is told both ways
+        return opening if devices is None else (*opening, *stop_devices(*devices))
 
     @property
     def standing(self) -> Standing:
@@ -249,10 +256,15 @@ class Control:
 
 def stop_devices(stage: Stage, sprayer: Sprayer) -> tuple[str, ...]:
     """Stop both side by side, so that neither waits for the other; return those that have not obeyed in time."""
-    tasks = {"stage": threading.Thread(target=stage.stop, daemon=True, name="stop-stage")}
-    tasks["sprayer"] = threading.Thread(target=sprayer.close, daemon=True, name="stop-sprayer")
+    return _told({"stage": stage.stop, "sprayer": sprayer.close})
+
+
+def _told(ways: Mapping[str, Callable[[], None]]) -> tuple[str, ...]:
+    """Call all side by side; return the names of those that have not returned in time."""
+    tasks = {name: threading.Thread(target=way, daemon=True, name=f"stop-{name}") for name, way in ways.items()}
     for task in tasks.values():
         task.start()
+    end_s = time.monotonic() + _PATIENCE_S
     for task in tasks.values():
-        task.join(_PATIENCE_S)
+        task.join(max(0.0, end_s - time.monotonic()))
     return tuple(name for name, task in tasks.items() if task.is_alive())

@@ -27,6 +27,7 @@ from rigs.screen.simulated import SimulatedScreenSettings
 from rigs.settings import Settings, load_settings
 from rigs.sprayer.base import Sprayer, SprayerSettings
 from rigs.stage.base import Stage, StageSettings
+from rigs.stops import Stops
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +194,12 @@ class RigSettings(Settings):
 
     @contextmanager
     def open(
-        self, *, realtime: bool = False, calibrated: bool = True, operator: Operator | None = None
+        self,
+        *,
+        realtime: bool = False,
+        calibrated: bool = True,
+        operator: Operator | None = None,
+        stops: Stops | None = None,
     ) -> Iterator[Rig]:
         """Open all devices, and let all of them go at the end, the sprayer first.
 
@@ -202,13 +208,14 @@ class RigSettings(Settings):
                 time, as a live camera would; otherwise its clock waits for the frames.
             calibrated: False where it is about to be calibrated: what it knows of itself is not read.
             operator: the person at the rig; if left out, whoever sits at the terminal.
+            stops: by which an emergency stop reaches what is being opened.
         """
         # A device that is real takes its time, whatever else is simulated.
         waits = not realtime and all(getattr(self, device).kind == "simulated" for device in DRIVERS)
         clock: Clock = VirtualClock() if waits else RealClock()
         world = Bench(self.bench, clock) if self.bench else None
         known = self._known() if calibrated else self._known_geometry()
-        room = Room(clock, world, known, operator or TerminalOperator())
+        room = Room(clock, world, known, operator or TerminalOperator(), stops or Stops())
         with ExitStack() as opened:
             stage = opened.enter_context(closing(self.stage.open(room)))
             sprayer = opened.enter_context(closing(self.sprayer.open(room, stage)))

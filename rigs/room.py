@@ -7,6 +7,7 @@ from rigs.bench import Bench
 from rigs.clock import Clock
 from rigs.geometry import ScreenGeometry
 from rigs.operator import Operator, TerminalOperator
+from rigs.stops import Stops
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +19,14 @@ class Room:
         world: None where nothing is simulated.
         geometry: where the shown picture lies in the camera's frames; None until the rig has been calibrated.
         operator: the person who does what no device does.
+        stops: what an emergency stop reaches while the rig is being opened.
     """
 
     clock: Clock
     world: Bench | None = None
     geometry: ScreenGeometry | None = None
     operator: Operator = field(default_factory=TerminalOperator)
+    stops: Stops = field(default_factory=Stops)
 
     def bench(self, device: str) -> Bench:
         """Return the world for a device that needs one.

@@ -14,23 +14,17 @@ from capture.console.console import Console
 from capture.console.pictures import HitPictures
 from capture.console.state import ConsoleState, can, standing_of
 from edge.page.address import is_loopback
-from edge.page.files import add_files
+from edge.page.files import add_files, new_app
 from edge.page.happenings import happenings
 from edge.page.stream import Film, Seats, Stream, film_of
 from rigs.frame import Frame
 
 _FILES: Final = {
     "/": ("index.html", "text/html"),
-    "/login": ("login.html", "text/html"),
     "/console.css": ("console.css", "text/css"),
     "/console.js": ("console.js", "text/javascript"),
     "/stop.js": ("stop.js", "text/javascript"),
     "/view.js": ("view.js", "text/javascript"),
-}
-_SHARED: Final = {
-    "/page.css": ("page.css", "text/css"),
-    "/ask.js": ("ask.js", "text/javascript"),
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 _REFUSED: Final[dict[int | str, dict[str, Any]]] = {
     409: {"model": Said, "description": "It was not taken; `detail` says why."},
@@ -66,15 +60,8 @@ class Shown:
 
 def console_app(shown: Shown) -> FastAPI:
     """Return the application; who may ask it is `edge.page.guard`'s business."""
-    app = FastAPI(
-        title="natadv capture",
-        summary="A session on a rig: what it sees, how it stands, and how it is led.",
-        version="1",
-        docs_url=None,  # those pages load scripts from elsewhere
-        redoc_url=None,
-    )
+    app = new_app("natadv capture", "A session on a rig: what it sees, how it stands, and how it is led.")
     add_files(app, "capture.console", _FILES)
-    add_files(app, "edge.page", _SHARED)
     _add_looking(app, shown)
     _add_asking(app, shown)
     return app

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from capture.console.console import Console, Mode
-from capture.console.preview import chart, preview
+from capture.console.preview import chart, opened, preview
 from capture.console.serving import console_page
 from capture.control import Control
 from capture.events import Outcome
@@ -43,7 +43,7 @@ def awaited(console: Console, rig: RigSettings) -> Outcome | None:
     """Show the rig until start is pressed, where that is waited for; return why there is no session, if so."""
     if console.started:
         return None
-    if preview(lambda: rig.open(realtime=True, operator=console.prompts), console, chart()):
+    if preview(opened(rig, console), console, chart(rig.screen.chart_px)):
         return None
     return "emergency" if console.control.halted_by else "ended"
 

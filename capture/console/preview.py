@@ -1,4 +1,7 @@
-"""Preview: a rig looked at before a session begins: focus, light, and where the picture lies. Nothing moves."""
+"""Preview: a rig looked at before a session begins: focus, light, and where the picture lies.
+
+Nothing moves, but a stage that homes when it is opened.
+"""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -11,10 +14,11 @@ from capture.console.console import Console
 from capture.control import Halted
 from natadv.errors import DeviceError
 from natadv.images import Image
-from rigs.rig import Rig
+from rigs.rig import Rig, RigSettings
 
 _RETRY_S: Final = 2.0
-_SIDE_PX: Final = 256
+_LONGEST_S: Final = 60.0
+_DETAIL: Final = ((15 / 16, 5 / 32), (5 / 8, 1 / 16), (5 / 16, 1 / 64))
 
 
 def preview(
@@ -38,28 +42,40 @@ def preview(
         Whether start was pressed.
     """
     wait = wait or console.control.wait
+    retry_s = _RETRY_S
     while not console.over:
         try:
             with open_rig() as rig, console.control.holding(rig.stage, rig.sprayer):
-                console.trouble = None
+                console.trouble, retry_s = None, _RETRY_S
                 rig.screen.show(picture)
                 while not console.over:
                     console.tap.put(rig.camera.read())
         except DeviceError as error:
             console.trouble = str(error)
-            wait(_RETRY_S)
+            wait(retry_s)
+            retry_s = min(_LONGEST_S, 2 * retry_s)  # whatever is missing, a stage homes each time
         except Halted:
             break
     return console.started and console.control.standing not in ("stopping", "halted")
 
 
-def chart() -> Image:
-    """Return a picture to focus by: squares ever smaller towards the middle, and a ramp of greys below."""
-    picture = np.full((_SIDE_PX, _SIDE_PX, 3), 127, np.uint8)
-    for side, cell in ((240, 40), (160, 16), (80, 4)):
-        low = (_SIDE_PX - side) // 2
-        rows, columns = np.indices((side, side)) // cell
-        picture[low : low + side, low : low + side] = np.where((rows + columns) % 2, 230, 25)[:, :, None]
-    ramp = np.linspace(0, 255, _SIDE_PX).round().astype(np.uint8)
-    picture[-24:] = ramp[None, :, None]
-    return np.asarray(cv2.rectangle(picture, (0, 0), (_SIDE_PX - 1, _SIDE_PX - 1), (255, 255, 255), 1), np.uint8)
+def opened(rig: RigSettings, console: Console) -> Callable[[], AbstractContextManager[Rig]]:
+    """Return what opens a rig to be looked at on a console's page, within reach of its emergency stop."""
+    return lambda: rig.open(realtime=True, operator=console.prompts, stops=console.control.stops)
+
+
+def chart(side_px: int) -> Image:
+    """Return a picture to focus by: squares ever smaller towards the middle, and a ramp of greys below.
+
+    Args:
+        side_px: of the square picture, at least 64.
+    """
+    picture = np.full((side_px, side_px, 3), 127, np.uint8)
+    for share, cell in _DETAIL:
+        low = round(side_px * (1 - share) / 2)
+        high, cell_px = side_px - low, max(1, round(side_px * cell))
+        rows, columns = np.indices((high - low, high - low)) // cell_px
+        picture[low:high, low:high] = np.where((rows + columns) % 2, 230, 25)[:, :, None]
+    ramp = np.linspace(0, 255, side_px).round().astype(np.uint8)
+    picture[-(side_px * 3 // 32) :] = ramp[None, :, None]
+    return np.asarray(cv2.rectangle(picture, (0, 0), (side_px - 1, side_px - 1), (255, 255, 255), 1), np.uint8)

@@ -11,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 
 from edge.events import EventLog
 from edge.page.answers import Clip, GivenLabel, History, ModelInfo, Said, ShownPart, State, WantedBundle
-from edge.page.files import add_files
+from edge.page.files import add_files, new_app
 from edge.page.gallery import PICTURES, EvidenceClip, Gallery
 from edge.page.happenings import happenings
 from edge.page.models import BusyError, Models
@@ -22,13 +22,9 @@ from natadv.errors import NatadvError
 
 _FILES: Final = {
     "/": ("index.html", "text/html"),
-    "/login": ("login.html", "text/html"),
-    "/page.css": ("page.css", "text/css"),
     "/page.js": ("page.js", "text/javascript"),
-    "/ask.js": ("ask.js", "text/javascript"),
     "/chart.js": ("chart.js", "text/javascript"),
     "/evidence.js": ("evidence.js", "text/javascript"),
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 # A card comes with a bundle, perhaps a stranger's: it may show what it holds, and do nothing.
 _CARD_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'none'"
@@ -59,13 +55,7 @@ class Shown:
 
 def page_app(shown: Shown) -> FastAPI:
     """Return the application; who may ask it is `edge.page.guard`'s business."""
-    app = FastAPI(
-        title="natadv edge",
-        summary="A live run of a model bundle: what it sees, says and needs.",
-        version="1",
-        docs_url=None,  # those pages load scripts from elsewhere
-        redoc_url=None,
-    )
+    app = new_app("natadv edge", "A live run of a model bundle: what it sees, says and needs.")
     add_files(app, "edge.page", _FILES)
     _add_run(app, shown)
     _add_model(app, shown.models)

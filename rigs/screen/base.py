@@ -45,6 +45,11 @@ class ScreenSettings(Settings):
 
     kind: str
 
+    @property
+    def chart_px(self) -> int:
+        """Side of a square picture that it can show as it is."""
+        return 256
+
     @abstractmethod
     def open(self, room: Room) -> Screen:
         """Open the screen; it shows its neutral ground.

@@ -44,6 +44,12 @@ class MonitorSettings(ScreenSettings):
     picture_px: PositiveInt
     ground: Annotated[int, Field(ge=0, le=255)] = 118
     uneven: bool = False
+
+    @property
+    def chart_px(self) -> int:
+        """Side of a square picture that it can show as it is."""
+        return self.picture_px
+
     check_pixels: bool = True
     appear_s: PositiveFloat = 2.0
 

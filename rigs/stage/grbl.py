@@ -46,19 +46,22 @@ class GrblStageSettings(GrblSettings):
             DeviceError: if it fails on the way.
         """
         link = GrblLink(os.path.expandvars(self.port), self.baud, room.clock, self.silence_s, self.brake_s)
-        try:
-            link.greet(self.boot_s)
-            link.measure()
-            controller = set_up(link, self)
-            stage = GrblStage(self, link, controller, room.clock)
-        except BaseException:
-            link.close()
-            raise
-        try:
-            stage.go_home()
-        except BaseException:
-            stage.close()
-            raise
+        with room.stops.reaching(lambda: link.fail(DeviceError(f"{self.port}: emergency stop"), at_once=True)):
+            try:
+                link.greet(self.boot_s)
+                link.measure()
+                controller = set_up(link, self)
+                stage = GrblStage(self, link, controller, room.clock)
+            except BaseException:
+                # It may be homing, which a hold does not end.
+                link.fail(DeviceError(f"{self.port}: its opening was broken off"), at_once=True)
+                link.close()
+                raise
+            try:
+                stage.go_home()
+            except BaseException:
+                stage.close()
+                raise
         return stage
 
 

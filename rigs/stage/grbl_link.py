@@ -262,10 +262,15 @@ class GrblLink:
         if self.failure is not None:
             raise type(self.failure)(*self.failure.args)
 
-    def fail(self, error: DeviceError) -> None:
-        """Stop the controller, without hoping for answers, and let every later call raise this error."""
+    def fail(self, error: DeviceError, *, at_once: bool = False) -> None:
+        """Stop the controller, without hoping for answers, and let every later call raise this error.
+
+        Args:
+            error: what is wrong.
+            at_once: reset it without braking before; while it homes there is no other way.
+        """
         if self._fail(error):
-            self._halt(self._serial)
+            self._halt(self._serial, at_once=at_once)
 
     def _fail(self, error: DeviceError) -> bool:
         with self._changed:
@@ -276,10 +281,11 @@ class GrblLink:
         self._heard.put((0.0, error))
         return True
 
-    def _halt(self, serial: Any) -> None:
+    def _halt(self, serial: Any, *, at_once: bool = False) -> None:
         with contextlib.suppress(OSError):
-            serial.write(HOLD)
-            time.sleep(self._brake_s)
+            if not at_once:
+                serial.write(HOLD)
+                time.sleep(self._brake_s)
             serial.write(RESET)
 
     def _lost(self, error: OSError) -> DeviceError:

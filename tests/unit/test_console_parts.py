@@ -59,7 +59,7 @@ def test_a_picture_in_focus_is_sharper_and_the_room_around_it_does_not_count() -
     corners = ((40.0, 30.0), (120.0, 30.0), (120.0, 90.0), (40.0, 90.0))
     found = []
     for blur in (0, 1, 2, 4):
-        picture = chart() if not blur else cv2.GaussianBlur(chart(), (0, 0), blur)
+        picture = chart(256) if not blur else cv2.GaussianBlur(chart(256), (0, 0), blur)
         image = np.random.default_rng(1).integers(0, 256, (120, 160, 3), np.uint8)  # sharp all over
         image[28:92, 38:122] = cv2.resize(picture, (84, 64), interpolation=cv2.INTER_AREA)
         found.append(measured(Frame(image, 0, 0.0), corners).sharpness)
@@ -68,7 +68,7 @@ def test_a_picture_in_focus_is_sharper_and_the_room_around_it_does_not_count() -
 
 
 def test_edges_in_focus_are_coloured_and_soft_ones_are_not() -> None:
-    sharp, soft = chart(), cv2.GaussianBlur(chart(), (0, 0), 4)
+    sharp, soft = chart(256), cv2.GaussianBlur(chart(256), (0, 0), 4)
     assert in_focus(sharp).mean() > 10 * max(0.1, in_focus(np.asarray(soft, np.uint8)).mean())
     noise = np.clip(128 + 6 * np.random.default_rng(0).standard_normal((120, 160, 3)), 0, 255).astype(np.uint8)
     assert (in_focus(noise) > 0).mean() < 0.02
@@ -79,7 +79,7 @@ def test_edges_in_focus_are_coloured_and_soft_ones_are_not() -> None:
 )
 @pytest.mark.parametrize("peaking", [False, True])
 def test_the_preview_is_as_large_as_a_page_needs(size: tuple[int, int], shown: tuple[int, int], peaking: bool) -> None:
-    image = cv2.resize(chart(), size[::-1], interpolation=cv2.INTER_NEAREST)
+    image = cv2.resize(chart(256), size[::-1], interpolation=cv2.INTER_NEAREST)
     before = image.copy()
     picture = cv2.imdecode(np.frombuffer(jpeg(image, peaking=peaking), np.uint8), cv2.IMREAD_COLOR)
     assert picture is not None

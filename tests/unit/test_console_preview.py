@@ -31,7 +31,7 @@ def previewed(console: Console, folder: Path, broken: int = 0) -> tuple[threadin
             yield opened
 
     thread = threading.Thread(
-        target=lambda: answers.append(preview(open_rig, console, chart(), wait=lambda _: None)), name="preview"
+        target=lambda: answers.append(preview(open_rig, console, chart(256), wait=lambda _: None)), name="preview"
     )
     thread.start()
     return thread, answers
@@ -93,7 +93,7 @@ def test_a_stop_in_the_preview_reaches_stage_and_sprayer(tmp_path: Path) -> None
         with settings.open(realtime=True) as rig:
             yield replace(rig, stage=Stage())  # type: ignore[arg-type]
 
-    thread = threading.Thread(target=preview, args=(open_rig, console, chart()))
+    thread = threading.Thread(target=preview, args=(open_rig, console, chart(256)))
     thread.start()
     wait_for(lambda: console.tap.newest is not None)
     assert console.stop("a test") == ()

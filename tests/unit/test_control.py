@@ -202,3 +202,19 @@ def test_a_device_that_does_not_obey_an_emergency_stop_is_named():
     with control.holding(Deaf(), Deaf()):
         assert control.emergency_stop() == ("stage",)
     free.set()
+
+
+def test_an_emergency_stop_reaches_a_rig_that_is_being_opened():
+    control, told = Control(), []
+    with control.stops.reaching(lambda: told.append("the stage")):
+        assert control.emergency_stop() == ()
+        assert told == ["the stage"]
+    with control.stops.reaching(lambda: told.append("the next")):
+        assert told == ["the stage", "the next"]
+
+
+def test_a_rig_that_does_not_obey_while_it_is_opened_is_named():
+    control, obeyed = Control(), threading.Event()
+    with control.stops.reaching(obeyed.wait):
+        assert control.emergency_stop() == ("rig",)
+        obeyed.set()
