@@ -1,10 +1,11 @@
 """A campaign of faults against sessions on the loopback bench: what was lost, what moved on, what stayed open.
 
-`python -m benchmarks.fault_campaign OUT [--faults 200]` records sessions one after another by the command line, as an
-operator does, and meanwhile, at random moments, kills the process, takes the display away, pulls the controller's
-cable, fills the disk, and so on (`benchmarks.campaign_faults`), while the rig's own `faults:` block lets calls of its
-devices fail. When the process ends it is started again with `--resume`. The controller's stand-in says all the while
-whether the plate moves and a valve is open. OUT gets table.csv and campaign.json.
+`python -m benchmarks.fault_campaign OUT [--faults 200] [--benches 2]` records sessions one after another by the command
+line, as an operator does, on several benches side by side. Meanwhile, at random moments, it kills the process, takes
+the display away, pulls the controller's cable, fills the disk, and so on (`benchmarks.campaign_faults`), while the
+rig's own `faults:` block lets calls of its devices fail. When the process ends it is started again with `--resume`.
+The controller's stand-in says all the while whether the plate moves and a valve is open. OUT gets table.csv and
+campaign.json.
 
 The sessions are kept on a RAM disk of their own, which can be filled; mounting one needs root.
 """
@@ -13,14 +14,18 @@ import argparse
 import contextlib
 import csv
 import json
+import queue
 import random
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from multiprocessing import Manager
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +36,16 @@ import rigs
 from benchmarks.campaign_faults import FAULTS, Fault, Stand
 from benchmarks.loopback_session import draw_images
 from benchmarks.loopback_truth import checked
-from benchmarks.safety import Safety
+from benchmarks.safety import COASTS_S, Safety
 from capture.journal import Reader
 from natadv.errors import NatadvError
 from rigs.archive import open_archive
-from rigs.loopback import loopback
+from rigs.loopback import STAGE, STAGE_TRUTH, loopback
 from rigs.rig import load_rig
 
 IMAGES, SECONDS, DISK = 10, 1.0, "2g"
 _RECOVERS_S = 120.0
-_AT_REST_S = 3.0
+_AT_REST_S = COASTS_S + 0.5
 _FRUITLESS_LIVES = 6
 _ON_PURPOSE = "a fault made on purpose"
 CALLS_FAILING = {
@@ -54,7 +59,7 @@ CALLS_FAILING = {
 }
 RULES = {
     "checks": {"retries": 20, "skipped_in_a_row": 50},
-    "reconnect": {"tries": 30, "first_s": 3.0, "longest_s": 3.0},
+    "reconnect": {"tries": 30, "first_s": _AT_REST_S, "longest_s": _AT_REST_S},
     "limits": {"camera_s": 15, "screen_s": 15, "stage_s": 15, "sprayer_s": 15, "grace_s": 5},
 }
 
@@ -64,7 +69,8 @@ class Found:
     """What a campaign came to.
 
     Attributes:
-        faults: (kind, seconds until the session had recorded another clip) of each made from outside.
+        faults: (kind, seconds until the session had recorded another clip, None where the process ended) of each made
+            from outside.
         calls_failed: how often a fault of the rig's own block was met, by its words.
         unsafe: what moved or stayed open, in words.
         lives: processes that were started.
@@ -76,7 +82,7 @@ class Found:
         coasted_s: longest time until plate and valves were at rest, by what had happened.
     """
 
-    faults: list[tuple[str, float]] = field(default_factory=list)
+    faults: list[tuple[str, float | None]] = field(default_factory=list)
     calls_failed: dict[str, int] = field(default_factory=dict)
     unsafe: list[str] = field(default_factory=list)
     lives: int = 0
@@ -96,25 +102,50 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--faults", type=int, default=200)
+    parser.add_argument("--benches", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     begun_s = time.monotonic()
-    with _ram_disk() as disk, loopback() as names, Safety(Path(names["NATADV_STAGE_TRUTH"])) as safety:
-        found = _campaign(Stand(names, disk), safety, random.Random(options.seed), options.faults)
-    found.coasted_s = safety.coasted_s
+    with Manager() as manager, Progress() as bars, ProcessPoolExecutor(options.benches) as pool:
+        made = manager.Queue()
+        seeds = range(options.seed, options.seed + options.benches)
+        tasks = [pool.submit(_campaign, seed, -(-options.faults // options.benches), made) for seed in seeds]
+        bar = bars.add_task("faults", total=options.faults)
+        while not all(task.done() for task in tasks):
+            with contextlib.suppress(queue.Empty):
+                bars.advance(bar, made.get(timeout=1.0))
+        found = _sum(task.result() for task in tasks)
     found.wall_s = round(time.monotonic() - begun_s, 1)
     _write(options.out, found)
 
 
-def _campaign(stand: Stand, safety: Safety, chance: random.Random, wanted: int) -> Found:
+def _campaign(seed: int, wanted: int, made: Any) -> Found:
+    """Make so many faults, or some more, on a bench of its own; `made` is told of each."""
     found = Found()
-    with Progress() as bars:
-        bar = bars.add_task("faults", total=wanted)
+    with _ram_disk() as disk, loopback() as names, Safety(Path(names[STAGE_TRUTH])) as safety:
+        stand, chance = Stand(names, disk), random.Random(seed)
         while len(found.faults) < wanted and found.not_resumed < 3:
             folder = stand.disk / f"session-{found.sessions}"
             found.sessions += 1
-            _Session(folder, stand, safety, chance, found).run(lambda: bars.update(bar, completed=len(found.faults)))
+            _Session(folder, stand, safety, chance, found).run(lambda: made.put(1))
+        port = str(Path(names[STAGE]))
+        found.coasted_s = {why.replace(port, "controller"): coast_s for why, coast_s in safety.coasted_s.items()}
+        found.unsafe = [words.replace(port, "controller") for words in found.unsafe]
     return found
+
+
+def _sum(parts: Iterable[Found]) -> Found:
+    total = Found()
+    for part in parts:
+        for name, value in vars(part).items():
+            so_far = getattr(total, name)
+            if not isinstance(value, dict):
+                setattr(total, name, so_far + value)
+            elif name == "calls_failed":
+                total.calls_failed = dict(Counter(so_far) + Counter(value))
+            else:
+                total.coasted_s = {why: max(so_far.get(why, 0.0), value.get(why, 0.0)) for why in so_far | value}
+    return total
 
 
 class _Session:
@@ -179,7 +210,8 @@ class _Session:
             recorded, at_s = self._recorded(), time.monotonic()
             self._make(fault, process)
             self._until(partial(self._more_than, recorded), process)
-            self._found.faults.append((fault.name, round(time.monotonic() - at_s, 2)))
+            took_s = None if process.poll() is not None else round(time.monotonic() - at_s, 2)
+            self._found.faults.append((fault.name, took_s))
             told()
 
     def _make(self, fault: Fault, process: "subprocess.Popen[bytes]") -> None:
@@ -272,8 +304,9 @@ def _write(out: Path, found: Found) -> None:
         rows = csv.writer(file)
         rows.writerow(["fault", "times", "median_s_to_next_clip", "longest_s_to_next_clip"])
         for fault in FAULTS:
-            times = sorted(seconds for name, seconds in found.faults if name == fault.name)
-            rows.writerow([fault.name, len(times), *([times[len(times) // 2], times[-1]] if times else ["", ""])])
+            made = [seconds for name, seconds in found.faults if name == fault.name]
+            times = sorted(seconds for seconds in made if seconds is not None)
+            rows.writerow([fault.name, len(made), *([times[len(times) // 2], times[-1]] if times else ["", ""])])
         for words, count in sorted(found.calls_failed.items()):
             rows.writerow([words, count, "", ""])
     (out / "campaign.json").write_text(json.dumps(asdict(found), indent=1) + "\n", encoding="utf-8")

@@ -9,8 +9,9 @@ from typing import Self
 from rigs.firmware.truth import Truth
 
 _EVERY_S = 0.02
-# With nobody to stop it, a move that was begun ends by itself, and the controller shuts a valve after its pulse.
-_COASTS_S = 2.5
+# With no way to reach the controller, a move that was begun ends by itself, and so does a valve's pulse. The longest
+# move of rigs/loopback.yaml is a whole turn at 120 degrees a second.
+COASTS_S = 3.3
 _HEARD_S = 0.1
 
 
@@ -67,7 +68,7 @@ class Safety:
         moved = [one.at_s - begin_s for one in within if one.moving]
         opened = [one.at_s - begin_s for one in within if one.open]
         self.coasted_s[why] = round(max([self.coasted_s.get(why, 0.0), *moved, *opened]), 2)
-        late_s = min(_COASTS_S, end_s - begin_s - 3 * _HEARD_S)
+        late_s = min(COASTS_S, end_s - begin_s - 3 * _HEARD_S)
         return [
             f"{what} {max(times):.2f} s after: {why}"
             for what, times in (("the plate moves", moved), ("a valve is open", opened))
