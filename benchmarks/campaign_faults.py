@@ -102,6 +102,7 @@ class Fault:
         make: makes it, and may wait for a while.
         mend: takes its cause away.
         ends: whether the process has to end of it.
+        cuts_off: whether nobody can tell the controller to stop meanwhile.
         weight: how often it is chosen.
     """
 
@@ -109,6 +110,7 @@ class Fault:
     make: Make
     mend: Callable[[Stand], None] = lambda _: None
     ends: bool = False
+    cuts_off: bool = False
     weight: float = 1.0
 
 
@@ -156,10 +158,10 @@ FAULTS = (
     Fault("disk full", lambda stand, _: stand.fill(), Stand.free, ends=True),
     Fault("display's server killed", _without_display),
     Fault("display's server stalls for 0.3 to 8 s", _frozen_display),
-    Fault("controller unplugged for 0.2 to 3 s", _unplugged),
+    Fault("controller unplugged for 0.2 to 3 s", _unplugged, cuts_off=True),
     Fault("controller resets", lambda stand, _: stand.controller("power_up")),
     Fault("limit switch struck", lambda stand, _: stand.controller("strike")),
-    Fault("controller deaf for 0.5 to 3 s", _controller("deaf", 1.0, 1.0)),
+    Fault("controller deaf for 0.5 to 3 s", _controller("deaf", 1.0, 1.0), cuts_off=True),
     Fault("controller answers 0.2 to 1.5 s late", _controller("late_s", 0.2, 1.5)),
     Fault("garbled line to the controller, 1 to 10 %", _controller("garbage", 0.01, 0.1)),
 )

@@ -159,6 +159,7 @@ class _Session:
         self._journal = Reader(folder)
         self._events: list[Any] = []
         self._known: dict[tuple[int, str, str], int] = {}
+        self._cut_off_s = 0.0
 
     def run(self, told: Any) -> None:
         self._prepare()
@@ -196,7 +197,8 @@ class _Session:
                     process.kill()
         ended_s = time.time()
         self._read()
-        self._safety.check_end(ended_s, _AT_REST_S, f"the process ended with {process.returncode}")
+        words = f"the process ended with {process.returncode}"
+        self._safety.check(ended_s, _AT_REST_S, words, reached=ended_s > self._cut_off_s)
         return process.returncode
 
     def _trouble(self, process: "subprocess.Popen[bytes]", told: Any) -> None:
@@ -215,7 +217,11 @@ class _Session:
             told()
 
     def _make(self, fault: Fault, process: "subprocess.Popen[bytes]") -> None:
+        if fault.cuts_off:
+            self._cut_off_s = float("inf")
         fault.make(self._stand, self._chance)
+        if fault.cuts_off:
+            self._cut_off_s = time.time() + COASTS_S
         if fault.ends:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_RECOVERS_S)
@@ -241,7 +247,9 @@ class _Session:
         self._events += fresh
         for event in fresh:
             if event.kind == "device-lost":
-                self._safety.check_lost(event.at.timestamp(), event.wait_s, event.reason)
+                at_s = event.at.timestamp()
+                if event.wait_s is not None:
+                    self._safety.check(at_s, event.wait_s, event.reason, reached=at_s > self._cut_off_s)
             if event.kind == "reshot":
                 self._found.reshot += 1
             said = event.reason if event.kind == "device-lost" else ""

@@ -9,8 +9,10 @@ from typing import Self
 from rigs.firmware.truth import Truth
 
 _EVERY_S = 0.02
-# With no way to reach the controller, a move that was begun ends by itself, and so does a valve's pulse. The longest
-# move of rigs/loopback.yaml is a whole turn at 120 degrees a second.
+# rigs/loopback.yaml: 60 mm/s at 400 mm/s² and 120°/s at 900°/s² are braked in 0.15 s, and the drivers add 0.3 s.
+BRAKES_S = 0.75
+# With no way to reach the controller, a move that was begun ends by itself, and so does a valve's pulse. The longest is
+# a whole turn at 120 degrees a second.
 COASTS_S = 3.3
 _HEARD_S = 0.1
 
@@ -32,7 +34,7 @@ class Safety:
     def __init__(self, truth: Path) -> None:
         self._truth = truth
         self._seen: list[_Seen] = []
-        self._windows: list[tuple[float, float, str]] = []
+        self._windows: list[tuple[float, float, bool, str]] = []
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True, name="safety")
         self.coasted_s: dict[str, float] = {}
@@ -47,14 +49,16 @@ class Safety:
         self._ended.set()
         self._thread.join()
 
-    def check_lost(self, at_s: float, wait_s: float | None, why: str) -> None:
-        """Demand rest from a moment at which the devices were let go until they are opened again."""
-        if wait_s is not None:
-            self._windows.append((at_s, at_s + wait_s, why))
+    def check(self, at_s: float, wait_s: float, why: str, *, reached: bool) -> None:
+        """Demand rest after a moment at which the devices were let go, for as long as nobody opens them again.
 
-    def check_end(self, at_s: float, wait_s: float, why: str) -> None:
-        """Demand rest after the end of the process, for as long as no other is begun."""
-        self._windows.append((at_s, at_s + wait_s, why))
+        Args:
+            at_s: when; soon after it all must rest.
+            wait_s: until they are opened again at the earliest.
+            why: in words.
+            reached: whether the controller could be told to stop; else what it does ends by itself.
+        """
+        self._windows.append((at_s, at_s + wait_s, reached, why))
 
     def findings(self) -> list[str]:
         """Return what was wrong in the windows so far, in words, and forget them."""
@@ -63,12 +67,12 @@ class Safety:
         self._seen, self._windows = [], []
         return [words for window in windows for words in self._look(seen, *window)]
 
-    def _look(self, seen: list[_Seen], begin_s: float, end_s: float, why: str) -> list[str]:
+    def _look(self, seen: list[_Seen], begin_s: float, end_s: float, reached: bool, why: str) -> list[str]:
         within = [one for one in seen if begin_s + _HEARD_S <= one.at_s < end_s - _HEARD_S]
         moved = [one.at_s - begin_s for one in within if one.moving]
         opened = [one.at_s - begin_s for one in within if one.open]
         self.coasted_s[why] = round(max([self.coasted_s.get(why, 0.0), *moved, *opened]), 2)
-        late_s = min(COASTS_S, end_s - begin_s - 3 * _HEARD_S)
+        late_s = BRAKES_S if reached else COASTS_S
         return [
             f"{what} {max(times):.2f} s after: {why}"
             for what, times in (("the plate moves", moved), ("a valve is open", opened))
