@@ -121,9 +121,8 @@ class Classifier:
 
     @property
     def described(self) -> str:
-        """What runs where, in words, with the seed that its noise can be replayed by."""
-        noise = f", noise seed {self.noise.seed}" if self.noise else ""
-        return f"{len(self.labels)} labels, on {self.provider}, sha256 {self.digest[:12]}{noise}"
+        """What runs where, in words for everybody; so the seed of its noise is not among them."""
+        return f"{len(self.labels)} labels, on {self.provider}, sha256 {self.digest[:12]}"
 
     def probabilities(self, frames: NDArray[np.uint8], numbers: Sequence[int] | None = None) -> NDArray[np.float32]:
         """Return the softmax probabilities, (n, classes), of frames at the model's own size.

@@ -1,5 +1,6 @@
 """`natadv edge`: a model bundle, live."""
 
+import contextlib
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -40,7 +41,7 @@ def run(
     ] = None,
     noise_seed: Annotated[
         str | None,
-        typer.Option("--noise-seed", help="Of a randomised model, in hex, as a run says it: replays that run's noise."),
+        typer.Option("--noise-seed", help="Of a randomised model, in hex, as a run's log has it: replays its noise."),
     ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="When another bundle is put in the folder's place, take it, live.")
@@ -123,6 +124,7 @@ def run(
             noise_seed=None if noise_seed is None else seed_from_hex(noise_seed),
             public_key=public_key,
             graph=cuda_graph,
+            log=_to_log,
         ),
         watch=watch,
         seconds=seconds,
@@ -137,6 +139,12 @@ def run(
         page=page_options(page, token_file=page_token_file, cert=page_cert, key=page_key, bundles=bundles),
     )
     typer.echo(str(summary), err=True)
+
+
+def _to_log(line: str) -> None:
+    """Write a line to standard error; that nobody reads it is no reason to stop."""
+    with contextlib.suppress(OSError):
+        typer.echo(line, err=True)
 
 
 @app.command()

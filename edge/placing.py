@@ -1,10 +1,15 @@
 """Placing: how a live run opens its models, the first one and any that follows it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge.classifier import Classifier
 from edge.runtime import Device
+
+
+def _unsaid(line: str) -> None:
+    """Keep a secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +18,8 @@ class Placing:
 
     Attributes:
         noise_seed: of the first one alone; those that follow draw their own.
+        log: told the seed of each randomised model's noise, in a line: a secret while that model runs, as who hears it
+            knows the next frame's noise. So it is for the run's own log, and for no sink.
     """
 
     device: Device = "auto"
@@ -21,10 +28,11 @@ class Placing:
     noise_seed: bytes | None = None
     public_key: Path | None = None
     graph: bool = False
+    log: Callable[[str], None] = _unsaid
 
     def open(self, bundle: Path, *, first: bool = False) -> Classifier:
-        """Open a bundle."""
-        return Classifier(
+        """Open a bundle; `Classifier` says what it raises."""
+        model = Classifier(
             bundle,
             device=self.device,
             allow_cpu=self.allow_cpu,
@@ -33,3 +41,6 @@ class Placing:
             public_key=self.public_key,
             graph=self.graph,
         )
+        if model.noise is not None:
+            self.log(f"noise seed {model.noise.seed}, of {bundle}, sha256 {model.digest[:12]}")
+        return model

@@ -1,18 +1,25 @@
 """RAIN in the deployed graph: the same answers as in torch, with chance as an input."""
 
 import functools
+import json
+import re
 
 import numpy as np
 import onnx
 import pytest
 import torch
 from torch import Generator, nn
+from typer.testing import CliRunner
 
 from edge.bundle import read_bundle
 from edge.classifier import Classifier
+from edge.cli import app as edge_app
 from edge.golden import Golden
 from edge.manifest import PICK, SHIFT, Detector
-from edge.noise import SEED_BYTES, NoiseStream
+from edge.noise import SEED_BYTES, NoiseStream, seed_from_hex
+from edge.placing import Placing
+from edge.session import run_session
+from edge.source import SourceOptions
 from export.calibration import calibrate
 from export.checkpoint import export_classifier
 from export.graph import DeployedClassifier
@@ -161,6 +168,52 @@ def test_a_device_draws_fresh_noise_for_every_frame_and_replays_it(tmp_path):
     with Classifier(folder, device="cpu", noise_seed=seed) as again:
         replayed = again.probabilities(np.stack([image] * 3), [2, 0, 1])
     np.testing.assert_allclose(replayed, [seen[place].probabilities for place in (2, 0, 1)], atol=1e-6)
+
+
+def test_the_seed_is_a_secret_of_the_runs_log(tmp_path, capfd):
+    """Who hears it computes the next frame's noise."""
+    folder = bundle(tmp_path / "bundle")
+    (tmp_path / "film").mkdir()
+    for number, frame in enumerate(frames(5)):
+        write_image(tmp_path / "film" / f"{number}.png", frame)
+    said = []
+    placing = Placing(device="cpu", log=said.append)
+    run_session(folder, str(tmp_path / "film"), SourceOptions(fast=True), placing=placing)
+    published = capfd.readouterr()
+    (line,) = said
+    seed = re.fullmatch(rf"noise seed ([0-9a-f]{{64}}), of {re.escape(str(folder))}, sha256 [0-9a-f]{{12}}", line)[1]
+    assert "model: " in published.err  # the events that every sink gets
+    assert seed not in published.out + published.err
+    lines = [json.loads(text) for text in published.out.splitlines()]
+    answers = [one for one in lines if "label" in one]
+    with Classifier(folder, device="cpu", noise_seed=seed_from_hex(seed)) as again:
+        assert seed not in again.described
+        replayed = again.probabilities(frames(5), [one["noise"] for one in answers])
+    np.testing.assert_allclose([one["confidence"] for one in answers], replayed.max(axis=1), atol=1e-4)
+
+
+def test_each_model_that_follows_says_a_seed_of_its_own(tmp_path):
+    folder, said = bundle(tmp_path / "bundle"), []
+    placing = Placing(device="cpu", noise_seed=bytes(32), log=said.append)
+    placing.open(folder, first=True).close()
+    placing.open(folder).close()
+    assert bytes(32).hex() in said[0]
+    assert len(said) == 2
+    assert bytes(32).hex() not in said[1]
+
+
+def test_a_run_from_the_command_line_logs_the_seed_to_standard_error_once(tmp_path):
+    folder = bundle(tmp_path / "bundle")
+    (tmp_path / "film").mkdir()
+    write_image(tmp_path / "film" / "0.png", frames(1)[0])
+    found = CliRunner().invoke(
+        edge_app, ["run", str(folder), "--source", str(tmp_path / "film"), "--fast", "--device", "cpu"]
+    )
+    assert found.exit_code == 0, found.output
+    seeds = re.findall("noise seed ([0-9a-f]{64})", found.stderr)
+    assert len(seeds) == 1
+    assert found.stderr.count(seeds[0]) == 1
+    assert seeds[0] not in found.stdout
 
 
 def test_numbers_that_do_not_fit_the_frames_are_refused(tmp_path):
