@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from edge.bundle import read_bundle
 from edge.classifier import Classifier
 from edge.runtime import PROVIDERS, Device, open_session
 from natadv.errors import DeviceError
@@ -109,3 +110,64 @@ def test_a_graph_without_a_gpu_is_an_error(bundle: Path, device: Device) -> None
     if PROVIDERS["cuda"] not in onnxruntime.get_available_providers():
         with pytest.raises(DeviceError, match="--cuda-graph"):
             Classifier(bundle, device=device, graph=True)
+
+
+class Gpu:
+    """ONNX Runtime with the CPU called CUDA: real answers, and what goes wrong on a GPU is put in their way."""
+
+    __name__ = "onnxruntime"
+    __version__ = onnxruntime.__version__
+    SessionOptions, RunOptions = onnxruntime.SessionOptions, onnxruntime.RunOptions
+
+    def __init__(self, *, stale: bool = False, memory: int = 1_000_000) -> None:
+        self.stale, self.memory, self.bound = stale, memory, 0
+        self.OrtValue = self
+
+    def get_available_providers(self) -> list[str]:
+        return [CUDA, CPU]
+
+    def set_default_logger_severity(self, severity: int) -> None:
+        pass
+
+    def ortvalue_from_shape_and_type(self, shape: list[int], kind: Any, memory: str, device: int) -> Any:
+        assert memory == "cuda"
+        self.memory -= int(np.prod(shape))
+        if self.memory < 0:
+            raise RuntimeError("/onnxruntime_src/bfc_arena.cc:376 void f() Failed to allocate memory\nmore")
+        return onnxruntime.OrtValue.ortvalue_from_shape_and_type(shape, kind, "cpu", device)
+
+    def InferenceSession(self, model: bytes, options: Any, providers: list[Any], enable_fallback: int) -> Any:
+        return GpuSession(self, onnxruntime.InferenceSession(model, options, providers=[CPU]))
+
+
+class GpuSession:
+    def __init__(self, gpu: Gpu, session: Any) -> None:
+        self._gpu, self._session = gpu, session
+
+    def get_providers(self) -> list[str]:
+        return [CUDA, CPU]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def run_with_iobinding(self, bound: Any, options: Any) -> None:
+        self._gpu.bound += 1
+        if self._gpu.stale and self._gpu.bound > 1:  # a graph that was captured wrongly: its first answer for ever
+            return
+        self._session.run_with_iobinding(bound, options)
+
+
+def test_golden_frames_are_asked_as_a_live_run_asks_before_a_model_is_trusted(bundle: Path) -> None:
+    good = Gpu()
+    with Classifier(bundle, device="cuda", runtime=good) as opened:
+        assert opened.provider == CUDA
+        assert good.bound == 2 * len(read_bundle(bundle).golden.frames)  # captured, then replayed
+    with pytest.raises(DeviceError, match=r"frames' logits differ by .* asked one by one.* computes wrongly"):
+        Classifier(bundle, device="cuda", runtime=Gpu(stale=True))
+
+
+def test_no_room_for_a_frame_beside_another_model_is_one_line(bundle: Path) -> None:
+    with pytest.raises(DeviceError, match=r"no room on CUDAExecutionProvider .*Failed to allocate memory") as caught:
+        Classifier(bundle, device="cuda", runtime=Gpu(memory=100))
+    assert "\n" not in str(caught.value)
+    assert "onnxruntime_src" not in str(caught.value)
