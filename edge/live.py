@@ -230,8 +230,12 @@ class _Watch:
         if not self._worker.is_alive():
             old.close()
         model = self._reopen()
+        same = model.digest == live.slot.model.digest
         live.slot.put(model)
-        live.restarts += 1
-        live.events.add("restarted", f"{reason}; now {model.described}")
+        if same:
+            live.restarts += 1
+            live.events.add("restarted", f"{reason}; now {model.described}")
+        else:
+            live.events.add("swapped", f"{reason}, and another bundle is in its place; now {model.described}")
         self._worker = self._hire()
         self._worker.start()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edge.classifier import Classifier
 from edge.runtime import Device
+from natadv.errors import ResourceError
 
 
 def _unsaid(line: str) -> None:
@@ -31,16 +32,19 @@ class Placing:
     log: Callable[[str], None] = _unsaid
 
     def open(self, bundle: Path, *, first: bool = False) -> Classifier:
-        """Open a bundle; `Classifier` says what it raises."""
-        model = Classifier(
-            bundle,
-            device=self.device,
-            allow_cpu=self.allow_cpu,
-            threads=self.threads,
-            noise_seed=self.noise_seed if first else None,
-            public_key=self.public_key,
-            graph=self.graph,
-        )
+        """Open a bundle; beside what `Classifier` raises, a lack of memory is a ResourceError."""
+        try:
+            model = Classifier(
+                bundle,
+                device=self.device,
+                allow_cpu=self.allow_cpu,
+                threads=self.threads,
+                noise_seed=self.noise_seed if first else None,
+                public_key=self.public_key,
+                graph=self.graph,
+            )
+        except MemoryError as error:
+            raise ResourceError(f"{bundle}: does not fit into this machine's memory") from error
         if model.noise is not None:
             self.log(f"noise seed {model.noise.seed}, of {bundle}, sha256 {model.digest[:12]}")
         return model

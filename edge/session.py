@@ -20,7 +20,7 @@ from edge.slot import Slot
 from edge.source import SourceOptions
 from edge.steady import SteadyRule
 from edge.summary import Summary
-from edge.swap import Swapper, Watcher
+from edge.swap import Swapper, Watcher, mark_of
 from edge.video import AnnotatedVideo
 from natadv.errors import ConfigError
 from rigs.camera.stream import public
@@ -81,6 +81,7 @@ def run_session(
             sinks.append(opened.enter_context(AnnotatedVideo(video, overwrite=overwrite)))
         if mqtt is not None:
             sinks.append(opened.enter_context(MqttSink(mqtt)))
+        marked = mark_of(bundle)  # before it is read
         slot = Slot(placing.open(bundle, first=True))
         opened.callback(slot.close)
         live = Live(slot, opened.enter_context(stop_on_signal()))
@@ -99,7 +100,7 @@ def run_session(
             album = None if store is None else Album(store.folder)
             sinks.extend(opened.enter_context(page_of(live, swapper, bundle, page, album)))
         if watch:
-            Watcher(bundle, swapper, live.stop).start()
+            Watcher(bundle, marked, swapper, live.stop).start()
         summary = run(
             live,
             lambda: open_source(source_name, options),

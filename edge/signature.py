@@ -9,13 +9,14 @@ What is verified are the bytes in memory that run afterwards, not files that som
 """
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from edge.bundle import SIGNATURE, Bundle, parse_files, read_files
 from edge.wording import one_line
-from natadv.durable import replace_file
+from natadv.durable import file_error, replace_file
 from natadv.errors import BundleError, ConfigError
 
 
@@ -37,8 +38,8 @@ def sign_bundle(folder: Path, private_key: Path, *, password: str | None = None)
     parse_files(files, folder)
     if not private_key.is_file():
         raise ConfigError(f"{private_key}: no such key")
-    with tempfile.TemporaryDirectory() as scratch:
-        copy, signature = _spread(files, Path(scratch)), Path(scratch) / SIGNATURE
+    with _scratch() as scratch:
+        copy, signature = _spread(files, scratch), scratch / SIGNATURE
         secret = password.encode() if password else None  # model-signing 1.1.1 says str, and hands it on as bytes
         try:
             signer = signing.Config().use_elliptic_key_signer(private_key=private_key, password=secret)
@@ -54,6 +55,8 @@ def read_signed(folder: Path, public_key: Path) -> Bundle:
     Raises:
         BundleError: if it is damaged, not signed, or signed by another key or over other bytes.
         ConfigError: if the key cannot be used, or model-signing is not installed.
+        ResourceError: if the temporary folder has no room for its bytes.
+        DataError: if they cannot be written there for another reason.
     """
     verifying = _library().verifying
     files = read_files(folder, signed=True)
@@ -62,8 +65,8 @@ def read_signed(folder: Path, public_key: Path) -> Bundle:
         verifier = verifying.Config().use_elliptic_key_verifier(public_key=public_key)
     except Exception as error:  # as above
         raise ConfigError(f"{public_key}: is no public key to verify by ({_first_line(error)})") from error
-    with tempfile.TemporaryDirectory() as scratch:
-        copy, copied = _spread(files, Path(scratch)), Path(scratch) / SIGNATURE
+    with _scratch() as scratch:
+        copy, copied = _spread(files, scratch), scratch / SIGNATURE
         copied.write_bytes(signature)
         try:
             verifier.verify(copy, copied)
@@ -72,6 +75,16 @@ def read_signed(folder: Path, public_key: Path) -> Bundle:
                 f"{folder / SIGNATURE}: not the signature of these bytes by {public_key} ({_first_line(error)})"
             ) from error
     return parse_files(files, folder)
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """Give a temporary folder; what goes wrong with it is one of our errors."""
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            yield Path(scratch)
+    except OSError as error:
+        raise file_error(Path(error.filename or "the temporary folder"), error) from error
 
 
 def _spread(files: Mapping[str, bytes], scratch: Path) -> Path:

@@ -8,12 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from edge.bundle import MANIFEST
+from edge.bundle import FILES, MANIFEST, SIGNATURE
 from edge.events import EventLog
 from edge.slot import Predictor, Slot
-from natadv.errors import NatadvError
+from edge.wording import one_line
+from natadv.errors import BundleError, NatadvError
 
 _LOOK_S: Final = 1.0  # between two looks at a watched folder
+_RESTLESS: Final = 5  # looks after which a folder is tried though it is another at each
+
+Mark = tuple[tuple[int, ...] | None, ...]
+"""What tells one state of a bundle's folder from another: device, inode, time and size of each file."""
 
 
 class Swapper:
@@ -29,7 +34,7 @@ class Swapper:
         self._lock = threading.Lock()
 
     def swap(self, folder: Path) -> Predictor:
-        """Open a bundle and put it in place of the model in use, which stays if that fails.
+        """Open a bundle and put it in place of the model in use, which stays if that fails for whatever reason.
 
         Raises:
             NatadvError: why it was refused; it was said as an event too.
@@ -39,40 +44,70 @@ class Swapper:
                 model = self._open(folder)
                 try:
                     self._slot.put(model)
-                except NatadvError:
+                except BaseException:
                     model.close()
                     raise
             except NatadvError as error:
                 self._events.add("swap-refused", str(error))
                 raise
+            except Exception as error:  # of a library below, or our mistake: the run must not end by either
+                said = one_line(f"{type(error).__name__}: {error}")
+                refused = BundleError(f"{folder}: cannot be taken ({said}); the model in use stays")
+                self._events.add("swap-refused", str(refused))
+                raise refused from error
             self.folder = folder
             self._events.add("swapped", f"{folder}: {model.described}")
             return model
 
 
+def mark_of(folder: Path) -> Mark | None:
+    """Return the mark of a bundle, its signature included; None: it is being exchanged, or somebody took it away."""
+    mark = tuple(_stat(folder / name) for name in (*FILES, SIGNATURE))
+    return None if mark[FILES.index(MANIFEST)] is None else mark
+
+
+def _stat(path: Path) -> tuple[int, ...] | None:
+    try:
+        seen = path.stat()
+    except OSError:
+        return None
+    return seen.st_dev, seen.st_ino, seen.st_mtime_ns, seen.st_size
+
+
 class Watcher(threading.Thread):
     """Looks at a bundle's folder, which may be a link to one, and swaps when it is another or was written anew."""
 
-    def __init__(self, folder: Path, swapper: Swapper, stop: threading.Event, *, look_s: float = _LOOK_S) -> None:
+    def __init__(
+        self, folder: Path, seen: Mark | None, swapper: Swapper, stop: threading.Event, *, look_s: float = _LOOK_S
+    ) -> None:
+        """Watch a folder from `start` on.
+
+        Args:
+            folder: of the bundle.
+            seen: its mark from before the model in use was read, so that no exchange since is missed.
+            swapper: opens what comes.
+            stop: ends it.
+            look_s: between two looks.
+        """
         super().__init__(name="watcher", daemon=True)
-        self._folder, self._swapper, self._stop_asked, self._look_s = folder, swapper, stop, look_s
-        self._seen = self._mark()
+        self._folder, self._seen, self._swapper, self._stop_asked, self._look_s = folder, seen, swapper, stop, look_s
 
     def run(self) -> None:
-        """Look until `stop`; what was refused is not tried again before it changes."""
+        """Look until `stop`; what was refused is not tried again before one of its files changes.
+
+        A folder that is being written, file by file, is left alone until two looks find the same.
+        """
+        mark, changes = self._seen, 0
         while not self._stop_asked.wait(self._look_s):
-            mark = self._mark()
-            if mark is None or mark == self._seen:  # None: it is being exchanged, or somebody took it away
+            before, mark = mark, mark_of(self._folder)
+            if mark is None or mark == self._seen:
+                changes = 0
                 continue
-            self._seen = mark
+            changes += 1
+            if mark != before and changes < _RESTLESS:
+                continue
+            self._seen, changes = mark, 0
             try:
                 self._swapper.swap(self._folder)
             except NatadvError:
                 continue  # said as an event
-
-    def _mark(self) -> tuple[int, ...] | None:
-        try:
-            seen = (self._folder / MANIFEST).stat()
-        except OSError:
-            return None
-        return seen.st_dev, seen.st_ino, seen.st_mtime_ns, seen.st_size

@@ -47,6 +47,8 @@ def try_out(model: bytes, golden: bytes, path: Path, *, threads: int | None) -> 
     """
     # As this process finds its modules, and not what lies where the command was given.
     paths = os.pathsep.join(place or str(Path.cwd()) for place in sys.path)
+    # Tokens and passwords are no stranger's business.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("NATADV_")}
     command = [sys.executable, "-P", "-m", "edge.trial", str(threads or 0), str(MOST_S), str(most_bytes())]
     try:
         done = subprocess.run(
@@ -54,7 +56,7 @@ def try_out(model: bytes, golden: bytes, path: Path, *, threads: int | None) -> 
             input=b"".join((_LENGTH.pack(len(model)), model, golden)),
             capture_output=True,
             timeout=MOST_S + 30,  # it ends itself before
-            env=os.environ | {"PYTHONPATH": paths},
+            env=environment | {"PYTHONPATH": paths},
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired, MemoryError) as error:

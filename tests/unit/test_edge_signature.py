@@ -1,6 +1,8 @@
 """Who signed a bundle: found out before a byte of it runs."""
 
+import errno
 import shutil
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -9,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from edge.bundle import FILES, MANIFEST, MODEL, SIGNATURE, read_bundle
 from edge.classifier import Classifier
 from edge.signature import read_signed, sign_bundle
-from natadv.errors import BundleError, ConfigError
+from natadv.errors import BundleError, ConfigError, DataError, ResourceError
 from tests.signing_keys import keys
 from tests.tiny_bundle import write_tiny_bundle
 
@@ -158,3 +160,19 @@ def test_a_damaged_bundle_is_not_signed(signed, tmp_path):
     (folder / MODEL).write_bytes(b"other")
     with pytest.raises(BundleError, match="not the bytes that were exported"):
         sign_bundle(folder, keys(tmp_path, "mine")[0])
+
+
+def _full(*arguments, **more):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_no_room_for_the_library_to_read_from_is_one_of_our_errors(signed, tmp_path, monkeypatch):
+    folder, public = signed
+    private = keys(tmp_path, "mine")[0]
+    monkeypatch.setattr("edge.signature._spread", _full)
+    for act in (lambda: read_signed(folder, public), lambda: sign_bundle(folder, private)):
+        with pytest.raises(ResourceError, match="the temporary folder: the disk is full"):
+            act()
+    monkeypatch.setattr("tempfile.TemporaryDirectory", lambda: Path("/nowhere/at/all").mkdir())
+    with pytest.raises(DataError, match="/nowhere/at/all: cannot be written"):
+        read_signed(folder, public)

@@ -17,7 +17,7 @@ from edge.prediction import Prediction
 from edge.slot import Slot
 from edge.source import Shot
 from edge.summary import Summary
-from edge.swap import Swapper, Watcher
+from edge.swap import Swapper
 from natadv.errors import BundleError, ConfigError, DeviceError
 from natadv.images import Image
 from rigs.frame import Frame
@@ -51,7 +51,7 @@ class Model:
     input_size = (16, 16)
 
     def __init__(self, name: str, before: Callable[["Model", int], None] = lambda model, count: None) -> None:
-        self.described = self.name = name
+        self.described = self.name = self.digest = name
         self.before, self.count = before, 0
         self.abandoned, self.closed = threading.Event(), False
 
@@ -83,7 +83,12 @@ class Until(Kept):
             self.live.stop.set()
 
 
-def replaced(first: Model, second: Model | None, **patience: float) -> tuple[Summary, Until, Live]:
+def replaced(
+    first: Model, second: Model | None, *, same: bool = True, **patience: float
+) -> tuple[Summary, Until, Live]:
+    """Run until there are five answers of the second model, which is of the `same` file or of another."""
+    if second is not None and same:
+        second.digest = first.digest
     live = Live(Slot(first))
     kept = Until(live, "new", 5)
     reopen = None if second is None else lambda: second
@@ -138,6 +143,14 @@ def test_a_model_that_cannot_give_up_is_left_behind_and_says_nothing_any_more(
             thread.join(20)
     assert len(kept.observations) == count
     assert first.closed
+
+
+def test_what_lies_in_the_bundles_place_by_then_is_said_to_be_another() -> None:
+    summary, kept, live = replaced(Model("old", hangs_at(3, gives_up=True)), Model("new"), same=False)
+    assert not [event for event in kept.events if event.kind == "restarted"]
+    (event,) = [event for event in kept.events if event.kind == "swapped"]
+    assert event.text == "the model gave no answer in 0.2 s; it gave up, and another bundle is in its place; now new"
+    assert (summary.restarts, summary.swaps, live.slot.model.digest) == (0, 1, "new")
 
 
 def test_a_model_that_fails_is_replaced() -> None:
@@ -223,41 +236,6 @@ def test_a_model_that_lacks_the_sources_labels_is_refused_and_closed() -> None:
         swapper.swap(Path("b"))
     assert other.closed
     assert slot.model.described == "old"
-
-
-def test_a_watched_folder_is_swapped_once_for_each_change(tmp_path: Path) -> None:
-    first, second = (
-        write_tiny_bundle(tmp_path / "v1"),
-        write_tiny_bundle(tmp_path / "v2", labels=("red", "green", "azure")),
-    )
-    (tmp_path / "current").symlink_to(first)
-    stop, events = threading.Event(), EventLog()
-    with Classifier(tmp_path / "current", device="cpu") as opened:
-        slot = Slot(opened)
-        swapper = Swapper(slot, events, lambda folder: Classifier(folder, device="cpu"))
-        watcher = Watcher(tmp_path / "current", swapper, stop, look_s=0.02)
-        watcher.start()
-        (tmp_path / "next").symlink_to(second)
-        (tmp_path / "next").rename(tmp_path / "current")
-        try:
-            _wait_for(lambda: slot.swaps == 1)
-            assert slot.model.labels[2] == "azure"
-            (second / "model.onnx").write_bytes(b"torn")
-            (second / "manifest.json").touch()
-            _wait_for(lambda: any(event.kind == "swap-refused" for event in events.latest(9)))
-            time.sleep(0.2)
-            assert [event.kind for event in events.latest(9)] == ["swapped", "swap-refused"]
-        finally:
-            stop.set()
-            watcher.join(20)
-            slot.close()
-
-
-def _wait_for(condition: Callable[[], bool]) -> None:
-    end_s = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end_s, "it did not come about"
-        time.sleep(0.01)
 
 
 def test_a_real_answer_can_be_abandoned(tmp_path: Path) -> None:

@@ -97,6 +97,21 @@ def test_a_stride_that_aborts_the_runtime_is_refused(tmp_path: Path) -> None:
         try_out(model.SerializeToString(), base("rain")[GOLDEN], tmp_path / MODEL, threads=1)
 
 
+def test_a_strangers_model_inherits_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NATADV_PAGE_TOKEN", "hunter2")
+    monkeypatch.setenv("NATADV_MQTT_PASSWORD", "hunter2")
+    monkeypatch.setenv("HARMLESS", "harmless")
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\ncat > /dev/null\nenv > {tmp_path}/environment\n")
+    python.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(python))
+    tried(tiny_model(), tmp_path)
+    inherited = (tmp_path / "environment").read_text()
+    assert "HARMLESS=harmless" in inherited
+    assert "NATADV_" not in inherited
+    assert "hunter2" not in inherited
+
+
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL, signal.SIGFPE])
 def test_a_crash_is_the_trials_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
     """As a runtime crashes on one model in a thousand; here the interpreter does."""
