@@ -7,9 +7,17 @@ be it in a label, a number or a blank, is found.
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AwareDatetime, Field, FiniteFloat, ValidationError, model_validator
+from pydantic import (
+    AwareDatetime,
+    Field,
+    FiniteFloat,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from edge.provenance import Provenance
 from edge.schema import Digest, DigestToCome, Frozen
@@ -41,14 +49,25 @@ class Parity(Frozen):
     """How far the exported model's logits were from the original's when it was written.
 
     Attributes:
-        images: images that were compared.
-        max_difference: largest absolute difference of a logit.
+        images: frames that were compared, real images and noise.
+        max_difference: largest absolute difference of a logit, before any reduction.
         tolerance: the difference that would have stopped the export.
+        real_images: of the frames compared, those that were real images; None: a former version did not say.
+        reduced_difference: largest absolute difference of a logit of the reduced model from the original's on the real
+            images; None: it was not reduced, or a former version did not say.
     """
 
     images: int = Field(ge=1)
     max_difference: FiniteFloat = Field(ge=0)
     tolerance: FiniteFloat = Field(gt=0)
+    real_images: int | None = Field(default=None, ge=0)
+    reduced_difference: FiniteFloat | None = Field(default=None, ge=0)
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_said(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A former version's manifest is written as it was, else it would count as altered."""
+        said: dict[str, Any] = write(self)
+        return {name: value for name, value in said.items() if value is not None}
 
 
 class RainNoise(Frozen):

@@ -21,7 +21,7 @@ from export.frames import noise_frames, pick, targets_in
 from export.graph import DeployedClassifier
 from export.judgement import Judged, attack, check_loss, judge
 from export.onnx import OPSET, to_onnx
-from export.parity import TOLERANCE, compare, open_cpu, steady_noise
+from export.parity import TOLERANCE, check_sizes, compare, difference, open_cpu, steady_noise
 from export.provenance import provenance_of
 from export.reduce import Part, Precision, to_fp16, to_int8
 from natadv.data.dataset import Dataset
@@ -34,6 +34,7 @@ GOLDEN_COUNT: Final = 8
 PARITY_COUNT: Final = 256
 CALIBRATION_COUNT: Final = 256
 _BATCH: Final = 64
+_REDUCED_TOLERANCE: Final = 2e-2  # of the largest logit, between two sizes of one frame in the same reduced model
 _PACKAGES: Final = ("natadv", "torch", "timm", "onnx", "onnxscript", "onnxslim", "onnxruntime", "numpy")
 
 
@@ -132,11 +133,13 @@ def export_classifier(
         opset=opset,
         metadata=sources,
     )
-    frames = noise_frames(2 * GOLDEN_COUNT, size, rng)
+    frames, real_count = noise_frames(2 * GOLDEN_COUNT, size, rng), 0
     if dataset is not None:
-        frames = np.concatenate([pick(dataset, PARITY_COUNT, rng).images(size), frames])
+        real = pick(dataset, PARITY_COUNT, rng).images(size)
+        frames, real_count = np.concatenate([real, frames]), len(real)
     parts = np.array_split(frames, math.ceil(len(frames) / _BATCH))
     comparison = compare(deployed, model_bytes, parts, tolerance=tolerance)
+    parity = comparison.parity.model_copy(update={"real_images": real_count})
     # Real images come first; with enough of them the golden frames are real images alone.
     chosen = np.linspace(0, max(GOLDEN_COUNT, len(frames) - 2 * GOLDEN_COUNT) - 1, GOLDEN_COUNT).astype(int)
     golden = Golden(
@@ -153,8 +156,12 @@ def export_classifier(
             model_bytes, full = _reduced(model_bytes, reduction, size, deployed.noise), judged
             judged = judge(model_bytes, dataset, places, size, noise=deployed.noise, attacked=attacked)
             check_loss(full, judged, reduction.max_loss)
+            apart = difference(model_bytes, frames[:real_count], comparison)
+            parity = parity.model_copy(update={"reduced_difference": apart})
             (logits,) = open_cpu(model_bytes).run(["logits"], golden.feed)
             golden = Golden(golden.frames, logits, golden.noise)
+    if any_size:
+        check_sizes(model_bytes, golden, tolerance if reduction is None else _REDUCED_TOLERANCE)
     pictures = None
     if dataset is not None and judged is not None:
         pictures = gallery(dataset, loaded.labels, judged, attacked=attacked, calibration=calibration, rng=rng)
@@ -166,7 +173,7 @@ def export_classifier(
         opset=opset,
         model_name=loaded.model_name,
         checkpoint_sha256=loaded.digest,
-        parity=comparison.parity,
+        parity=parity,
         metrics=_metrics(loaded.metrics, judged, full, calibration),
         accuracy_data=None if dataset is None else f"{dataset.name} {dataset.split}",
         provenance=provenance_of(loaded, rain),

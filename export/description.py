@@ -37,6 +37,24 @@ def noise_in_words(manifest: Manifest) -> str | None:
     return f"{' and '.join(parts)}, {noise.draws} time{'s' if noise.draws > 1 else ''} a frame"
 
 
+def agreement_in_words(manifest: Manifest) -> str:
+    """Return how far the model's logits were from the original's, on what, and how far they are since a reduction."""
+    parity = manifest.parity
+    within = f"logits within {parity.max_difference:.1e} of the original's on"
+    if parity.real_images is None:
+        found = f"{within} {parity.images} images"
+    elif not parity.real_images:
+        found = f"not compared on real images; {within} {parity.images} frames of noise"
+    else:
+        found = f"{within} {parity.real_images} real images and {parity.images - parity.real_images} frames of noise"
+    found += f" ({parity.tolerance:.0e} allowed)"
+    if manifest.precision != "fp32":
+        found += ", before it was reduced"
+    if parity.reduced_difference is not None:
+        found += f"; since then within {parity.reduced_difference:.1e} on the real ones"
+    return found
+
+
 def revision_in_words(manifest: Manifest) -> str:
     """Return which natadv made a bundle."""
     revision = manifest.provenance.git_revision
@@ -79,10 +97,7 @@ def described(bundle: Bundle, *, signed: bool) -> dict[str, Any]:
         "behind RAIN": noise_in_words(manifest),
         "RAIN tuned on": None if origin.rain is None else origin.rain.data,
         "RAIN": None if origin.rain is None else origin.rain.method,
-        "parity": (
-            f"within {manifest.parity.max_difference:.1e} of the original on {manifest.parity.images} images"
-            f" ({manifest.parity.tolerance:.0e} allowed){reduced}"
-        ),
+        "parity": agreement_in_words(manifest),
         "golden frames": len(bundle.golden.frames),
         "size": f"{len(bundle.model_bytes) / 1e6:.2f} MB, opset {manifest.opset}",
         "exported": f"{manifest.created.isoformat()} by {revision_in_words(manifest)}",

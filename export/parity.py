@@ -9,12 +9,17 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
+from edge.golden import Golden
 from edge.manifest import INPUT, Parity, RainNoise
 from edge.noise import SEED_BYTES, NoiseStream
+from edge.runtime import why
 from export.graph import DeployedClassifier
 from natadv.errors import BundleError
 
 TOLERANCE: Final = 1e-3  # of a logit; float32 on two runtimes differs by some 1e-5 (resnet18, slim net)
+_BATCH: Final = 64
+_FATAL: Final = 4  # of the runtime's log
+_ENLARGED: Final = (3, 2)  # rows and columns for each of a frame's own
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +81,49 @@ def compare(
     return Comparison(parity, np.concatenate(kept), stream(0, count))
 
 
+def difference(model_bytes: bytes, frames: NDArray[np.uint8], comparison: Comparison) -> float:
+    """Return the largest difference of a logit from the original's, of another model on a comparison's first frames.
+
+    Raises:
+        BundleError: if a logit is no number.
+    """
+    session, worst = open_cpu(model_bytes), 0.0
+    for start in range(0, len(frames), _BATCH):
+        part = slice(start, min(start + _BATCH, len(frames)))
+        chance = {name: values[part] for name, values in comparison.noise.items()}
+        (logits,) = session.run(["logits"], {INPUT: frames[part], **chance})
+        worst = max(worst, float(np.abs(logits - comparison.logits[part]).max(initial=0)))
+        if not np.isfinite(logits).all():
+            raise BundleError("reduced, the model gives logits that are no numbers; not written")
+    return worst
+
+
+def check_sizes(model_bytes: bytes, golden: Golden, share: float) -> None:
+    """Refuse a model of any size that does not see an enlarged frame as the frame.
+
+    Each pixel is repeated, so that resizing gives back just what was there.
+
+    Args:
+        model_bytes: the exported model.
+        golden: frames at the model's own size with the chance that they are given.
+        share: largest difference of a logit that passes, of the largest logit (at least of 1).
+
+    Raises:
+        BundleError: if it differs by more.
+    """
+    session = open_cpu(model_bytes)
+    (expected,) = session.run(["logits"], golden.feed)
+    rows, columns = _ENLARGED
+    enlarged = golden.frames.repeat(rows, axis=1).repeat(columns, axis=2)
+    (got,) = session.run(["logits"], {**golden.feed, INPUT: enlarged})
+    worst, most = float(np.abs(got - expected).max()), share * max(1.0, float(np.abs(expected).max()))
+    if not worst <= most:
+        raise BundleError(
+            f"the exported model sees another picture in an enlarged frame: its logits differ by {worst:.2g}"
+            f" (at most {most:.2g} allowed); not written"
+        )
+
+
 def steady_noise(noise: RainNoise | None) -> Callable[[int, int], dict[str, NDArray[np.int32]]]:
     """Return a function that gives the noise of `count` frames from a first number on, the same in every export."""
     if noise is None:
@@ -85,10 +133,18 @@ def steady_noise(noise: RainNoise | None) -> Callable[[int, int], dict[str, NDAr
 
 
 def open_cpu(model_bytes: bytes) -> onnxruntime.InferenceSession:
-    """Open an exported model on the CPU, to measure it where every machine can."""
+    """Open an exported model on the CPU, to measure it where every machine can.
+
+    Raises:
+        BundleError: if the runtime takes it for no model.
+    """
     settings = onnxruntime.SessionOptions()
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(model_bytes, settings, providers=["CPUExecutionProvider"])
+    settings.log_severity_level = _FATAL  # its log repeats what its exceptions say
+    try:
+        return onnxruntime.InferenceSession(model_bytes, settings, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime's errors share no base of their own
+        raise BundleError(f"ONNX Runtime cannot load the exported model: {why(error)}; not written") from error
 
 
 def _torch(model: DeployedClassifier, feed: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:

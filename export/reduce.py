@@ -15,6 +15,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from edge.manifest import INPUT
+from export.casts import join_casts
 from natadv.errors import BundleError
 
 Precision = Literal["fp32", "fp16", "int8"]
@@ -29,7 +31,8 @@ _SCOPES: Mapping[Part, str] = {"classifier": "classifier.", "rain": "rain."}
 def to_fp16(model_bytes: bytes) -> bytes:
     """Return a model that computes in half precision, with the inputs and outputs that it had.
 
-    Whole numbers stay whole numbers, so RAIN picks the very same pixels.
+    Whole numbers stay whole numbers, so RAIN picks the very same pixels. What resizes frames of any size stays in full
+    precision: half precision knows no half pixel from the 1024th on.
 
     Raises:
         BundleError: if it cannot be converted.
@@ -38,7 +41,11 @@ def to_fp16(model_bytes: bytes) -> bytes:
 
     try:
         with _quiet():
-            half: onnx.ModelProto = convert_float_to_float16(onnx.load_from_string(model_bytes), keep_io_types=True)
+            model = onnx.load_from_string(model_bytes)
+            half: onnx.ModelProto = convert_float_to_float16(
+                model, keep_io_types=True, node_block_list=resizing_nodes(model)
+            )
+            join_casts(half)
     except (ValueError, RuntimeError) as error:
         raise BundleError(f"the model cannot be converted to half precision: {_first_line(error)}") from error
     return bytes(half.SerializeToString())
@@ -113,6 +120,24 @@ def weighty_nodes(model: onnx.ModelProto, part: Part) -> list[str]:
         for node in model.graph.node
         if node.op_type in _WEIGHTY and any(name in weights and name.startswith(scope) for name in node.input)
     ]
+
+
+def resizing_nodes(model: onnx.ModelProto) -> list[str]:
+    """Return the names of the nodes that resize frames of any size: all before their rounding; none for one size."""
+    (frames,) = (value for value in model.graph.input if value.name == INPUT)
+    rows = frames.type.tensor_type.shape.dim[1]
+    if rows.HasField("dim_value"):
+        return []
+    made_by = {name: node for node in model.graph.node for name in node.output}
+    # `export.resize.Resize` comes first in the graph, and ends so.
+    left = [node for node in model.graph.node if node.op_type == "Round"][:1]
+    found: dict[str, None] = {}
+    while left:
+        node = left.pop()
+        if node.name not in found:
+            found[node.name] = None
+            left.extend(made_by[name] for name in node.input if name in made_by)
+    return list(found)
 
 
 def activations_in(model_bytes: bytes) -> set[str]:

@@ -35,6 +35,8 @@ def limits(manifest: Manifest) -> list[str]:
     ]
     if manifest.accuracy_data is None:
         found.append("Nothing was measured: it was exported without data. How good it is is not known here.")
+        if manifest.parity.real_images == 0:
+            found.append("It was not compared on real images with the model that it was made of, only on noise.")
     else:
         found.append(
             f"Its accuracy is that on {manifest.accuracy_data}. Another camera, light or weather, or signs, scenes and"

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from edge.bundle import CARD_HTML, CARD_MD, FILES, GOLDEN, MANIFEST, Card, read_bundle, write_bundle
 from edge.golden import Golden
-from edge.manifest import Manifest
+from edge.manifest import Manifest, Parity
 from natadv.errors import BundleError, ConfigError
 from tests.tiny_bundle import LABELS, ORIGIN, tiny_golden, tiny_model, write_tiny_bundle
 
@@ -286,3 +286,13 @@ def test_a_bundle_that_is_written_again_is_the_same(tmp_path: Path) -> None:
     write_bundle(tmp_path / "copy", read_bundle(folder))
     for name in ("model.onnx", "golden.npz", "manifest.json"):
         assert (tmp_path / "copy" / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_a_manifest_of_before_real_images_were_counted_is_still_read(tmp_path: Path) -> None:
+    folder = write_tiny_bundle(tmp_path / "b")  # whose parity says nothing of them
+    content = json.loads((folder / MANIFEST).read_bytes())
+    assert set(content["parity"]) == {"images", "max_difference", "tolerance"}
+    assert read_bundle(folder).manifest.parity.real_images is None
+    counted = Parity(images=4, max_difference=0.0, tolerance=1e-3, real_images=0, reduced_difference=0.25)
+    manifest = read_bundle(write_tiny_bundle(tmp_path / "c", parity=counted)).manifest
+    assert (manifest.parity.real_images, manifest.parity.reduced_difference) == (0, 0.25)

@@ -67,7 +67,7 @@ def test_the_bundle_says_what_it_was_made_from(written: tuple[Path, str], checkp
     assert manifest.input_size == (32, 40)
     assert manifest.model_name == "natadv_slim"
     assert manifest.checkpoint_sha256 == load_classifier(checkpoint).digest
-    assert manifest.parity.images == 14 + 16
+    assert (manifest.parity.images, manifest.parity.real_images) == (14 + 16, 14)
     assert manifest.accuracy_data == f"{data.name} test"
     assert manifest.metrics["checkpoint_accuracy"] == 0.5
     assert manifest.metrics["accuracy_images"] == 14
@@ -76,6 +76,16 @@ def test_the_bundle_says_what_it_was_made_from(written: tuple[Path, str], checkp
     assert manifest.provenance.git_revision == git_revision()
     assert printed.count("\n") == 1
     assert "3 labels, 40x32 px" in printed
+    assert "on 14 real images and 16 frames of noise" in printed
+
+
+def test_without_data_it_says_that_no_real_image_was_compared(checkpoint: Path, tmp_path: Path) -> None:
+    said = run(checkpoint, "--out", tmp_path / "b")
+    bundle = read_bundle(tmp_path / "b")
+    assert (bundle.manifest.parity.images, bundle.manifest.parity.real_images) == (16, 0)
+    assert bundle.manifest.parity.reduced_difference is None
+    for text in (said, run("inspect", tmp_path / "b"), bundle.card.html.decode(), bundle.card.markdown.decode()):
+        assert "not compared on real images" in text
 
 
 def test_its_golden_frames_are_real_images(written: tuple[Path, str], checkpoint: Path) -> None:

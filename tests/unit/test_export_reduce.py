@@ -17,6 +17,7 @@ from export.judgement import Attacked, Judged, attack, check_loss, judge
 from export.onnx import to_onnx
 from export.parity import open_cpu, steady_noise
 from export.reduce import activations_in, to_fp16, to_int8, weighty_nodes
+from export.resize import Resize, _scalar
 from natadv.data.load import load_dataset
 from natadv.defenses.rain import Rain
 from natadv.errors import BundleError, ConfigError
@@ -87,6 +88,51 @@ def test_half_precision_keeps_probabilities_and_logits_of_several_draws_together
     softmax = torch.softmax(torch.from_numpy(logits) / 0.5, 1).numpy()
     np.testing.assert_allclose(probabilities, softmax, atol=0.01)
     assert np.abs(logits).max() > 10  # where a clamped probability would show
+
+
+@functools.cache
+def exported_any_size(behind_rain=False):
+    rain = None
+    if behind_rain:
+        torch.manual_seed(0)
+        rain = Rain(create_super_resolution("compact:4x2").eval(), share=0.2)
+    deployed = DeployedClassifier(Brightness().eval(), rain=rain, input_size=SIZE, any_size=True)
+    return deployed, to_onnx(deployed, labels=LABELS, input_size=SIZE)
+
+
+@pytest.mark.parametrize("behind_rain", [False, True])
+@pytest.mark.parametrize("size", [(16, 16), (33, 57), (1080, 1920), (7, 9)])
+def test_half_precision_resizes_as_precisely_as_before(size, behind_rain):
+    """A place in a wide frame has no half: from 1024 on half precision counts in whole pixels."""
+    deployed, data = exported_any_size(behind_rain)
+    half = to_fp16(data)
+    wide = np.arange(size[1]) * 256 // size[1]
+    feed = {
+        "frames": np.broadcast_to(wide[None, None, :, None], (1, *size, 3)).astype(np.uint8),
+        **steady_noise(deployed.noise)(0, 1),
+    }
+    np.testing.assert_allclose(answers(half, feed), answers(data, feed), atol=0.02)
+    assert "fp16" in activations_in(half)
+    np.testing.assert_array_equal(_levels(half, feed), _levels(data, feed))
+
+
+def _levels(data, feed):
+    """Return the resized frame within a model of any size."""
+    model = onnx.load_from_string(data)
+    rounded = next(node.output[0] for node in model.graph.node if node.op_type == "Round")
+    model.graph.output.append(onnx.helper.make_tensor_value_info(rounded, onnx.TensorProto.FLOAT, None))
+    return open_cpu(model.SerializeToString()).run([rounded], feed)[0]
+
+
+def test_a_converter_that_makes_no_model_is_said_in_one_line(data, tmp_path, monkeypatch):
+    """Its graphs are its own affair; that the runtime takes one shows when it is opened."""
+    broken = onnx.load_from_string(exported()[1])
+    broken.graph.node.append(broken.graph.node[-1])
+    monkeypatch.setattr("export.checkpoint.to_fp16", lambda data: broken.SerializeToString())
+    reduction = Reduction("fp16", load_dataset(str(data), "train"))
+    with pytest.raises(BundleError, match="cannot load the exported model: ") as caught:
+        export_classifier(loaded(), tmp_path / "bundle", dataset=load_dataset(str(data), "test"), reduction=reduction)
+    assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("symmetric", [False, True])
@@ -214,11 +260,46 @@ def test_a_reduced_bundle_says_what_it_lost_and_runs(data, tmp_path, precision):
     assert manifest.metrics["accuracy"] == done.judged.accuracy.value
     assert manifest.metrics["full_accuracy"] == done.full.accuracy.value == 1
     assert manifest.metrics["robust_images"] == 40
+    parity = manifest.parity
+    assert (parity.images, parity.real_images) == (40 + 16, 40)
+    # Its own difference from torch, which a reduction has and the export before it has not.
+    assert parity.max_difference < 1e-4 < parity.reduced_difference < 1
     page = read_bundle(tmp_path / "bundle").card.html.decode()
     assert page.count('<div class="triple">') == 4  # the four images that could be carried across
     assert f"Before it was reduced to {precision}: 100.0 %" in page
     with Classifier(tmp_path / "bundle", device="cpu") as classifier:  # which replays the golden frames
         assert classifier.predict([np.full((*SIZE, 3), 250, np.uint8)])[0].label == "light"
+
+
+def test_a_reduction_to_no_numbers_is_not_written(data, tmp_path, monkeypatch):
+    nothing = onnx.load_from_string(exported()[1])
+    bias = next(one for one in nothing.graph.initializer if one.name == "classifier.head.bias")
+    bias.CopyFrom(onnx.numpy_helper.from_array(np.full(2, np.nan, np.float32), bias.name))
+    monkeypatch.setattr("export.checkpoint.to_fp16", lambda data: nothing.SerializeToString())
+    reduction = Reduction("fp16", load_dataset(str(data), "train"), max_loss=1)
+    with pytest.raises(BundleError, match="logits that are no numbers"):
+        export_classifier(loaded(), tmp_path / "bundle", dataset=load_dataset(str(data), "test"), reduction=reduction)
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_a_reduced_model_takes_any_size(data, tmp_path, precision):
+    test, train = (load_dataset(str(data), split) for split in ("test", "train"))
+    reduction = Reduction(precision, train, max_loss=0.2)
+    export_classifier(loaded(), tmp_path / "bundle", dataset=test, any_size=True, reduction=reduction)
+    bundle = read_bundle(tmp_path / "bundle")
+    assert bundle.manifest.any_size
+    wide = np.repeat(np.full((1, 400, 1500, 3), 250, np.uint8), 2, axis=0)
+    assert open_cpu(bundle.model_bytes).run(["logits"], {"frames": wide})[0].argmax(1).tolist() == [1, 1]
+
+
+def test_a_model_that_sees_another_picture_at_another_size_is_not_written(data, tmp_path, monkeypatch):
+    right = Resize.forward
+    monkeypatch.setattr(
+        Resize, "forward", lambda self, frames: right(self, frames) * (SIZE[0] / _scalar(frames.shape[1], frames))
+    )
+    test = load_dataset(str(data), "test")
+    with pytest.raises(BundleError, match="sees another picture in an enlarged frame: its logits differ by"):
+        export_classifier(loaded(), tmp_path / "b", dataset=test, any_size=True)
 
 
 def test_a_reduction_that_loses_too_much_is_not_written(data, tmp_path, monkeypatch):
