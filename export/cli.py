@@ -84,6 +84,7 @@ def write(
     The word `write` may be left out.
     """
     from export.checkpoint import Reduction, export_classifier  # torch takes seconds; --help does not wait
+    from export.description import agreement_in_words
     from natadv.data.load import load_dataset
     from natadv.errors import ConfigError
     from natadv.training.checkpoint import load_classifier
@@ -123,12 +124,8 @@ def write(
         accuracy += "" if done.full.robust is None else f" and {done.full.robust}"
     typer.echo(
         f"{out}: {len(manifest.labels)} labels, {manifest.input.width}x{manifest.input.height} px,"
-        f" within {manifest.parity.max_difference:.1e} of torch on {manifest.parity.images} images"
-        f"{'' if done.full is None else ', before it was reduced'}{accuracy}"
+        f" {agreement_in_words(manifest)}{accuracy}"
     )
-
-
-_BUNDLE = typer.Argument(help="Folder made by `natadv export`.")
 
 
 _BUNDLE = typer.Argument(help="Folder made by `natadv export`.")

@@ -1,18 +1,15 @@
 """Models: what the page tells of the one in use, and how it puts another in its place."""
 
-import math
 import threading
 from pathlib import Path
 
-from edge.bundle import MANIFEST
+from edge.bundle import CARD_HTML, MANIFEST, MOST_BYTES
 from edge.manifest import Manifest, sha256
 from edge.page.answers import Accuracy, ModelInfo
+from edge.reading import read_together
 from edge.slot import Slot
 from edge.swap import Swapper
-from natadv.errors import ConfigError
-
-_CARD = "card.html"
-_Z = 1.959964  # of a 95 % interval
+from natadv.errors import ConfigError, NatadvError
 
 
 class BusyError(Exception):
@@ -78,8 +75,8 @@ class Models:
         """Return the card of the model in use, HTML; None: it is not there, or is not the one that came with it."""
         manifest = getattr(self._slot.model, "manifest", None)
         try:
-            card = (self.folder / _CARD).read_bytes()
-        except OSError:
+            card = read_together(self.folder, {CARD_HTML: MOST_BYTES[CARD_HTML]})[CARD_HTML]
+        except (OSError, NatadvError):
             return None
         return card if isinstance(manifest, Manifest) and sha256(card) == manifest.card_html_sha256 else None
 
@@ -109,14 +106,6 @@ def _accuracy(manifest: Manifest) -> Accuracy | None:
     value, images = manifest.metrics.get("accuracy"), manifest.metrics.get("accuracy_images")
     if value is None:
         return None
-    low, high = _wilson(value, images) if images else (None, None)
+    low, high = (manifest.metrics.get(f"accuracy_{end}") for end in ("low", "high"))
     count = int(images) if images else None
     return Accuracy(value=value, low=low, high=high, images=count, data=manifest.accuracy_data)
-
-
-def _wilson(share: float, count: float) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a share of so many."""
-    square = _Z * _Z / count
-    middle = (share + square / 2) / (1 + square)
-    half = _Z * math.sqrt(max(0.0, share * (1 - share) / count) + square / count / 4) / (1 + square)
-    return max(0.0, middle - half), min(1.0, middle + half)
