@@ -5,6 +5,7 @@ from pathlib import Path
 
 from edge.classifier import Classifier
 from edge.runtime import Device
+from natadv.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,13 @@ class Placing:
     graph: bool = False
 
     def open(self, bundle: Path, *, first: bool = False) -> Classifier:
-        """Open a bundle."""
-        return Classifier(
+        """Open a bundle.
+
+        Raises:
+            ConfigError: if there is a seed for it and no noise in it.
+            NatadvError: as `Classifier`.
+        """
+        model = Classifier(
             bundle,
             device=self.device,
             allow_cpu=self.allow_cpu,
@@ -33,3 +39,7 @@ class Placing:
             public_key=self.public_key,
             graph=self.graph,
         )
+        if first and self.noise_seed is not None and model.noise is None:
+            model.close()
+            raise ConfigError(f"{bundle}: a model without noise, which no seed replays; leave --noise-seed out")
+        return model
