@@ -65,11 +65,17 @@ def run(
         Path | None, typer.Option("--evidence", help="Folder for clips of alarms: seconds before, during and after.")
     ] = None,
     evidence_disk: Annotated[
-        float, typer.Option("--evidence-disk", min=1, help="MB that the clips may take; then the oldest go.")
-    ] = 10_000.0,
+        float | None,
+        typer.Option(
+            "--evidence-disk", min=1, show_default="10000", help="MB that the clips may take; then the oldest go."
+        ),
+    ] = None,
     evidence_memory: Annotated[
-        float, typer.Option("--evidence-memory", min=1, help="MB that frames may take before they are written.")
-    ] = 512.0,
+        float | None,
+        typer.Option(
+            "--evidence-memory", min=1, show_default="512", help="MB that frames may take before they are written."
+        ),
+    ] = None,
     mqtt: Annotated[
         str | None,
         typer.Option("--mqtt", help="Publish to mqtt://HOST/TOPIC too; the password is best in NATADV_MQTT_PASSWORD."),
@@ -80,11 +86,16 @@ def run(
             "--images", help="Labelled folder for the rig's screen, else it is blank; wets and moves the plate."
         ),
     ] = None,
-    image_s: Annotated[float, typer.Option("--image-s", min=0.01, help="Seconds that an image is shown.")] = 1.0,
+    image_s: Annotated[
+        float | None, typer.Option("--image-s", min=0.01, show_default="1", help="Seconds that an image is shown.")
+    ] = None,
     fast: Annotated[
         bool, typer.Option("--fast", help="Every frame of a recording, as fast as the model takes them.")
     ] = False,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the plate's trajectory and the drops on a rig.")] = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", min=0, show_default="0", help="Of the plate's trajectory and the drops on a rig."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a video of that name.")] = False,
     page: Annotated[
         str | None, typer.Option("--page", help="Show the run in a browser, at [HOST:]PORT; 0 takes a free port.")
@@ -113,6 +124,8 @@ def run(
     from edge.source import SourceOptions
     from edge.steady import SteadyRule
 
+    _need("--video", there=video is not None, overwrite=overwrite)
+    _need("--evidence", there=evidence is not None, evidence_disk=evidence_disk, evidence_memory=evidence_memory)
     summary = run_session(
         bundle,
         source,
@@ -132,7 +145,11 @@ def run(
         steady=SteadyRule(steady_frames, steady_threshold),
         evidence=None
         if evidence is None
-        else Evidence(evidence, int(1e6 * evidence_disk), EvidenceRule(memory_bytes=int(1e6 * evidence_memory))),
+        else Evidence(
+            evidence,
+            int(1e6 * (evidence_disk or 10_000)),
+            EvidenceRule(memory_bytes=int(1e6 * (evidence_memory or 512))),
+        ),
         mqtt=None if mqtt is None else parse_broker(mqtt),
         video=video,
         overwrite=overwrite,
@@ -145,6 +162,15 @@ def _to_log(line: str) -> None:
     """Write a line to standard error; that nobody reads it is no reason to stop."""
     with contextlib.suppress(OSError):
         typer.echo(line, err=True)
+
+
+def _need(option: str, *, there: bool, **given: float | bool | None) -> None:
+    """Refuse options that are of no use without another one."""
+    from natadv.errors import ConfigError
+
+    for name, value in given.items():
+        if not there and value not in (None, False):
+            raise ConfigError(f"--{name.replace('_', '-')}: is for {option} alone; say {option} too")
 
 
 @app.command()

@@ -6,7 +6,11 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
+from typing import Final
+
+_FLUSH_S: Final = 1.0
 
 
 @contextlib.contextmanager
@@ -29,7 +33,18 @@ def stop_on_signal() -> Iterator[threading.Event]:
 
 
 def forget_unwritten() -> None:
-    """Let Python's last flush of standard output meet no closed pipe and no full disk: that was said already."""
+    """Let Python's last flush of standard output meet no closed pipe, no full disk, and no pipe that nobody empties.
+
+    That was said already.
+    """
+    flush = threading.Thread(target=_flush, name="flush", daemon=True)
+    flush.start()
+    flush.join(_FLUSH_S)
+    if flush.is_alive():  # the stream's lock is held by whoever waits for the pipe: leave both alone
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115  # for the rest of the process
+
+
+def _flush() -> None:
     try:
         sys.stdout.flush()
     except OSError:

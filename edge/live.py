@@ -2,8 +2,8 @@
 
 A thread of its own reads the source and always holds its newest frame, so that a slow model skips frames instead of
 falling behind: what is published is as fresh as one prediction allows, however long it runs. Another thread asks the
-model. This one watches both: a camera that is gone is opened again (`edge.supply`), a model that hangs or fails is
-replaced by a fresh one, and the run ends when it is asked to.
+model. This one watches both: a camera that is gone is opened again (`edge.supply`), a reader that its driver holds is
+left behind, a model that hangs or fails is replaced by a fresh one, and the run ends soon after it is asked to.
 """
 
 import threading
@@ -24,10 +24,13 @@ from edge.summary import Summary
 from edge.supply import Opener, Supply, Taken
 from edge.systemd import Heartbeat, notify
 from edge.worker import Worker
-from natadv.errors import DeviceError, FrameTimeoutError
+from natadv.errors import DataError, DeviceError, FrameTimeoutError
 
 _POLL_S: Final = 0.1
 _GRACE_S: Final = 5.0  # that a model which was told to give up may take
+_LAST_GRACE_S: Final = 2.0  # likewise at the end; a thread that comes back while Python is torn down aborts the process
+_LONGER: Final = 3  # a driver may take so many times as long as it usually does, or as a frame may
+_FIRST: Final = 10  # the first opening of a source likewise: a rig's stage looks for its ends in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +40,22 @@ class Patience:
     Attributes:
         frame_s: for a camera's next frame, before there is no signal (or, before the first frame, an error).
         signal_s: without signal, before it ends with an error; None: for ever.
+        age_s: that a live source's frame may be old when it comes and when the model is asked; older ones are let go.
+        driver_s: for the reader to come back out of the source, before it is left behind and another opens the source.
+        readers: left behind one after another without a frame, before it ends with an error.
         model_s: for an answer, before the model is replaced by a fresh one.
         restarts: models that fail one after another without an answer, before it ends with an error.
+        stop_s: for what is under way when it is asked to end, before that is let go.
     """
 
     frame_s: float = 10.0
     signal_s: float | None = None
+    age_s: float = 10.0
+    driver_s: float = 30.0
+    readers: int = 3
     model_s: float = 30.0
     restarts: int = 3
+    stop_s: float = 5.0
 
 
 @dataclass(slots=True)
@@ -103,7 +114,8 @@ def run(
     Raises:
         ConfigError: if the source has a label that the model lacks.
         FrameTimeoutError: if no frame comes.
-        DeviceError: if the model hangs or fails again and again.
+        DeviceError: if the model hangs or fails again and again, or the source's driver does.
+        DataError: if a sink holds the last prediction up when it is asked to end.
         NatadvError: whatever the source, the model or a sink raises.
     """
     patience = patience or Patience()
@@ -118,6 +130,7 @@ def run(
         live.stop,
         check=live.slot.need,
         every=every,
+        age_s=patience.age_s,
         tap=tap,
         prepare=live.slot.prepare,
     )
@@ -132,16 +145,20 @@ def run(
         live.stop.set()
         mailbox.close()
         notify("STOPPING=1")
-        supply.join(patience.frame_s)
+        watch.supply.join(patience.frame_s)
     publisher.say()
-    if supply.failed is not None:
-        raise supply.failed
+    if watch.supply.failed is not None:
+        raise watch.supply.failed
     watch.take_stock()
     return live.summary
 
 
 class _Watch:
-    """Starts the worker, and watches it and the source."""
+    """Starts the worker, and watches it and the source.
+
+    Attributes:
+        supply: the reader at work; others may have been left behind.
+    """
 
     def __init__(
         self,
@@ -152,9 +169,12 @@ class _Watch:
         patience: Patience,
         reopen: Callable[[], Predictor] | None,
     ) -> None:
-        self._live, self._supply, self._mailbox, self._publisher = live, supply, mailbox, publisher
+        self.supply = supply
+        self._live, self._mailbox, self._publisher = live, mailbox, publisher
         self._patience, self._reopen = patience, reopen
         self._in_a_row = 0
+        self._left_behind, self._left_after_s = 0, live.reception.last_frame_s
+        self._stopped_s: float | None = None
         self._begin_s = time.monotonic()
         self._heart = Heartbeat()
         self._worker = self._hire()
@@ -171,21 +191,26 @@ class _Watch:
             self.take_stock()
             self._heart.look(self._live.summary.predicted, known_outage=self._live.reception.reason is not None)
             if not self._worker.is_alive():
-                if self._worker.failed is None:
+                if self._worker.failed is None or self._worker.retired:  # it was retired: nobody wants its answer
                     return
                 if not self._worker.model_failed or self._live.stop.is_set():
                     raise self._worker.failed
                 self._replace(f"the model failed ({self._worker.failed})", self._worker.failed)
+            elif self._live.stop.is_set():
+                self._stopped_s = now_s if self._stopped_s is None else self._stopped_s
+                if now_s - self._stopped_s >= self._patience.stop_s:
+                    self._cut_off()
+                    return
             elif self._worker.asking_s > self._patience.model_s:
                 self._stuck()
             elif end_s is not None and now_s >= end_s:
                 self._live.stop.set()
-            elif self._supply.live and not self._live.stop.is_set():
+            else:
                 self._listen(now_s)
 
     def take_stock(self) -> None:
         """Bring up to date what others know of the run."""
-        live, mailbox, supply = self._live, self._mailbox, self._supply
+        live, mailbox, supply = self._live, self._mailbox, self.supply
         live.asking_s = self._worker.asking_s
         summary = live.summary
         summary.elapsed_s = time.monotonic() - self._begin_s
@@ -195,11 +220,18 @@ class _Watch:
 
     def _hire(self) -> Worker:
         live = self._live
-        return Worker(self._mailbox, live.slot, self._publisher, live.reception, live.stop)
+        return Worker(self._mailbox, live.slot, self._publisher, live.reception, live.stop, age_s=self._patience.age_s)
 
     def _listen(self, now_s: float) -> None:
         """Notice that no frame comes, though nobody said why."""
-        patience, reception = self._patience, self._live.reception
+        patience, reception, supply = self._patience, self._live.reception, self.supply
+        if supply.opened and not supply.live:
+            return
+        driver_s = max(patience.driver_s, _LONGER * patience.frame_s, _LONGER * supply.opened_in_s)
+        if supply.inside_s > (driver_s if supply.opened else _FIRST * driver_s):
+            self._leave_behind(supply)
+        if not supply.opened:
+            return
         silent_s = now_s - (reception.last_frame_s or self._begin_s)
         if silent_s > patience.frame_s:
             reason = f"no frame came for {patience.frame_s:g} s"
@@ -209,11 +241,40 @@ class _Watch:
         if patience.signal_s is not None and silent_s > patience.signal_s:
             raise FrameTimeoutError(f"no signal for {patience.signal_s:g} s ({reception.reason}); look at the camera")
 
+    def _leave_behind(self, supply: Supply) -> None:
+        """Leave a reader in the driver that holds it, for it cannot be ended from outside, and start another."""
+        live = self._live
+        reason = f"the source has not come back for {supply.inside_s:.0f} s"
+        if not live.reception.begun:
+            raise FrameTimeoutError(f"{reason}; look at the camera")
+        again = live.reception.last_frame_s == self._left_after_s
+        self._left_behind, self._left_after_s = self._left_behind + 1 if again else 1, live.reception.last_frame_s
+        if self._left_behind > self._patience.readers:
+            raise DeviceError(f"{reason}, {self._left_behind} times in a row; look at the camera and its driver")
+        self.supply = supply.retire()
+        live.reception.lost(reason)
+        live.events.add("no-signal", f"{reason}; it is left alone, and opened anew")
+        self.supply.start()
+
+    def _cut_off(self) -> None:
+        """Let go what is still under way some time after the run was asked to end: an answer, or its publishing."""
+        stop_s = self._patience.stop_s
+        if self._worker.asking_s:
+            self._worker.retire().abandon()
+            self._worker.join(_LAST_GRACE_S)
+            return
+        self._publisher.end()
+        raise DataError(
+            f"standard output, or another listener, has taken nothing for {stop_s:g} s; its last predictions are lost"
+        )
+
     def _stuck(self) -> None:
         """Retire a worker whose model hangs, after asking that model to give up."""
         model = self._worker.retire()
         model.abandon()
-        self._worker.join(_GRACE_S)
+        end_s = time.monotonic() + _GRACE_S
+        while self._worker.is_alive() and time.monotonic() < end_s and not self._live.stop.is_set():
+            self._worker.join(_POLL_S)
         words = "gave up" if not self._worker.is_alive() else "still hangs and is left behind"
         reason = f"the model gave no answer in {self._patience.model_s:g} s; it {words}"
         self._replace(reason, DeviceError(reason))
@@ -221,6 +282,8 @@ class _Watch:
     def _replace(self, reason: str, error: BaseException) -> None:
         """Open the model anew and go on with it."""
         live = self._live
+        if live.stop.is_set():
+            return
         self._in_a_row = 1 if self._worker.answered else self._in_a_row + 1
         if self._reopen is None:
             raise error
@@ -230,6 +293,9 @@ class _Watch:
         if not self._worker.is_alive():
             old.close()
         model = self._reopen()
+        if live.stop.is_set():
+            model.close()
+            return
         same = model.digest == live.slot.model.digest
         live.slot.put(model)
         if same:

@@ -15,7 +15,7 @@ class Mailbox(Generic[T]):
 
     Attributes:
         seen: items put so far.
-        skipped: items that were overwritten before anybody took them.
+        skipped: items that were overwritten before anybody took them, or were too old then.
     """
 
     def __init__(self) -> None:
@@ -73,6 +73,11 @@ class Mailbox(Generic[T]):
             item, self._item = self._item, None
             self._changed.notify_all()
             return item
+
+    def skip(self) -> None:
+        """Count an item that was taken as skipped: whoever took it let it go."""
+        with self._changed:
+            self.skipped += 1
 
     def close(self, error: BaseException | None = None) -> None:
         """Take no more items; the last one may still be taken, and `error` is raised after it."""

@@ -10,6 +10,7 @@ from edge.source import Source, SourceOptions
 from edge.webcam import open_webcam
 from natadv.errors import ConfigError
 from rigs.camera.stream import SCHEMES
+from rigs.clip import INFO
 
 
 def open_source(name: str, options: SourceOptions) -> AbstractContextManager[Source]:
@@ -28,9 +29,20 @@ def open_source(name: str, options: SourceOptions) -> AbstractContextManager[Sou
     if separator and not is_address:
         raise ConfigError(f"source {name}: addresses begin with {', '.join(f'{one}://' for one in SCHEMES)}")
     path = Path(name)
-    is_rig = path.suffix in {".yaml", ".yml"} or (not path.exists() and path.parent == Path() and not path.suffix)
-    if options.images is not None and (name.isdecimal() or is_address or not is_rig):
-        raise ConfigError(f"source {name}: only a rig has a screen to show images on; leave --images out")
+    is_camera = name.isdecimal() or is_address
+    is_bare = not path.exists() and path.parent == Path() and not path.suffix
+    is_rig = not is_camera and (path.suffix in {".yaml", ".yml"} or is_bare)
+    is_recording = not is_camera and not is_rig
+    is_folder = is_recording and not path.is_file() and not (path / INFO).is_file()
+    turns = is_folder or (is_rig and options.images is not None)
+    for option, given, applies, why in (
+        ("images", options.images is not None, is_rig, "only a rig has a screen to show images on"),
+        ("fast", options.fast, is_recording, "a camera's frames come when they come, and would only grow old"),
+        ("seed", options.seed is not None, is_rig, "only a rig's plate and drops follow one"),
+        ("image-s", options.image_s is not None, turns, "it shows no images in turn"),
+    ):
+        if given and not applies:
+            raise ConfigError(f"source {name}: {why}; leave --{option} out")
     if name.isdecimal():
         return open_webcam(int(name))
     if is_address:

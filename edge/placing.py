@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edge.classifier import Classifier
 from edge.runtime import Device
-from natadv.errors import ResourceError
+from natadv.errors import ConfigError, ResourceError
 
 
 def _unsaid(line: str) -> None:
@@ -32,7 +32,13 @@ class Placing:
     log: Callable[[str], None] = _unsaid
 
     def open(self, bundle: Path, *, first: bool = False) -> Classifier:
-        """Open a bundle; beside what `Classifier` raises, a lack of memory is a ResourceError."""
+        """Open a bundle.
+
+        Raises:
+            ConfigError: if there is a seed for it and no noise in it.
+            ResourceError: if it does not fit into memory.
+            NatadvError: as `Classifier`.
+        """
         try:
             model = Classifier(
                 bundle,
@@ -47,4 +53,7 @@ class Placing:
             raise ResourceError(f"{bundle}: does not fit into this machine's memory") from error
         if model.noise is not None:
             self.log(f"noise seed {model.noise.seed}, of {bundle}, sha256 {model.digest[:12]}")
+        elif first and self.noise_seed is not None:
+            model.close()
+            raise ConfigError(f"{bundle}: a model without noise, which no seed replays; leave --noise-seed out")
         return model

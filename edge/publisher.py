@@ -39,6 +39,7 @@ class Publisher:
         self._recent = deque([time.monotonic()], maxlen=_RATE_OVER + 1)
         self._alarm_s = 0.0
         self._published_s = 0.0
+        self._ended = False
         self._lock = threading.Lock()
 
     def publish(self, taken: Taken, prediction: Prediction, *, waited_s: float, began_s: float, asked_s: float) -> None:
@@ -87,6 +88,8 @@ class Publisher:
             self._say()
             begin_s = time.monotonic()
             for sink in self._sinks:
+                if self._ended:
+                    return
                 sink.write(observation)
             self._published_s = time.monotonic() - begin_s
             self.summary.add(observation)
@@ -95,6 +98,10 @@ class Publisher:
         """Publish the events that wait; to be called while no frames come too."""
         with self._lock:
             self._say()
+
+    def end(self) -> None:
+        """Give the sinks nothing more: one of them holds an observation up, and the others are closed meanwhile."""
+        self._ended = True
 
     def begin_anew(self) -> None:
         """Forget what was built up over frames: others follow, or another model."""
@@ -105,4 +112,6 @@ class Publisher:
     def _say(self) -> None:
         for event in self._events.take():
             for sink in self._sinks:
+                if self._ended:
+                    return
                 sink.note(event)

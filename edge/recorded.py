@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge.source import Shot, SourceOptions
+from edge.source import IMAGE_S, Shot, SourceOptions
 from edge.whole_frames import WholeFrames
 from natadv.errors import ConfigError
 from natadv.images import SUFFIXES, Image, LabelledFile, labelled_files, read_image
@@ -81,7 +81,7 @@ def open_recorded(path: Path, options: SourceOptions) -> Iterator[Recording]:
     elif path.is_dir():
         files = _files(path)
         labels = tuple(sorted({file.label for file in files if file.label}))
-        yield Recording(lambda: _images(files, options.image_s), labels, fast=options.fast)
+        yield Recording(lambda: _images(files, options.image_s or IMAGE_S), labels, fast=options.fast)
     else:
         raise ConfigError(f"source {path}: no such rig, file or folder, and not the number of a camera")
 

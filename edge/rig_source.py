@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.source import Shot, SourceOptions
+from edge.source import IMAGE_S, Shot, SourceOptions
 from natadv.images import Image, LabelledFile, labelled_files, read_image
 from rigs.geometry import ScreenGeometry
 from rigs.motion import random_path
@@ -89,5 +89,6 @@ def open_rig(path: Path, options: SourceOptions) -> Iterator[RigSource]:
     settings = load_rig(path)
     files = labelled_files(options.images) if options.images is not None else []
     with settings.open(realtime=True) as rig:
-        rig.reseed(options.seed)
-        yield RigSource(rig, files, image_s=options.image_s, seed=options.seed)
+        seed = options.seed or 0
+        rig.reseed(seed)
+        yield RigSource(rig, files, image_s=options.image_s or IMAGE_S, seed=seed)

@@ -4,11 +4,13 @@ import threading
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from natadv.images import Image
 from rigs.frame import Frame
 from rigs.geometry import ScreenGeometry
+
+IMAGE_S: Final = 1.0  # that an image of a folder is shown, unless it is said
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,11 +72,11 @@ class SourceOptions:
     Attributes:
         fast: play recordings as fast as they are taken, not at their own rate.
         images: labelled folder that a rig's screen shows in turn.
-        image_s: seconds that each image of a folder is shown.
-        seed: of the plate's trajectory on a rig.
+        image_s: seconds that each image of a folder is shown; None: IMAGE_S, whatever the source is.
+        seed: of the plate's trajectory on a rig; None: 0, whatever the source is.
     """
 
     fast: bool = False
     images: Path | None = None
-    image_s: float = 1.0
-    seed: int = 0
+    image_s: float | None = None
+    seed: int | None = None

@@ -12,6 +12,7 @@ from edge.slot import Predictor, Slot, give_back, prepare
 from edge.supply import Taken
 
 _POLL_S: Final = 0.1  # how soon `stop`, events and a swap are noticed while no frame comes
+_HOLD_S: Final = 1.0  # that a listener may take for one answer, before nobody waits for it any more
 
 
 class Worker(threading.Thread):
@@ -19,7 +20,7 @@ class Worker(threading.Thread):
 
     Attributes:
         failed: what ended it, if not the source's end or `stop`.
-        answered: predictions that it published.
+        answered: answers that it got of its model.
     """
 
     def __init__(
@@ -29,7 +30,10 @@ class Worker(threading.Thread):
         publisher: Publisher,
         reception: Reception,
         stop: threading.Event,
+        *,
+        age_s: float,
     ) -> None:
+        """Name what it works with; `start` begins. A live source's frame older than `age_s` is not looked at."""
         super().__init__(name="model", daemon=True)
         self.failed: BaseException | None = None
         self.model_failed = False
@@ -37,6 +41,7 @@ class Worker(threading.Thread):
         self._mailbox, self._slot, self._publisher, self._reception, self._stop_asked = (
             mailbox, slot, publisher, reception, stop,
         )  # fmt: skip
+        self._age_s = age_s
         self._model: Predictor = slot.model
         self._asked_s: float | None = None
         self._retired = False
@@ -48,16 +53,26 @@ class Worker(threading.Thread):
         asked_s = self._asked_s
         return 0.0 if asked_s is None else time.monotonic() - asked_s
 
+    @property
+    def retired(self) -> bool:
+        """Whether `retire` was called."""
+        return self._retired
+
     def retire(self) -> Predictor:
-        """Let it publish nothing more, and return the model that it asked; it closes that when it can."""
-        with self._hold:
-            self._retired = True
+        """Let it publish nothing more, and return the model that it asked; it closes that when it can.
+
+        An answer that is being published just now goes its way, however long that takes.
+        """
+        held = self._hold.acquire(timeout=_HOLD_S)
+        self._retired = True
+        if held:
+            self._hold.release()
         return self._model
 
     def run(self) -> None:
         """Work until the source ends, `stop`, an error, or `retire`."""
         try:
-            outages = self._reception.outages
+            outages = None  # what was built up before this worker began was another's
             while (taken := self._next()) is not None:
                 if self._reception.outages != outages:
                     outages = self._reception.outages
@@ -75,6 +90,9 @@ class Worker(threading.Thread):
         began_s = time.monotonic()
         shot, source, model = taken.shot, taken.source, self._model
         waited_s = source.now_s() - shot.frame.timestamp_s
+        if source.live and (waited_s > self._age_s or self._reception.reason is not None):
+            self._mailbox.skip()  # it waited here while the model hung, or is from before an outage
+            return True
         frames = taken.frames
         if frames is None or frames.shape[1:3] != model.input_size:  # not yet made, or made for another model
             frames = prepare(model, shot, source)
@@ -89,8 +107,11 @@ class Worker(threading.Thread):
         with self._hold:  # between this question and the publishing nobody retires it
             if self._retired:
                 return False
-            self._publisher.publish(taken, prediction, waited_s=waited_s, began_s=began_s, asked_s=asked_s)
             self.answered += 1
+            if source.live and self._reception.reason is not None:
+                self._mailbox.skip()  # the signal was lost meanwhile: this is what was to be seen before
+                return True
+            self._publisher.publish(taken, prediction, waited_s=waited_s, began_s=began_s, asked_s=asked_s)
         return True
 
     def _next(self) -> Taken | None:

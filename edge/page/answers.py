@@ -62,8 +62,8 @@ class State(BaseModel):
     Attributes:
         run: another one after each start of the program.
         at: this moment, by the device's clock.
-        kind: waiting (no frame yet), live, alarm, silent (no new prediction of late), no-signal, or stuck (the model
-            does not answer). Of the last three `now` is old news.
+        kind: waiting (no frame yet), live, alarm, silent (no new prediction of late, or of old frames alone),
+            no-signal, or stuck (the model does not answer). Of the last three `now` is old news.
         reason: of silent, no-signal and stuck, in words.
         since: when alarm, silent, no-signal or stuck began.
         signs: of trouble, of the newest prediction.

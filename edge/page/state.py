@@ -20,6 +20,7 @@ from edge.summary import Summary
 _TOP: Final = 3
 _LEAST_S: Final = 2.0  # without news, before what is shown is called old
 _TIMES: Final = 5  # the usual time between two predictions, likewise
+_ANSWERS: Final = 3  # the time for an answer, likewise: a frame is as old as two when its own is published
 
 
 class PageState:
@@ -32,6 +33,7 @@ class PageState:
         self._last_s = time.monotonic()
         self._at = datetime.now(UTC)
         self._alarm_since: datetime | None = None
+        self._old_since: datetime | None = None
         self._timeline, self._stopwatch = Timeline(), Stopwatch()
         self._evidence = 0
 
@@ -44,6 +46,10 @@ class PageState:
                 self._alarm_since = None
             elif self._alarm_since is None:
                 self._alarm_since = now
+            if observation.age_s <= max(_LEAST_S, _ANSWERS * observation.latency_s):
+                self._old_since = None
+            elif self._old_since is None:
+                self._old_since = now
             self._timeline.add(observation, now.timestamp())
             self._stopwatch.add(observation)
 
@@ -133,6 +139,8 @@ class PageState:
             return "waiting", None, None
         if silent_s > patience_s:
             return "silent", f"no new frame for {silent_s:.0f} s", self._at
+        if self._old_since is not None:
+            return "silent", f"old frames: what was seen last was {last.age_s:.0f} s old by then", self._old_since
         return ("alarm", None, self._alarm_since) if last.alarm else ("live", None, None)
 
 

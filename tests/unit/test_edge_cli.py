@@ -108,6 +108,11 @@ def test_it_ends_when_the_reader_of_its_lines_does(bundle: Path, film: Path) -> 
         (["--source", "93"], "camera 93: cannot be opened"),
         (["--source", "nothing.mp4"], "no such rig, file or folder"),
         (["--source", "93", "--video", "out.avi"], "expected a video named"),
+        (["--source", "93", "--fast"], "leave --fast out"),
+        (["--source", "93", "--overwrite"], "--overwrite: is for --video alone"),
+        (["--source", "93", "--evidence-disk", "100"], "--evidence-disk: is for --evidence alone"),
+        (["--source", "93", "--evidence-memory", "512"], "--evidence-memory: is for --evidence alone"),
+        (["--source", "93", "--noise-seed", "00" * 32], "leave --noise-seed out"),
     ],
 )
 def test_what_is_wrong_is_one_line(bundle: Path, args: list[str], said: str) -> None:

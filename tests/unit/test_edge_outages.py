@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -83,10 +85,20 @@ def noise() -> Image:
     return RNG.integers(0, 256, (16, 24, 3), np.uint8)
 
 
-def frames(count: int, then: Exception | None = None) -> Script:
-    def script(_: threading.Event) -> Iterator[Image]:
+def published(kept: Kept, count: int, stop: threading.Event) -> None:
+    """Wait for so many observations, as a camera does whose frames have time between them."""
+    while len(kept.observations) < count and not stop.wait(0.002):
+        pass
+
+
+def frames(count: int, then: Exception | None = None, *, kept: Kept | None = None) -> Script:
+    """Give so many frames, then fail or end; with `kept`, when they were published."""
+
+    def script(stop: threading.Event) -> Iterator[Image]:
         for _number in range(count):
             yield noise()
+        if kept is not None:
+            published(kept, count, stop)
         if then is not None:
             raise then
 
@@ -103,10 +115,19 @@ def silent(stop: threading.Event) -> Iterator[Image]:
     stop.wait(20)
 
 
-def watched(camera: Flaky, limit: int, **options: object) -> tuple[Summary, Kept, Counting, Live]:
-    kept = Kept()
-    model = Counting(limit=limit)
-    model.live = live = Live(Slot(model))
+def watched(
+    camera: Flaky,
+    limit: int,
+    *,
+    model: Counting | None = None,
+    live: Live | None = None,
+    kept: Kept | None = None,
+    **options: object,
+) -> tuple[Summary, Kept, Counting, Live]:
+    kept = kept or Kept()
+    model = model or Counting(limit=limit)
+    live = live or Live(Slot(model))
+    live.slot.model, model.live = model, live
     options.setdefault("patience", Patience(frame_s=5))
     summary = run(live, camera.open, [kept], seconds=20, **options)  # type: ignore[arg-type]
     return summary, kept, model, live
@@ -118,8 +139,9 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_camera_that_fails_is_opened_until_it_is_back() -> None:
-    camera = Flaky(frames(3, FrameTimeoutError("camera 5: no frame after 3")), None, None, endless)
-    summary, kept, model, _ = watched(camera, 6, every=True)
+    kept = Kept()
+    camera = Flaky(frames(3, FrameTimeoutError("camera 5: no frame after 3"), kept=kept), None, None, endless)
+    summary, _, model, _ = watched(camera, 6, every=True, kept=kept)
     assert camera.openings == 4
     assert [event.kind for event in kept.events if event.kind != "label"] == ["no-signal", "signal"]
     assert kept.events[0].text == "camera 5: no frame after 3"
@@ -131,7 +153,8 @@ def test_a_camera_that_fails_is_opened_until_it_is_back() -> None:
 
 
 def test_a_stream_that_ends_is_opened_again() -> None:
-    summary, kept, _, _ = watched(Flaky(frames(2), endless), 4, every=True)
+    kept = Kept()
+    summary, _, _, _ = watched(Flaky(frames(2, kept=kept), endless), 4, every=True, kept=kept)
     assert (summary.predicted, kept.events[0].text) == (4, "the camera's frames ended")
 
 
@@ -148,16 +171,59 @@ def test_dead_frames_are_never_looked_at(dead: Image, reason: str) -> None:
     def goes_blind(stop: threading.Event) -> Iterator[Image]:
         yield noise()
         yield dead
-        for _ in range(5):
+        published(kept, 2 if "again" in reason else 1, stop)
+        for _ in range(20):
             yield dead.copy()
         yield from endless(stop)
 
-    summary, kept, model, _ = watched(Flaky(goes_blind), 8, every=True)
-    assert summary.dead == (5 if "again" in reason else 6)
+    kept = Kept()
+    summary, _, model, _ = watched(Flaky(goes_blind), 8, every=True, kept=kept)
+    assert summary.dead == (20 if "again" in reason else 21)
     assert sum(np.array_equal(image, dead) for image in model.seen) == (1 if "again" in reason else 0)
     (lost,) = [event.text for event in kept.events if event.kind == "no-signal"]
     assert reason in lost
     assert summary.outages == 1
+
+
+def test_a_source_that_repeats_one_frame_in_six_has_a_signal() -> None:
+    """As a sensor of 25 a second does that is sent at 30: the repeated ones are not looked at, and that is all."""
+
+    def repeats(stop: threading.Event) -> Iterator[Image]:
+        for image in endless(stop):
+            yield image
+            for _ in range(4):
+                yield noise()
+            last = noise()
+            yield last
+            yield last.copy()
+
+    class Unsure(Counting):
+        def answer(self, frames: np.ndarray) -> list[Prediction]:
+            (prediction,) = super().answer(frames)
+            return [replace(prediction, confidence=0.1)]
+
+    summary, kept, model, live = watched(Flaky(repeats), 60, every=True, model=Unsure(limit=60))
+    assert summary.dead >= 9
+    assert (summary.outages, len(model.seen), live.reception.reason) == (0, 60, None)
+    # The window that alarms look back on is not begun anew by each of them.
+    assert [event.kind for event in kept.events] == ["alarm"]
+    assert not any(np.array_equal(one, other) for one, other in pairwise(model.seen))
+
+
+def test_dead_frames_that_come_slowly_are_an_outage_by_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supply, "_DEAD", 10**9)
+    monkeypatch.setattr(supply, "_DEAD_S", 0.05)
+
+    def goes_blind(stop: threading.Event) -> Iterator[Image]:
+        yield noise()
+        while not live.reception.reason and not stop.is_set():
+            yield np.zeros((16, 24, 3), np.uint8)
+            stop.wait(0.01)
+        yield from endless(stop)
+
+    live = Live(Slot(Counting()))
+    watched(Flaky(goes_blind), 4, live=live)
+    assert live.reception.outages == 1
 
 
 def test_a_camera_that_stays_blind_is_opened_anew() -> None:
@@ -177,9 +243,11 @@ def test_a_camera_that_hangs_has_nothing_new_for_whoever_opens_it_anew() -> None
     def hangs(stop: threading.Event) -> Iterator[Image]:
         while not stop.is_set():
             yield last.copy()
+            published(kept, 1, stop)
 
+    kept = Kept()
     camera = Flaky(hangs, hangs, hangs, endless)
-    summary, kept, model, _ = watched(camera, 5)
+    summary, _, model, _ = watched(camera, 5, kept=kept)
     assert camera.openings == 4
     assert sum(np.array_equal(image, last) for image in model.seen) == 1
     assert summary.outages == 1

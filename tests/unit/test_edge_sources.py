@@ -152,6 +152,46 @@ def test_only_a_rig_shows_images(name: str, tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("name", ["0", "rtsp://127.0.0.1/x", "simulated"])
+def test_a_camera_is_not_played_fast(name: str) -> None:
+    """Its frames would queue behind the model, and grow old."""
+    with (
+        pytest.raises(ConfigError, match=f"source {name}: a camera's frames.*leave --fast out"),
+        open_source(name, FAST),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "option"),
+    [
+        ("0", SourceOptions(seed=0), "--seed"),
+        ("rtsp://127.0.0.1/x", SourceOptions(seed=3), "--seed"),
+        ("v.mkv", SourceOptions(seed=3), "--seed"),
+        ("0", SourceOptions(image_s=1.0), "--image-s"),
+        ("v.mkv", SourceOptions(image_s=1.0), "--image-s"),
+        ("clip", SourceOptions(image_s=1.0), "--image-s"),
+        ("simulated", SourceOptions(image_s=1.0), "--image-s"),
+    ],
+)
+def test_an_option_that_says_nothing_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, options: SourceOptions, option: str
+) -> None:
+    write_video(tmp_path / "v.mkv", 2)
+    write_clip(tmp_path / "clip", [Frame(grey(0), n, n / 30) for n in range(2)], 30)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=f"source {name}: .*leave {option} out"), open_source(name, options):
+        pass
+
+
+def test_images_are_shown_as_long_as_is_said(tmp_path: Path) -> None:
+    for number in range(3):
+        write_image(tmp_path / f"{number}.png", grey(50))
+    shots = played(tmp_path, SourceOptions(image_s=0.05))
+    assert all(gap >= 0.05 - 1e-6 for gap in np.diff([shot.frame.timestamp_s for shot in shots]))
+    assert len(shots) == 3
+
+
 class FakeVideo:
     """Stands for cv2.VideoCapture; gives BGR."""
 

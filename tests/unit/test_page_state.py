@@ -1,6 +1,7 @@
 """What the page says of a run: live, in alarm, or why what is seen is old news; and the past."""
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from edge.page import timings as timings_module
 from edge.page.timeline import KEPT_S, Timeline
 from edge.page.timings import Stopwatch
+from edge.sinks import Stages
 from tests.live_page import Named, observation, page
 
 
@@ -75,6 +77,38 @@ def test_without_signal_nothing_is_called_live() -> None:
     shown.observe(observation())
     assert kind(shown) == "live"
     assert shown.state.trouble is None
+
+
+def test_old_frames_are_not_called_live() -> None:
+    """As of a stream that is decoded slower than it is sent: there are pictures, and they are of the past."""
+    shown = page()
+    shown.observe(observation(age_s=1.9))
+    assert kind(shown) == "live"
+    shown.observe(observation(age_s=3.4, alarm=True))
+    assert kind(shown) == "silent"
+    first = shown.ask("GET", "/api/state").json()
+    assert (
+        first["reason"]
+        == shown.ask("GET", "/readyz").text.strip()
+        == "old frames: what was seen last was 3 s old by then"
+    )
+    assert shown.state.trouble is not None
+    assert "old frames" in shown.state.trouble
+    shown.observe(observation(age_s=20.0))
+    second = shown.ask("GET", "/api/state").json()
+    assert "20 s old" in second["reason"]
+    assert first["since"] == second["since"]
+    shown.observe(observation(age_s=0.1))
+    assert kind(shown) == "live"
+
+
+def test_behind_a_slow_model_frames_may_be_older() -> None:
+    shown = page()
+    slow = Stages(0.1, 0.001, 4.0, 0.0005)
+    shown.observe(replace(observation(age_s=7.9, fps=0.25), stages=slow))
+    assert kind(shown) == "live"
+    shown.observe(replace(observation(age_s=20.0, fps=0.25), stages=slow))
+    assert kind(shown) == "silent"
 
 
 def test_silence_is_noticed_before_the_run_itself_calls_it_an_outage() -> None:
