@@ -68,7 +68,7 @@ def run(
         float, typer.Option("--evidence-disk", min=1, help="MB that the clips may take; then the oldest go.")
     ] = 10_000.0,
     evidence_memory: Annotated[
-        float, typer.Option("--evidence-memory", min=1, help="MB that frames may take before they are written.")
+        float, typer.Option("--evidence-memory", min=1, help="MB that frames may take until they are written.")
     ] = 512.0,
     mqtt: Annotated[
         str | None,

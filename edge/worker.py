@@ -89,7 +89,7 @@ class Worker(threading.Thread):
         with self._hold:  # between this question and the publishing nobody retires it
             if self._retired:
                 return False
-            self._publisher.publish(taken, prediction, waited_s=waited_s, began_s=began_s, asked_s=asked_s)
+            self._publisher.publish(taken, prediction, model=model, waited_s=waited_s, began_s=began_s, asked_s=asked_s)
             self.answered += 1
         return True
 
