@@ -65,7 +65,7 @@ class Album:
         at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
         return [
             EvidenceClip(
-                name, at, ("flicker",), "b", self.labels.get(name), 90, 6.0, ("b", "c", "z"), tuple(self.parts)
+                name, at, ("flicker",), "b", self.labels.get(name), 90, 6.0, ("a", "b", "c", "z"), tuple(self.parts)
             )
             for name in ("one", "two")
         ]

@@ -127,7 +127,7 @@ def test_evidence_is_shown_and_labelled() -> None:
     one, two = shown.ask("GET", "/api/evidence").json()
     assert one == {
         "name": "one", "at": "2026-01-02T03:04:05Z", "signs": ["flicker"], "said": "b", "label": None, "frames": 90,
-        "seconds": 6.0, "pictures": 6, "labels": ["b", "c", "z"], "parts": [],
+        "seconds": 6.0, "pictures": 6, "labels": ["a", "b", "c", "z"], "parts": [],
     }  # fmt: skip
     assert two["name"] == "two"
     picture = shown.ask("GET", "/api/evidence/one/0.jpg")
@@ -162,7 +162,7 @@ def test_a_part_that_is_none_is_refused(part: dict[str, object]) -> None:
 
 @pytest.mark.parametrize(
     ("name", "label", "status"),
-    [("one", "a", 409), ("one", "", 422), ("three", "b", 404), ("two", "b", 409), ("..%2Fone", "b", 404)],
+    [("one", "d", 409), ("one", "", 422), ("three", "a", 404), ("two", "a", 409), ("..%2Fone", "a", 404)],
 )
 def test_a_label_that_is_refused_is_not_kept(name: str, label: str, status: int) -> None:
     album = Album()
