@@ -1,8 +1,8 @@
-"""A network camera that fails as cameras do: `python -m benchmarks.bad_camera PORT` serves MJPEG over HTTP.
+"""A network camera that fails as cameras do: `python -m benchmarks.bad_camera PORT [EVERY_S]` serves MJPEG over HTTP.
 
-Every minute another fault, in turn: the connection breaks and is refused for a while; the stream falls silent; frames
-are black; the same frame comes again and again; the picture has another size from now on. GET /clock says for how many
-seconds it has run.
+Every minute, or every EVERY_S seconds, another fault, in turn: the connection breaks and is refused for a while; the
+stream falls silent; frames are black; the same frame comes again and again; the picture has another size from now on.
+GET /clock says for how many seconds it has run.
 """
 
 import sys
@@ -25,8 +25,9 @@ _KEPT: Final = 40  # pictures of each size, over and over; no two that follow ar
 class World:
     """What the camera shows at a moment, and what is wrong with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, every_s: float = EVERY_S) -> None:
         rng = np.random.default_rng(0)
+        self._every_s = every_s
         self._begin_s = time.monotonic()
         self._pictures: dict[tuple[int, int], list[bytes]] = {}
         self._black: dict[tuple[int, int], bytes] = {}
@@ -45,19 +46,24 @@ class World:
 
     def fault(self) -> str | None:
         """Return what is wrong now."""
-        return fault_at(self.clock_s)
+        return fault_at(self.clock_s, every_s=self._every_s)
 
     def picture(self, number: int, *, frozen: bool, black: bool) -> bytes:
         """Return a JPEG of the present size."""
-        turn = int(self.clock_s // EVERY_S)
+        turn = int(self.clock_s // self._every_s)
         size = SIZES[(turn // len(FAULTS)) % len(SIZES)]
         return self._black[size] if black else self._pictures[size][0 if frozen else number % _KEPT]
 
 
-def fault_at(clock_s: float, least_s: float = 0.0) -> str | None:
+def fault_of(turn: int) -> str:
+    """Return what goes wrong at the begin of a turn, from 1."""
+    return FAULTS[(turn - 1) % len(FAULTS)]
+
+
+def fault_at(clock_s: float, least_s: float = 0.0, *, every_s: float = EVERY_S) -> str | None:
     """Return what is wrong at a moment of its clock; a fault that is over sooner is said for `least_s`."""
-    turn, since_s = divmod(clock_s, EVERY_S)
-    kind = FAULTS[(int(turn) - 1) % len(FAULTS)]
+    turn, since_s = divmod(clock_s, every_s)
+    kind = fault_of(int(turn))
     return kind if turn and since_s < max(LASTS_S[kind], least_s) else None
 
 
@@ -65,9 +71,9 @@ def _jpeg(image: np.ndarray) -> bytes:
     return bytes(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 85])[1])
 
 
-def serve(port: int) -> None:
+def serve(port: int, every_s: float = EVERY_S) -> None:
     """Serve for ever."""
-    world = World()
+    world = World(every_s)
 
     class Handler(BaseHTTPRequestHandler):
         """One viewer."""
@@ -108,4 +114,4 @@ def serve(port: int) -> None:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    serve(int(sys.argv[1]), *(float(given) for given in sys.argv[2:]))

@@ -49,5 +49,14 @@ def _shown(clip: Kept) -> EvidenceClip | None:
     except DataError:
         return None
     said = clip.info
-    seconds = clip.archive.settings.clip_s
-    return EvidenceClip(clip.name, said.at, said.signs, said.said, clip.label, info.frame_count, seconds, parts)
+    return EvidenceClip(
+        name=clip.name,
+        at=said.at,
+        signs=said.signs,
+        said=said.said,
+        label=clip.label,
+        frames=info.frame_count,
+        seconds=clip.archive.settings.clip_s,
+        labels=said.labels,
+        parts=parts,
+    )

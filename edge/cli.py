@@ -73,7 +73,7 @@ def run(
     evidence_memory: Annotated[
         float | None,
         typer.Option(
-            "--evidence-memory", min=1, show_default="512", help="MB that frames may take before they are written."
+            "--evidence-memory", min=1, show_default="512", help="MB that frames may take until they are written."
         ),
     ] = None,
     mqtt: Annotated[

@@ -27,7 +27,7 @@ import cv2
 import numpy as np
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
-from edge.parts import LabelledPart, parts_of
+from edge.parts import LabelledPart, labelling_alone, parts_of
 from natadv.durable import PART_SUFFIX, file_error, new_folder
 from natadv.errors import ConfigError, DataError, ResourceError
 from natadv.images import resize
@@ -167,9 +167,12 @@ class EvidenceStore:
         except OSError as error:
             self.close()
             raise file_error(folder / LOCK, error) from error
-        unfinished = [*folder.glob(f"*{PART_SUFFIX}"), *(folder / LABELLED).glob(f"*{PART_SUFFIX}")]
-        for left in [*unfinished, *folder.glob(f"*{_GONE}")]:
+        for left in [*folder.glob(f"*{PART_SUFFIX}"), *folder.glob(f"*{_GONE}")]:
             shutil.rmtree(left, ignore_errors=True)
+        if (labelled := folder / LABELLED).is_dir():
+            with labelling_alone(labelled):
+                for left in labelled.glob(f"*{PART_SUFFIX}"):
+                    shutil.rmtree(left, ignore_errors=True)
 
     def write(
         self, frames: Sequence[Frame], answers: Sequence[Answer], info: AlarmInfo, *, geometry: ScreenGeometry

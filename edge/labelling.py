@@ -7,10 +7,11 @@ from typing import Final
 import numpy as np
 
 from edge.evidence import LABELLED, EvidenceClip
-from edge.parts import PART, LabelledPart, check_apart, drop_parts, parts_of
-from natadv.durable import new_folder
+from edge.parts import PART, LabelledPart, check_apart, drop_parts, drop_pictures, labelling_alone, parts_of
+from natadv.durable import PART_SUFFIX, exchange_folders, file_error, new_folder, sync
 from natadv.errors import ConfigError
 from rigs.archive import relabel
+from rigs.clip import Clip
 from rigs.hits import Hit, write_hits, write_provenance
 
 _UNSURE: Final = 0.6  # a right answer below this confidence is worth training on too
@@ -35,47 +36,99 @@ def label_clip(folder: Path, label: str, *, from_s: float | None = None, to_s: f
         DataError: if the clip is damaged.
         ResourceError: if the disk is full.
     """
-    clip = EvidenceClip(folder)
+    if (from_s or 0.0) < 0 or (to_s is not None and to_s <= (from_s or 0.0)):
+        raise ConfigError(f"{folder}: from {from_s or 0:g} s to {to_s:g} s is no part of a clip")
+    _check_label(EvidenceClip(folder), label)
+    labelled = folder.parent / LABELLED
+    with labelling_alone(labelled):
+        clip = EvidenceClip(folder)
+        if from_s is None and to_s is None:
+            return _label_whole(clip, label, labelled)
+        return _label_part(clip, label, labelled, from_s or 0.0, to_s)
+
+
+def _check_label(clip: EvidenceClip, label: str) -> None:
+    folder = clip.archive.folder
     if label not in clip.info.labels:
         known = ", ".join(clip.info.labels[:8]) + (", ..." if len(clip.info.labels) > 8 else "")
         raise ConfigError(f"{folder}: the model knows no label {label!r}; it knows {known}")
     if label in (".", "..") or "/" in label or "\\" in label:
         raise ConfigError(f"{folder}: label {label!r} cannot be the name of a folder of training images")
-    if (from_s or 0.0) < 0 or (to_s is not None and to_s <= (from_s or 0.0)):
-        raise ConfigError(f"{folder}: from {from_s or 0:g} s to {to_s:g} s is no part of a clip")
-    partly = from_s is not None or to_s is not None
-    archive = clip.archive
-    recorded = archive.clip(archive.settings.items[0], "wet")
-    times = recorded.table()["timestamp_s"].to_pylist()
-    begin_s, end_s = times[0] + (from_s or 0.0), times[-1] if to_s is None else times[0] + to_s
+
+
+def _label_whole(clip: EvidenceClip, label: str, labelled: Path) -> int:
+    """Label a clip as a whole. Killed at any moment, it has no label, or one and the pictures that belong to it."""
+    times = _times(clip)
+    hits = _hits(clip, label, times[0], times[-1])
+    target = labelled / clip.name
+    new = _write_aside(target, clip, hits, None)
+    drop_parts(labelled, clip.name)
+    if clip.label not in (None, label):
+        relabel(clip.archive, "")
+    _put(new, target)
+    relabel(clip.archive, label)  # a label without its pictures would look done
+    return len(hits)
+
+
+def _label_part(clip: EvidenceClip, label: str, labelled: Path, from_s: float, to_s: float | None) -> int:
+    """Label a part of a clip. Killed at any moment, the part has the label that it had, if any, or the new one."""
+    times = _times(clip)
+    begin_s, end_s = times[0] + from_s, times[-1] if to_s is None else times[0] + to_s
+    part = LabelledPart(clip=clip.name, label=label, from_s=from_s, to_s=end_s - times[0])
+    check_apart(part, parts_of(labelled, clip.name), clip.label)
     hits = _hits(clip, label, begin_s, end_s)
-    part = LabelledPart(clip=clip.name, label=label, from_s=begin_s - times[0], to_s=end_s - times[0])
-    labelled = folder.parent / LABELLED
-    if partly:
-        check_apart(part, parts_of(labelled, clip.name), clip.label)
-    target = labelled / (part.folder if partly else clip.name)
-    target.parent.mkdir(exist_ok=True)
-    shutil.rmtree(target, ignore_errors=True)
-    geometry, wanted = archive.settings.geometry, {hit.frame for hit in hits}
+    target = labelled / part.folder
+    new = _write_aside(target, clip, hits, part)
+    drop_pictures(labelled / clip.name)  # of a label of the whole that was never finished
+    _put(new, target)
+    return len(hits)
+
+
+def _write_aside(target: Path, clip: EvidenceClip, hits: list[Hit], part: LabelledPart | None) -> Path:
+    """Write pictures into a whole folder beside the one that they are meant for; return it."""
+    new, old = target.with_name(f"{target.name}.new{PART_SUFFIX}"), target.with_name(f".{target.name}.old")
+    for left_over in (new, old):  # of a kill; the second where folders are not exchanged in one step
+        shutil.rmtree(left_over, ignore_errors=True)
+    geometry, wanted = clip.archive.settings.geometry, {hit.frame for hit in hits}
     images = {
         place: geometry.rectify(image, geometry.picture_size)
-        for place, image in enumerate(recorded.images())
+        for place, image in enumerate(_recorded(clip).images())
         if place in wanted
     }
-    with new_folder(target) as made:
+    with new_folder(new) as made:
         write_hits(made, hits, lambda hit: images[hit.frame])
         write_provenance(made, hits)
-        if partly:
+        if part is not None:
             (made / PART).write_text(part.model_dump_json())
-    if not partly:
-        relabel(archive, label)  # a label without its pictures would look done
-        drop_parts(labelled, clip.name)
-    return len(hits)
+    return new
+
+
+def _put(new: Path, target: Path) -> None:
+    """Give a folder of pictures the name that it is meant for; what had that name goes."""
+    try:
+        if target.exists():
+            exchange_folders(new, target)
+            shutil.rmtree(new, ignore_errors=True)
+        else:
+            new.rename(target)
+            sync(target.parent)
+    except OSError as error:
+        raise file_error(target, error) from error
+
+
+def _recorded(clip: EvidenceClip) -> Clip:
+    return clip.archive.clip(clip.archive.settings.items[0], "wet")
+
+
+def _times(clip: EvidenceClip) -> list[float]:
+    """Return when each frame of a clip was taken, in seconds."""
+    times: list[float] = _recorded(clip).table()["timestamp_s"].to_pylist()
+    return times
 
 
 def _hits(clip: EvidenceClip, label: str, begin_s: float, end_s: float) -> list[Hit]:
     """Return the frames of a part of a clip that are worth training on, at most so many, spread evenly."""
-    rows = clip.archive.clip(clip.archive.settings.items[0], "wet").table().to_pylist()
+    rows = _recorded(clip).table().to_pylist()
     places = {row["index"]: place for place, row in enumerate(rows)}
     answers = [one for one in clip.answers() if one.index in places and begin_s <= one.timestamp_s <= end_s]
     worth = [answer for answer in answers if answer.label != label or answer.confidence < _UNSURE]

@@ -4,15 +4,20 @@ A part's pictures lie in a folder of their own beside those of whole clips, with
 never overlap, nor is a clip labelled as a whole and in parts: a picture would be in the training data under two labels.
 """
 
+import fcntl
 import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from natadv.durable import PART_SUFFIX, file_error
 from natadv.errors import ConfigError, DataError
 
 PART: Final = "part.json"
+_LOCK: Final = ".lock"
 
 
 class LabelledPart(BaseModel):
@@ -50,6 +55,8 @@ def parts_of(labelled: Path, clip: str) -> list[LabelledPart]:
     """
     found = []
     for path in sorted(labelled.glob(f"*/{PART}")):
+        if path.parent.suffix == PART_SUFFIX or path.parent.name.startswith("."):
+            continue  # being written, or let go
         try:
             part = LabelledPart.model_validate_json(path.read_bytes())
         except (OSError, ValidationError) as error:
@@ -76,6 +83,43 @@ def check_apart(part: LabelledPart, others: list[LabelledPart], whole: str | Non
 
 
 def drop_parts(labelled: Path, clip: str) -> None:
-    """Let a clip's parts go, since it has a label as a whole now."""
+    """Let a clip's parts go, since it has a label as a whole now.
+
+    Raises:
+        DataError: if what is kept of one is damaged, or cannot be let go.
+    """
     for part in parts_of(labelled, clip):
-        shutil.rmtree(labelled / part.folder, ignore_errors=True)
+        drop_pictures(labelled / part.folder)
+
+
+def drop_pictures(folder: Path) -> None:
+    """Let a folder of pictures go, if there is one; it is gone at once, whatever is killed meanwhile.
+
+    Raises:
+        DataError: if the file system refuses.
+    """
+    gone = folder.with_name(f"{folder.name}.gone{PART_SUFFIX}")
+    shutil.rmtree(gone, ignore_errors=True)
+    try:
+        folder.rename(gone)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise file_error(folder, error) from error
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+@contextmanager
+def labelling_alone(labelled: Path) -> Iterator[None]:
+    """Wait until nobody else writes to the folder of labelled pictures, in this process or another; then keep them out.
+
+    Raises:
+        DataError: if the folder cannot be made or locked.
+    """
+    with ExitStack() as held:
+        try:
+            labelled.mkdir(exist_ok=True)
+            fcntl.flock(held.enter_context((labelled / _LOCK).open("w")), fcntl.LOCK_EX)
+        except OSError as error:
+            raise file_error(labelled / _LOCK, error) from error
+        yield

@@ -10,6 +10,7 @@ from edge.alarm import AlarmRule, Alarms
 from edge.events import EventLog
 from edge.prediction import Prediction
 from edge.sinks import Observation, Sink, Stages
+from edge.slot import Predictor
 from edge.steady import Steady, SteadyRule
 from edge.summary import Summary
 from edge.supply import Taken
@@ -42,12 +43,22 @@ class Publisher:
         self._ended = False
         self._lock = threading.Lock()
 
-    def publish(self, taken: Taken, prediction: Prediction, *, waited_s: float, began_s: float, asked_s: float) -> None:
+    def publish(
+        self,
+        taken: Taken,
+        prediction: Prediction,
+        *,
+        model: Predictor,
+        waited_s: float,
+        began_s: float,
+        asked_s: float,
+    ) -> None:
         """Publish a prediction.
 
         Args:
             taken: what it is of.
             prediction: of that frame.
+            model: that said it.
             waited_s: the frame's age when it was taken.
             began_s: monotonic time when it was taken.
             asked_s: monotonic time when the model was asked.
@@ -84,6 +95,8 @@ class Publisher:
                 steady=label,
                 signs=signs,
                 alarm=self._alarms.on,
+                model_sha256=model.digest,
+                labels=model.labels,
             )
             self._say()
             begin_s = time.monotonic()

@@ -2,8 +2,9 @@
 
 import queue
 import threading
+import time
 from collections import deque
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
@@ -12,7 +13,6 @@ from edge.events import Event, EventLog
 from edge.evidence import AlarmInfo, Answer, EvidenceStore
 from edge.ring import Ring
 from edge.sinks import Observation
-from edge.slot import Predictor
 from edge.supply import Taken
 from natadv.errors import NatadvError
 from rigs.frame import Frame
@@ -31,7 +31,8 @@ class EvidenceRule:
         after_s: after it ended.
         longest_s: of a clip; an alarm that goes on is cut there.
         rest_s: from the end of one clip to the beginning of the next alarm that is kept.
-        memory_bytes: that frames may take meanwhile; beyond that every other one is let go.
+        memory_bytes: that frames may take, those too of clips that are still being written; beyond that every other one
+            is let go.
     """
 
     before_s: float = 5.0
@@ -66,7 +67,6 @@ class Recorder:
         rule: EvidenceRule,
         *,
         source: str,
-        model: Callable[[], Predictor],
     ) -> None:
         """Begin to write in a thread of its own.
 
@@ -75,16 +75,17 @@ class Recorder:
             events: told of every clip that was kept, and of every one that could not be.
             rule: what of an alarm is kept.
             source: what the run looks at, in words.
-            model: the one in use.
         """
         self.kept = 0
-        self._store, self._events, self._rule, self._source, self._model = store, events, rule, source, model
+        self._store, self._events, self._rule, self._source = store, events, rule, source
         self._ring = Ring(rule.before_s, rule.memory_bytes)
         self._geometry: ScreenGeometry | None = None
         self._answers: deque[Answer] = deque(maxlen=_MOST_ANSWERS)
+        self._model_sha256 = ""  # of the model that gave them
         self._case: _Case | None = None
         self._rests_until_s = float("-inf")
         self._work: queue.Queue[tuple[_Case, list[Frame], list[Answer], ScreenGeometry] | None] = queue.Queue(1)
+        self._closed = False
         self._writer = threading.Thread(target=self._write_all, name="evidence", daemon=True)
         self._writer.start()
 
@@ -97,6 +98,11 @@ class Recorder:
         """Watch for an alarm, and for the end of what is kept of it."""
         frame, prediction, rule = observation.shot.frame, observation.prediction, self._rule
         now_s = frame.timestamp_s
+        if observation.model_sha256 != self._model_sha256:  # a clip is of one model's answers
+            if self._case is not None:
+                self._finish(self._case.last_s)
+            self._answers.clear()
+            self._model_sha256 = observation.model_sha256
         if self._answers and now_s < self._answers[-1].timestamp_s:  # another clock: the source was opened anew
             self._answers.clear()
             self._rests_until_s = float("-inf")
@@ -113,7 +119,8 @@ class Recorder:
         if case is None:
             while self._answers[0].timestamp_s < now_s - rule.before_s:
                 self._answers.popleft()
-            if observation.alarm and now_s >= self._rests_until_s:
+            # An alarm goes on over a swap; without a sign it is the model's before.
+            if observation.alarm and observation.signs and now_s >= self._rests_until_s:
                 self._begin(observation)
             return
         if frame.image.shape != case.size:  # a clip is of frames of one size
@@ -131,11 +138,21 @@ class Recorder:
             self._finish(self._case.last_s)
 
     def close(self) -> None:
-        """Keep what there is of an alarm that is on, and wait until it is written."""
+        """Keep what there is of an alarm that is on, and wait until it is written, but not for ever.
+
+        May be called twice.
+        """
+        if self._closed:
+            return
+        self._closed = True
         if self._case is not None:
             self._finish(self._case.last_s)
-        self._work.put(None)
-        self._writer.join(_WRITING_S)
+        end_s = time.monotonic() + _WRITING_S
+        with suppress(queue.Full):
+            self._work.put(None, timeout=_WRITING_S)
+        self._writer.join(max(0.0, end_s - time.monotonic()))
+        if self._writer.is_alive():
+            self._events.add("evidence-lost", f"a clip is not yet written after {_WRITING_S:g} s; the disk is too slow")
 
     def __enter__(self) -> Self:
         return self
@@ -149,14 +166,13 @@ class Recorder:
         frame, rule = observation.shot.frame, self._rule
         begin_s = frame.timestamp_s - rule.before_s
         self._ring.hold(begin_s)
-        model = self._model()
         info = AlarmInfo(
             at=observation.at,
             signs=observation.signs,
             said=observation.prediction.label,
             source=self._source,
-            model_sha256=model.digest,
-            labels=model.labels,
+            model_sha256=observation.model_sha256,
+            labels=observation.labels,
         )
         end_s = min(frame.timestamp_s + rule.after_s, begin_s + rule.longest_s)
         self._case = _Case(info, frame.image.shape, begin_s, end_s, frame.timestamp_s)
@@ -167,23 +183,35 @@ class Recorder:
         if case is None or self._geometry is None:
             return
         self._rests_until_s = end_s + self._rule.rest_s
-        frames = [frame for frame in self._ring.release(case.begin_s, end_s) if frame.image.shape == case.size]
+        frames = self._ring.take(case.begin_s, end_s, case.size)
         answers = [answer for answer in self._answers if case.begin_s <= answer.timestamp_s <= end_s]
         if not frames:
             return
         try:
             self._work.put_nowait((case, frames, answers, self._geometry))
         except queue.Full:
+            self._ring.give_back(frames)
             self._events.add("evidence-lost", "the clips before are still being written; the disk is too slow")
 
     def _write_all(self) -> None:
-        while (work := self._work.get()) is not None:
-            case, frames, answers, geometry = work
-            try:
-                clip = self._store.write(frames, answers, case.info, geometry=geometry)
-                self.kept += 1
-                self._events.add("evidence", f"{clip.archive.folder}: {len(frames)} frames")
-            except NatadvError as error:
-                self._events.add("evidence-lost", str(error))
-            finally:
-                self._work.task_done()
+        while self._write_next():
+            pass
+
+    def _write_next(self) -> bool:
+        """Write one clip; return whether there may be more. Its frames are held here no longer than that."""
+        work = self._work.get()
+        if work is None:
+            return False
+        case, frames, answers, geometry = work
+        try:
+            clip = self._store.write(frames, answers, case.info, geometry=geometry)
+            self.kept += 1
+            self._events.add("evidence", f"{clip.archive.folder}: {len(frames)} frames")
+        except NatadvError as error:
+            self._events.add("evidence-lost", str(error))
+        except Exception as error:  # noqa: BLE001  # the next alarm's clip may go well, and the run does in any case
+            self._events.add("evidence-lost", f"unexpected: {type(error).__name__}: {error}")
+        finally:
+            self._ring.give_back(frames)
+            self._work.task_done()
+        return True

@@ -89,9 +89,7 @@ def run_session(
         recorder = store = None
         if evidence is not None:
             store = opened.enter_context(EvidenceStore(evidence.folder, max_bytes=evidence.max_bytes))
-            recorder = opened.enter_context(
-                Recorder(store, live.events, evidence.rule, source=public(source_name), model=lambda: slot.model)
-            )
+            recorder = opened.enter_context(Recorder(store, live.events, evidence.rule, source=public(source_name)))
             sinks.append(recorder)
         swapper = Swapper(slot, live.events, placing.open)
         if page is not None:

@@ -46,6 +46,8 @@ class Observation:
         signs: of trouble in the last frames, see `edge.alarm`.
         alarm: whether there is an alarm.
         at: when it was published, by the calendar.
+        model_sha256: of the model that said it, which may not be the one in use any more; empty where nobody tells.
+        labels: that this model knows.
     """
 
     shot: Shot
@@ -57,6 +59,8 @@ class Observation:
     signs: tuple[str, ...] = ()
     alarm: bool = False
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    model_sha256: str = ""
+    labels: tuple[str, ...] = ()
 
     @property
     def latency_s(self) -> float:

@@ -111,7 +111,7 @@ class Worker(threading.Thread):
             if source.live and self._reception.reason is not None:
                 self._mailbox.skip()  # the signal was lost meanwhile: this is what was to be seen before
                 return True
-            self._publisher.publish(taken, prediction, waited_s=waited_s, began_s=began_s, asked_s=asked_s)
+            self._publisher.publish(taken, prediction, model=model, waited_s=waited_s, began_s=began_s, asked_s=asked_s)
         return True
 
     def _next(self) -> Taken | None:

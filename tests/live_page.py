@@ -37,6 +37,7 @@ TOKEN = "sixteen-or-more-signs"
 class Named:
     """A model that is asked nothing."""
 
+    digest = "0" * 64
     input_size = (8, 6)
 
     def __init__(self, name: str = "first", labels: tuple[str, ...] = ("a", "b", "c")) -> None:
@@ -64,7 +65,9 @@ class Album:
     def clips(self) -> list[EvidenceClip]:
         at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
         return [
-            EvidenceClip(name, at, ("flicker",), "b", self.labels.get(name), 90, 6.0, tuple(self.parts))
+            EvidenceClip(
+                name, at, ("flicker",), "b", self.labels.get(name), 90, 6.0, ("a", "b", "c", "z"), tuple(self.parts)
+            )
             for name in ("one", "two")
         ]
 

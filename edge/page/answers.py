@@ -156,7 +156,11 @@ class ShownPart(BaseModel):
 
 
 class Clip(BaseModel):
-    """A clip of evidence; `pictures` of it are at /api/evidence/NAME/0.jpg and so on."""
+    """A clip of evidence; `pictures` of it are at /api/evidence/NAME/0.jpg and so on.
+
+    Attributes:
+        labels: that it may be given: those of the model that ran then.
+    """
 
     name: str
     at: datetime
@@ -166,6 +170,7 @@ class Clip(BaseModel):
     frames: int
     seconds: float
     pictures: int
+    labels: list[str]
     parts: list[ShownPart]
 
 
@@ -186,7 +191,7 @@ class WantedBundle(_Asked):
 
 
 class GivenLabel(_Asked):
-    """What a person says that a clip shows: one of the model's labels; with a beginning or an end, that part of it."""
+    """What a person says that a clip shows: one of its labels; with a beginning or an end, that part of it."""
 
     label: Annotated[str, Field(min_length=1, max_length=1000)]
     from_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None

@@ -59,7 +59,7 @@ def page_app(shown: Shown) -> FastAPI:
     add_files(app, "edge.page", _FILES)
     _add_run(app, shown)
     _add_model(app, shown.models)
-    _add_evidence(app, shown.gallery, shown.models)
+    _add_evidence(app, shown.gallery)
     _add_health(app, shown)
     return app
 
@@ -121,7 +121,7 @@ def _add_model(app: FastAPI, models: Models) -> None:
         return Response(content, media_type="text/html", headers={"content-security-policy": _CARD_POLICY})
 
 
-def _add_evidence(app: FastAPI, gallery: Gallery | None, models: Models) -> None:
+def _add_evidence(app: FastAPI, gallery: Gallery | None) -> None:
     @app.get("/api/evidence")
     def evidence() -> list[Clip]:
         """The clips that were kept of alarms, the newest first."""
@@ -139,10 +139,11 @@ def _add_evidence(app: FastAPI, gallery: Gallery | None, models: Models) -> None
     @app.post("/api/evidence/{name}/label", responses=_REFUSED)
     def label(name: str, given: GivenLabel) -> Said:
         """Say what a clip truly shows, or a part of it."""
-        if gallery is None or all(name != clip.name for clip in gallery.clips()):
+        clip = None if gallery is None else next((one for one in gallery.clips() if one.name == name), None)
+        if gallery is None or clip is None:
             raise HTTPException(404, "there is no clip of this name")
-        if given.label not in models.labels:
-            raise HTTPException(409, "expected one of the model's labels")
+        if given.label not in clip.labels:  # a swap may have put a model with others in place since
+            raise HTTPException(409, "expected one of the labels that the clip's model knew")
         try:
             gallery.label(name, given.label, from_s=given.from_s, to_s=given.to_s)
         except NatadvError as error:
@@ -178,5 +179,6 @@ def _clip(clip: EvidenceClip) -> Clip:
         frames=clip.frames,
         seconds=clip.seconds,
         pictures=PICTURES,
+        labels=list(clip.labels),
         parts=[ShownPart(label=part.label, from_s=part.from_s, to_s=part.to_s) for part in clip.parts],
     )

@@ -4,16 +4,16 @@ import { ask, element, post } from "/ask.js";
 
 let shown = "";
 
-export async function showEvidence(labels) {
+export async function showEvidence() {
   const clips = await ask("/api/evidence");
-  const now = JSON.stringify([clips, labels]);
+  const now = JSON.stringify(clips);
   if (now === shown) return; // a select that is open stays so
   shown = now;
   document.getElementById("evidence").hidden = clips.length === 0;
-  document.getElementById("clips").replaceChildren(...clips.map((clip) => article(clip, labels)));
+  document.getElementById("clips").replaceChildren(...clips.map(article));
 }
 
-function article(clip, labels) {
+function article(clip) {
   const made = element("article", "", "clip");
   const strip = element("div", "", "strip");
   const chosen = stretch(clip, strip);
@@ -42,7 +42,7 @@ function article(clip, labels) {
   for (const part of clip.parts) {
     parts.append(element("span", `${part.from_s.toFixed(1)}–${part.to_s.toFixed(1)} s: ${part.label}`, "tag"), " ");
   }
-  words.append(when, signs, said, parts, form(clip, labels, chosen));
+  words.append(when, signs, said, parts, form(clip, chosen));
   made.append(strip, words);
   return made;
 }
@@ -82,12 +82,12 @@ function stretch(clip, strip) {
   };
 }
 
-function form(clip, labels, chosen) {
+function form(clip, chosen) {
   const made = element("form");
   const select = element("select");
   select.setAttribute("aria-label", "what it truly shows");
   select.append(new Option("what is it?", ""));
-  for (const label of labels) select.append(new Option(label, label, false, label === clip.label));
+  for (const label of clip.labels) select.append(new Option(label, label, false, label === clip.label));
   select.required = true;
   const button = element("button");
   const name = () => {
@@ -105,7 +105,7 @@ function form(clip, labels, chosen) {
     try {
       await post(`/api/evidence/${encodeURIComponent(clip.name)}/label`, { label: select.value, ...chosen.part() });
       said.textContent = `${chosen.words() || "the clip"} labelled as ${select.value}`;
-      await showEvidence(labels);
+      await showEvidence();
     } catch (error) {
       said.textContent = `not labelled: ${error.message}`;
     }

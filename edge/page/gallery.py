@@ -28,6 +28,7 @@ class EvidenceClip:
         label: what a person says it shows; None: nobody said of it as a whole.
         frames: that it holds.
         seconds: that it lasts.
+        labels: that the model of then knows: what it may be said to show.
         parts: of it that a person labelled apart, in order.
     """
 
@@ -38,6 +39,7 @@ class EvidenceClip:
     label: str | None
     frames: int
     seconds: float
+    labels: tuple[str, ...]
     parts: tuple[Part, ...] = ()
 
 
@@ -53,7 +55,7 @@ class Gallery(Protocol):
         ...
 
     def label(self, name: str, label: str, *, from_s: float | None = None, to_s: float | None = None) -> None:
-        """Keep what a person says that a clip shows, or a part of it.
+        """Keep what a person says that a clip shows, or a part of it: one of the clip's labels.
 
         Raises:
             NatadvError: if there is no such clip or part, or it cannot be kept.

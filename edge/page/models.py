@@ -41,11 +41,6 @@ class Models:
         """Where the bundle in use came from."""
         return self._swapper.folder or self._first
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """All that the model in use may say."""
-        return self._slot.model.labels
-
     def choice(self) -> dict[str, Path]:
         """Return the bundles that may be swapped in, by name."""
         if self._bundles is None:

@@ -29,7 +29,6 @@ let shownKind = "";
 let shownModel = null;
 let shownEvidence = null;
 let shownRun = null;
-let labels = [];
 
 const percent = (share) => `${(100 * share).toFixed(share >= 0.9995 || share < 0.1 ? 0 : 1)} %`;
 const clock = (iso) => new Date(iso).toLocaleTimeString([], { hourCycle: "h23" });
@@ -144,7 +143,7 @@ function take(newest) {
   }
   if (state.evidence !== shownEvidence) {
     shownEvidence = state.evidence;
-    showEvidence(labels);
+    showEvidence();
   }
 }
 
@@ -167,14 +166,13 @@ document.addEventListener("visibilitychange", () => {
 
 async function showModel() {
   const model = await ask("/api/model");
-  labels = model.labels;
-  timeline.name(labels);
+  timeline.name(model.labels);
   at("bundle").textContent = model.bundle;
   const sure = model.accuracy;
   const interval = sure?.low == null ? "" : ` (${percent(sure.low)} to ${percent(sure.high)}, ${sure.images} images)`;
   const digest = model.sha256 && element("code", model.sha256);
   const names = element("details");
-  names.append(element("summary", `${labels.length}`), element("span", labels.join(", ")));
+  names.append(element("summary", `${model.labels.length}`), element("span", model.labels.join(", ")));
   facts(at("model-facts"), [
     ["bundle", model.bundle],
     ["architecture", model.name],
@@ -191,7 +189,6 @@ async function showModel() {
   at("card").hidden = !model.card;
   at("swap").hidden = model.bundles.length === 0;
   at("bundles").replaceChildren(...model.bundles.map((name) => new Option(name, name, false, name === model.bundle)));
-  showEvidence(labels);
 }
 
 at("swap").addEventListener("submit", async (event) => {

@@ -6,6 +6,8 @@ from typing import Final
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from edge.page.gate import Gate
+
 _REQUEST_S: Final = 10.0  # for a request's head
 _STALLED_S: Final = 15.0  # that an answer may wait to be read
 
@@ -14,7 +16,12 @@ class PatientProtocol(H11Protocol):
     """Uvicorn's, with an end to its patience.
 
     Nothing of an answer is kept for who does not read it but the 64 KiB that wait in the socket's buffer.
+
+    Attributes:
+        gate: told whether the visitor is to speak next; None: there is none.
     """
+
+    gate: Gate | None = None
 
     request_s = _REQUEST_S
     stalled_s = _STALLED_S
@@ -30,6 +37,11 @@ class PatientProtocol(H11Protocol):
         """Go on waiting while a request's head is not whole."""
         super().data_received(data)
         self._expect_head()
+
+    def on_response_complete(self) -> None:
+        """Go on with the connection's next request."""
+        super().on_response_complete()
+        self._tell_gate()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
@@ -57,7 +69,12 @@ class PatientProtocol(H11Protocol):
         else:
             super().shutdown()
 
+    def _tell_gate(self) -> None:
+        if self.gate is not None:
+            self.gate.tell(self.client, owes=self.conn.their_state in (h11.IDLE, h11.SEND_BODY))
+
     def _expect_head(self) -> None:
+        self._tell_gate()
         if self.conn.their_state is h11.IDLE:
             self._head = self._head or self.loop.call_later(self.request_s, self.transport.abort)
         elif self._head is not None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import socket
 import ssl
 import threading
@@ -14,11 +15,12 @@ from starlette.types import ASGIApp
 
 from edge.page.address import PageOptions
 from edge.page.door import Door
+from edge.page.gate import BACKLOG, Gate
 from edge.page.guard import MOST_HEAD, Guard
 from edge.page.protocol import PatientProtocol
 from natadv.errors import ConfigError, ResourceError
 
-_MOST_CONNECTIONS: Final = 100
+_HANDSHAKE_S: Final = 10.0  # for TLS
 _START_S: Final = 20.0
 _END_S: Final = 1  # that open answers have left at the end
 
@@ -50,19 +52,28 @@ def serving(app: ASGIApp, listener: socket.socket, options: PageOptions, door: D
         ConfigError: if the certificate is wrong.
         ResourceError: if the server does not start.
     """
-    server = _server(Guard(app, door=door, host=options.host), options)
-    thread = threading.Thread(target=server.run, args=([listener],), name="page", daemon=True)
-    thread.start()
-    try:
-        _wait_for(server, thread)
-        yield
-    finally:
-        server.should_exit = True
-        thread.join()
+    with Gate(listener) as gate:
+        server = _server(Guard(app, door=door, host=options.host), options, gate)
+        thread = threading.Thread(target=server.run, args=([gate],), name="page", daemon=True)
+        thread.start()
+        try:
+            _wait_for(server, thread)
+            yield
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 class _Server(uvicorn.Server):
     """Uvicorn's, which leaves signals alone in a thread that is not the main one, and no connection behind."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin; uvicorn has no setting for how long a TLS handshake may take, and the loop's own is a minute."""
+        loop = asyncio.get_running_loop()
+        if self.config.ssl is not None:
+            patient = functools.partial(loop.create_server, ssl_handshake_timeout=_HANDSHAKE_S)
+            loop.create_server = patient  # type: ignore[method-assign]
+        await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End, and cut what is still open then."""
@@ -72,10 +83,10 @@ class _Server(uvicorn.Server):
         await asyncio.sleep(0)  # the loop closes what was aborted
 
 
-def _server(app: Guard, options: PageOptions) -> uvicorn.Server:
+def _server(app: Guard, options: PageOptions, gate: Gate) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
-        http=PatientProtocol,
+        http=type("GatedProtocol", (PatientProtocol,), {"gate": gate}),
         ws="none",
         lifespan="off",
         loop="asyncio",
@@ -84,7 +95,7 @@ def _server(app: Guard, options: PageOptions) -> uvicorn.Server:
         access_log=False,
         proxy_headers=False,  # an address that is told by a header would not slow anyone's tries
         server_header=False,
-        limit_concurrency=_MOST_CONNECTIONS,
+        backlog=BACKLOG,
         timeout_keep_alive=10,
         timeout_graceful_shutdown=_END_S,
         h11_max_incomplete_event_size=MOST_HEAD,

@@ -59,7 +59,7 @@ class Tries:
 
     def wait_s(self, address: str) -> float:
         """Return how long that address has to wait before it may try again."""
-        count, last_s = self._by_address.get(_group(address), (0, 0.0))
+        count, last_s = self._by_address.get(visitor_of(address), (0, 0.0))
         if count <= _FREE_TRIES:
             return 0.0
         pause_s = min(_LONGEST_S, 2.0 ** (count - _FREE_TRIES - 1))
@@ -68,7 +68,7 @@ class Tries:
     def fail(self, address: str) -> None:
         """Count a failure."""
         self.failed += 1
-        group, now_s = _group(address), self._now_s()
+        group, now_s = visitor_of(address), self._now_s()
         count, last_s = self._by_address.pop(group, (0, now_s))
         self._by_address[group] = (1 if now_s - last_s > _FORGOTTEN_S else min(count + 1, 100), now_s)
         while len(self._by_address) > _MOST_ADDRESSES:
@@ -76,10 +76,10 @@ class Tries:
 
     def succeed(self, address: str) -> None:
         """Forget an address's failures."""
-        self._by_address.pop(_group(address), None)
+        self._by_address.pop(visitor_of(address), None)
 
 
-def _group(address: str) -> str:
+def visitor_of(address: str) -> str:
     """Return what one visitor has of addresses: of IPv6 a network of 64 bits."""
     try:
         number = ipaddress.ip_address(address.partition("%")[0])

@@ -61,7 +61,7 @@ def evidence_folders(folder: Path) -> list[Path]:
         DataError: if the folder is none, or nothing in it was labelled.
     """
     labelled = sorted(path.parent for path in (folder / "labelled").glob(f"*/{PROVENANCE}"))
-    found = [one for one in labelled if one.suffix != PART_SUFFIX]
+    found = [one for one in labelled if one.suffix != PART_SUFFIX and not one.name.startswith(".")]
     if not found:
         raise DataError(
             f"{folder}: no labelled evidence; label clips of `natadv edge run --evidence` with `natadv edge label`"

@@ -1,5 +1,6 @@
 """Evidence as the page shows it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def test_the_newest_clip_comes_first_with_what_is_known_of_it(folder: Path) -> N
     assert (newest.at.minute, oldest.at.minute) == (1, 0)
     assert (newest.signs, newest.said, newest.label, newest.frames) == (("uncertain",), "stop", None, 11)
     assert newest.seconds == pytest.approx(1.0)
+    assert newest.labels == ("stop", "yield")
 
 
 def test_its_pictures_are_small_and_spread_over_it(folder: Path) -> None:
@@ -57,3 +59,13 @@ def test_a_label_is_kept_and_a_clip_that_went_meanwhile_is_an_error(folder: Path
     with pytest.raises(ConfigError, match="no such clip any more"):
         album.label(oldest.name, "stop")
     assert album.picture(oldest.name, 0) is None
+
+
+def test_two_who_label_a_clip_at_a_time_do_so_one_after_the_other(folder: Path) -> None:
+    album = Album(folder)
+    name = album.clips()[0].name
+    with ThreadPoolExecutor(4) as people:
+        for said in [people.submit(album.label, name, ("stop", "yield")[place % 2]) for place in range(12)]:
+            said.result()
+    (labelled,) = (folder / "labelled").glob("2*")
+    assert [path.name for path in labelled.iterdir() if path.is_dir()] == [album.clips()[0].label]

@@ -1,6 +1,9 @@
 """Evidence: the seconds around an alarm, whole on disk, within a budget, and training pictures once labelled."""
 
 import csv
+import threading
+import weakref
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +13,7 @@ import pytest
 
 from capture.scan import scan_session
 from edge import evidence as evidence_module
+from edge import recorder as recorder_module
 from edge.classifier import Classifier
 from edge.events import EventLog
 from edge.evidence import (
@@ -33,7 +37,7 @@ from natadv.training.hits import evidence_folders, load_hits
 from rigs.archive import open_archive
 from rigs.frame import Frame
 from rigs.geometry import whole
-from tests.live_fakes import Camera, Model
+from tests.live_fakes import Camera
 from tests.tiny_bundle import GREEN, LABELS, RED, write_tiny_bundle
 
 SIZE = (16, 24)
@@ -61,12 +65,20 @@ def write(store: EvidenceStore, second: int = 0, count: int = 6) -> EvidenceClip
     return store.write(frames, answers, info(second), geometry=whole(SIZE))
 
 
+SHAPE = (*SIZE, 3)
+
+
+def indices(frames: Sequence[Frame]) -> list[int]:
+    return [one.index for one in frames]
+
+
 def test_a_ring_keeps_the_last_seconds() -> None:
     ring = Ring(1.0, 1 << 30)
     for number in range(50):
         ring.add(frame(number))
-    assert [one.index for one in ring.release(-1, 99)] == list(range(40, 50))  # 4.9 - 1.0 is a little more than 3.9
-    assert [one.index for one in ring.release(4.2, 4.4)] == [42, 43, 44]
+    assert indices(ring.frames) == list(range(40, 50))  # 4.9 - 1.0 is a little more than 3.9
+    assert indices(ring.take(4.2, 4.4, SHAPE)) == [42, 43, 44]
+    assert indices(ring.frames) == [45, 46, 47, 48, 49]
 
 
 def test_what_is_held_stays_until_it_is_taken() -> None:
@@ -75,9 +87,11 @@ def test_what_is_held_stays_until_it_is_taken() -> None:
         ring.add(frame(number))
         if number == 20:
             ring.hold(1.5)
-    assert [one.index for one in ring.release(1.5, 99)] == list(range(15, 50))
-    ring.add(frame(50))
-    assert len(ring.release(-1, 99)) == 11
+    ring.add(frame(50, size=(8, 8)))
+    assert indices(ring.take(1.5, 99, SHAPE)) == list(range(15, 50))
+    for number in range(51, 70):
+        ring.add(frame(number))
+    assert len(ring.frames) == 11
 
 
 def test_memory_is_bounded_by_leaving_frames_out_not_time() -> None:
@@ -85,21 +99,42 @@ def test_memory_is_bounded_by_leaving_frames_out_not_time() -> None:
     ring = Ring(4.0, 12 * size)
     for number in range(100):
         ring.add(frame(number))
-        assert sum(one.image.nbytes for one in ring.release(-1, 99)) <= 12 * size
-    kept = [one.index for one in ring.release(-1, 99)]
+        assert sum(one.image.nbytes for one in ring.frames) <= 12 * size
+    kept = indices(ring.frames)
     assert kept[0] <= 68
     assert kept[-1] >= 96
     assert len(set(np.diff(kept))) == 1
     for number in range(100, 300):  # and every frame is kept again once they are smaller
         ring.add(frame(number, size=(2, 2)))
-    assert set(np.diff([one.index for one in ring.release(-1, 99)])) == {1}
+    assert set(np.diff(indices(ring.frames))) == {1}
+
+
+def test_frames_that_were_taken_count_until_they_are_given_back() -> None:
+    size = frame(0).image.nbytes
+    ring = Ring(4.0, 12 * size)
+    for number in range(10):
+        ring.add(frame(number))
+    taken = ring.take(-1, 0.7, SHAPE)
+    assert indices(taken) == list(range(8))
+    for number in range(10, 200):
+        ring.add(frame(number))
+        assert len(taken) + len(ring.frames) <= 12
+    more = ring.take(-1, 99, SHAPE)
+    for number in range(200, 400):
+        ring.add(frame(number))
+        assert len(taken) + len(more) + len(ring.frames) <= 12 + 1  # the newest stays
+    ring.give_back(taken)
+    ring.give_back(more)
+    for number in range(400, 410):
+        ring.add(frame(number))
+    assert indices(ring.frames)[-10:] == list(range(400, 410))
 
 
 def test_a_clock_that_begins_anew_empties_it() -> None:
     ring = Ring(1.0, 1 << 30)
     for number in (500, 501, 0, 1):
         ring.add(frame(number))
-    assert [one.index for one in ring.release(-1, 999)] == [0, 1]
+    assert indices(ring.frames) == [0, 1]
 
 
 def test_a_clip_is_a_session_that_a_scan_reads(tmp_path: Path) -> None:
@@ -263,24 +298,43 @@ class Run:
     def __init__(self, folder: Path, rule: EvidenceRule = RULE) -> None:
         self.events, self.camera = EventLog(), Camera(1)
         self.store = EvidenceStore(folder, max_bytes=1 << 30)
-        model = Model(self.camera, 0)
-        model.labels = LABELS  # type: ignore[assignment]
-        self.recorder = Recorder(self.store, self.events, rule, source="0", model=lambda: model)
+        self.model = "0" * 64
+        self.recorder = Recorder(self.store, self.events, rule, source="0")
         self.number = 0
 
-    def go(self, count: int, *, alarm: bool, size: tuple[int, int] = SIZE, every: int = 1) -> None:
+    def go(
+        self,
+        count: int,
+        *,
+        alarm: bool,
+        size: tuple[int, int] = SIZE,
+        every: int = 1,
+        signs: tuple[str, ...] = ("flicker",),
+        wait: bool = True,
+    ) -> None:
         for _ in range(count):
             shot = Shot(frame(self.number, size=size))
             self.recorder.saw(Taken(shot, self.camera))
             if self.number % every == 0:
                 said = Prediction("green", 1, 0.5, np.zeros(3, np.float32))
-                signs = ("flicker",) if alarm else ()
                 at = BEGAN + timedelta(seconds=self.number / 10)
                 self.recorder.write(
-                    Observation(shot, said, Stages(0, 0, 0), 0.0, 10.0, signs=signs, alarm=alarm, at=at)
+                    Observation(
+                        shot,
+                        said,
+                        Stages(0, 0, 0),
+                        0.0,
+                        10.0,
+                        signs=signs if alarm else (),
+                        alarm=alarm,
+                        at=at,
+                        model_sha256=self.model,
+                        labels=LABELS,
+                    )
                 )
             self.number += 1
-            self.recorder._work.join()  # these frames come faster than any camera's
+            if wait:
+                self.recorder._work.join()  # these frames come faster than any camera's
 
     def end(self) -> list[list[int]]:
         self.recorder.close()
@@ -352,3 +406,98 @@ def test_what_cannot_be_kept_is_said_and_the_run_goes_on(tmp_path: Path) -> None
     (event,) = run.events.latest(9)
     assert event.kind == "evidence-lost"
     assert "--evidence-disk" in event.text
+
+
+def test_an_unexpected_error_loses_one_clip_and_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(tmp_path / "e")
+    with monkeypatch.context() as broken:
+        broken.setattr(run.store, "write", lambda *_, **__: 1 / 0)
+        run.go(30, alarm=False)
+        run.go(5, alarm=True)
+        run.go(60, alarm=False)
+    run.go(5, alarm=True)
+    run.go(60, alarm=False)
+    assert len(run.end()) == 1
+    lost, kept = run.events.latest(9)
+    assert (lost.kind, kept.kind) == ("evidence-lost", "evidence")
+    assert "ZeroDivisionError" in lost.text
+
+
+def test_a_disk_that_hangs_does_not_hold_up_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder_module, "_WRITING_S", 0.05)
+    run, go_on = Run(tmp_path / "e"), threading.Event()
+    monkeypatch.setattr(run.store, "write", lambda *_, **__: go_on.wait(60))
+    for _ in range(4):
+        run.go(30, alarm=False, wait=False)
+        run.go(5, alarm=True, wait=False)
+    closing = threading.Thread(target=run.recorder.close, daemon=True)
+    closing.start()
+    closing.join(20)
+    ended = not closing.is_alive()
+    run.recorder.close()  # a second time: at once, and nothing is said
+    said = [event.text for event in run.events.latest(9)]
+    go_on.set()
+    run.recorder._writer.join(20)
+    run.store.close()
+    assert ended
+    assert ["not yet written" in text for text in said] == [False] * (len(said) - 1) + [True]
+
+
+def test_a_clips_frames_are_let_go_when_it_is_written(tmp_path: Path) -> None:
+    run = Run(tmp_path / "e")
+    run.go(30, alarm=False)
+    watched = [weakref.ref(one.image) for one in run.recorder._ring.frames]
+    run.go(5, alarm=True)
+    run.go(80, alarm=False)
+    assert run.recorder.kept == 1
+    assert [ref() for ref in watched if ref() is not None] == []
+    run.end()
+
+
+def test_all_that_waits_to_be_written_is_within_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    most = 40
+    rule = EvidenceRule(before_s=2, after_s=2, longest_s=8, rest_s=3, memory_bytes=most * frame(0).image.nbytes)
+    run, go_on = Run(tmp_path / "e", rule), threading.Event()
+    monkeypatch.setattr(run.store, "write", lambda *_, **__: go_on.wait(60))
+    saw, found = run.recorder.saw, []
+    seen: list[weakref.ref[np.ndarray]] = []
+
+    def watched(taken: Taken) -> None:
+        seen.append(weakref.ref(taken.shot.frame.image))
+        saw(taken)
+        found.append(sum(one() is not None for one in seen))
+
+    monkeypatch.setattr(run.recorder, "saw", watched)
+    for _ in range(4):
+        run.go(30, alarm=False, wait=False)
+        run.go(50, alarm=True, wait=False)
+    go_on.set()
+    assert max(found) <= most + 2  # the newest stays, and one is just coming
+    run.end()
+
+
+def test_a_clip_holds_the_answers_of_one_model_and_names_it(tmp_path: Path) -> None:
+    run = Run(tmp_path / "e")
+    run.go(50, alarm=False)
+    run.go(3, alarm=True)
+    run.model = "1" * 64  # a swap while an alarm is on: the clip ends with the old model's last answer
+    run.go(20, alarm=True, signs=())  # which goes on for a while, though the new model gave no sign
+    run.go(40, alarm=False)
+    run.model = "2" * 64
+    run.go(5, alarm=True)
+    run.end()
+    first, second = evidence_clips(tmp_path / "e")
+    assert first.info.model_sha256 == "0" * 64
+    assert indices_of(first) == list(range(30, 53))
+    assert second.info.model_sha256 == "2" * 64
+    assert indices_of(second) == list(range(113, 118))
+
+
+def test_an_alarm_that_a_swap_left_on_begins_no_clip(tmp_path: Path) -> None:
+    run = Run(tmp_path / "e")
+    run.go(30, alarm=True, signs=())
+    assert run.end() == []
+
+
+def indices_of(clip: EvidenceClip) -> list[int]:
+    return [one.index for one in clip.answers()]

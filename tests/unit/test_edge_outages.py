@@ -58,6 +58,7 @@ class Counting:
 
     labels = ("a",)
     described = "a fake"
+    digest = "0" * 64
     input_size = (8, 6)
 
     def __init__(self, live: Live | None = None, limit: int = 10**9) -> None:

@@ -127,13 +127,21 @@ def test_evidence_is_shown_and_labelled() -> None:
     one, two = shown.ask("GET", "/api/evidence").json()
     assert one == {
         "name": "one", "at": "2026-01-02T03:04:05Z", "signs": ["flicker"], "said": "b", "label": None, "frames": 90,
-        "seconds": 6.0, "pictures": 6, "parts": [],
+        "seconds": 6.0, "pictures": 6, "labels": ["a", "b", "c", "z"], "parts": [],
     }  # fmt: skip
     assert two["name"] == "two"
     picture = shown.ask("GET", "/api/evidence/one/0.jpg")
     assert (picture.content, picture.headers["content-type"]) == (b"jpeg", "image/jpeg")
     assert shown.ask("POST", "/api/evidence/one/label", json={"label": "c"}).status_code == 200
     assert shown.ask("GET", "/api/evidence").json()[0]["label"] == "c"
+
+
+def test_a_clip_gets_a_label_of_the_model_that_it_is_of_whatever_runs_now() -> None:
+    album = Album()
+    shown = page(gallery=album)
+    assert "z" not in shown.ask("GET", "/api/model").json()["labels"]
+    assert shown.ask("POST", "/api/evidence/one/label", json={"label": "z"}).status_code == 200
+    assert album.labels == {"one": "z"}
 
 
 def test_a_part_of_a_clip_is_labelled() -> None:
