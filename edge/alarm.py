@@ -7,9 +7,11 @@ score         the detector of adversarial examples calls, above the threshold th
 """
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 from edge.prediction import Prediction
+from natadv.errors import ConfigError
 
 Sign = str
 
@@ -37,6 +39,39 @@ class AlarmRule:
     def __post_init__(self) -> None:
         if self.frames < 2 or self.quiet_s < 0:
             raise ValueError(f"expected two frames or more and no negative time, got {self.frames}, {self.quiet_s}")
+
+
+def parse_rule(texts: Sequence[str]) -> AlarmRule:
+    """Read NAME=VALUE, as `confidence=0.3` or `changes=off`; what is not named is the default.
+
+    Raises:
+        ConfigError: if there is no such name, or the value is out of its range.
+    """
+    found = asdict(AlarmRule())
+    for text in texts:
+        name, _, value = text.partition("=")
+        if name not in found:
+            raise ConfigError(f"--alarm {text}: expected NAME=VALUE, NAME one of {', '.join(found)}")
+        try:
+            found[name] = _value(name, value)
+        except ValueError as error:
+            raise ConfigError(f"--alarm {text}: {error}") from error
+    return AlarmRule(**found)
+
+
+def _value(name: str, text: str) -> float | None:
+    if name == "score":
+        if text not in ("on", "off"):
+            raise ValueError("expected on or off")
+        return text == "on"
+    if text == "off" and name not in ("frames", "quiet_s"):
+        return None
+    whole = name in ("frames", "changes")
+    number = int(text) if whole else float(text)
+    least, most = {"frames": (2, 10_000), "changes": (1, 10_000), "quiet_s": (0, 3600)}.get(name, (0, 1))
+    if not least <= number <= most:
+        raise ValueError(f"expected {least} to {most}")
+    return number
 
 
 class Alarms:

@@ -61,6 +61,14 @@ def run(
     steady_threshold: Annotated[
         float, typer.Option("--steady-threshold", min=0, max=1, help="Confidence that each of them needs.")
     ] = 0.5,
+    alarm: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--alarm",
+            metavar="NAME=VALUE",
+            help="What raises an alarm: frames, confidence, changes, disagreement (or off), score (on, off), quiet_s.",
+        ),
+    ] = None,
     evidence: Annotated[
         Path | None, typer.Option("--evidence", help="Folder for clips of alarms: seconds before, during and after.")
     ] = None,
@@ -114,6 +122,7 @@ def run(
     A camera that is gone is opened again until it is back. Ends with a recording, after --seconds, or on SIGINT or
     SIGTERM, with a summary on standard error.
     """
+    from edge.alarm import parse_rule
     from edge.live import Patience
     from edge.mqtt import parse_broker
     from edge.noise import seed_from_hex
@@ -143,6 +152,7 @@ def run(
         seconds=seconds,
         patience=Patience(frame_s=frame_timeout, signal_s=give_up, model_s=model_timeout),
         steady=SteadyRule(steady_frames, steady_threshold),
+        alarm=parse_rule(alarm or ()),
         evidence=None
         if evidence is None
         else Evidence(

@@ -17,8 +17,9 @@ def open_source(name: str, options: SourceOptions) -> AbstractContextManager[Sou
     """Open the source of a name; it is let go at the end of the block.
 
     Args:
-        name: a number is that webcam; an address (rtsp://, http://...) a network camera; a YAML file, or the bare name
-            of one that comes with natadv, a rig; a folder is a clip or images; any other file is a video.
+        name: a number is that webcam, and so is a device as /dev/v4l/by-id/...; an address (rtsp://, http://...) a
+            network camera; a YAML file, or the bare name of one that comes with natadv, a rig; a folder is a clip or
+            images; any other file is a video.
         options: see SourceOptions.
 
     Raises:
@@ -29,7 +30,8 @@ def open_source(name: str, options: SourceOptions) -> AbstractContextManager[Sou
     if separator and not is_address:
         raise ConfigError(f"source {name}: addresses begin with {', '.join(f'{one}://' for one in SCHEMES)}")
     path = Path(name)
-    is_camera = name.isdecimal() or is_address
+    is_device = path.is_absolute() and path.parts[1:2] == ("dev",)
+    is_camera = name.isdecimal() or is_device or is_address
     is_bare = not path.exists() and path.parent == Path() and not path.suffix
     is_rig = not is_camera and (path.suffix in {".yaml", ".yml"} or is_bare)
     is_recording = not is_camera and not is_rig
@@ -45,6 +47,8 @@ def open_source(name: str, options: SourceOptions) -> AbstractContextManager[Sou
             raise ConfigError(f"source {name}: {why}; leave --{option} out")
     if name.isdecimal():
         return open_webcam(int(name))
+    if is_device:
+        return open_webcam(name)
     if is_address:
         return open_network(name)
     if is_rig:

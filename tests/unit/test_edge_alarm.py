@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from edge.alarm import AlarmRule, Alarms
+from edge.alarm import AlarmRule, Alarms, parse_rule
 from edge.prediction import Prediction
 from edge.steady import Steady, SteadyRule
+from natadv.errors import ConfigError
 
 NOTHING = np.zeros(3, np.float32)
 
@@ -89,3 +90,28 @@ def test_a_rule_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
         AlarmRule(**wrong)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="expected one frame or more"):
         SteadyRule(frames=0)
+
+
+def test_a_rule_is_read_from_words() -> None:
+    rule = parse_rule(["confidence=0.3", "changes=off", "frames=30", "score=off", "quiet_s=2.5"])
+    assert rule == AlarmRule(frames=30, confidence=0.3, changes=None, score=False, quiet_s=2.5)
+    assert parse_rule([]) == AlarmRule()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("confidense=0.3", "NAME one of frames, confidence"),
+        ("confidence", "could not convert"),
+        ("confidence=2", "0 to 1"),
+        ("confidence=nan", "0 to 1"),
+        ("frames=1", "2 to"),
+        ("frames=off", "invalid literal"),
+        ("changes=2.5", "invalid literal"),
+        ("score=1", "on or off"),
+        ("quiet_s=-1", "0 to 3600"),
+    ],
+)
+def test_what_is_no_rule_is_refused(text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        parse_rule([text])

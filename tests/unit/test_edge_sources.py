@@ -257,3 +257,13 @@ def test_a_rig_shows_its_images_in_turn_behind_moving_drops(tmp_path: Path) -> N
     assert all(shot.frame.drops is not None and shot.frame.drops.count > 0 for shot in shots)
     assert len({shot.frame.pose for shot in shots}) > 16
     assert ages >= 0
+
+
+def test_a_device_is_a_camera_though_it_is_not_there() -> None:
+    with (
+        pytest.raises(ConnectError, match="camera /dev/v4l/by-id/none: cannot be opened"),
+        open_source("/dev/v4l/by-id/none", SourceOptions()),
+    ):
+        pass
+    with pytest.raises(ConfigError, match="leave --fast out"):
+        open_source("/dev/video0", SourceOptions(fast=True))
