@@ -18,8 +18,28 @@ BOTH = pytest.mark.parametrize("kind", sorted(KINDS))
 LIMIT_S = 20.0
 
 
-def open_stage(kind, port, **change):
-    return GrblStageSettings(**stage_block(kind, port, **change)).open(Room(RealClock()))
+class Asked:
+    """A person who does what is asked, if there is anybody."""
+
+    def __init__(self, there=True, does=lambda: None):
+        self.questions = []
+        self.there, self.does = there, does
+
+    def tell(self, message):
+        pass
+
+    def ask(self, message):
+        self.questions.append(message)
+        if not self.there:
+            raise DeviceError(f"{message}: nobody is there")
+        self.does()
+
+    def cancel(self):
+        pass
+
+
+def open_stage(kind, port, operator=None, **change):
+    return GrblStageSettings(**stage_block(kind, port, **change)).open(Room(RealClock(), operator=operator or Asked()))
 
 
 @contextmanager

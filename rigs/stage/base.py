@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import PositiveFloat
 
@@ -48,6 +48,15 @@ class Stage(Protocol):
         ...
 
 
+@runtime_checkable
+class Certain(Protocol):
+    """A stage that can tell whether `stop` was heard; one that cannot be out of reach need not."""
+
+    def is_at_rest(self) -> bool:
+        """Return whether it is certain that the plate stands. Never raises."""
+        ...
+
+
 class StageSettings(Settings):
     """A stage's block of a rig's file.
 
@@ -64,6 +73,11 @@ class StageSettings(Settings):
     @property
     def asks(self) -> bool:
         """Whether a person does its work, and takes as long as it takes."""
+        return False
+
+    @property
+    def stops_at_poses(self) -> bool:
+        """Whether it comes to rest at each pose of a path."""
         return False
 
     @abstractmethod

@@ -17,7 +17,10 @@ from natadv.errors import DeviceError
 from natadv.raindrops.pose import Pose
 from rigs.clock import Clock
 from rigs.room import Room
-from rigs.stage.grbl_link import HOLD, JOG_CANCEL, GrblLink, RestartedError
+from rigs.stage.grbl_home import Left
+from rigs.stage.grbl_link import JOG_CANCEL, GrblLink, RestartedError
+from rigs.stage.grbl_ping import measure
+from rigs.stage.grbl_port import HOLD
 from rigs.stage.grbl_setup import Controller, GrblSettings, set_up
 from rigs.stage.grbl_track import Track
 from rigs.stage.grbl_words import Status
@@ -28,6 +31,8 @@ _DWELL_S = 0.01
 _SYNC = f"G4P{_DWELL_S:g}"
 _OK_CHARS = 4
 _LATE_S = 2.0
+_UNSURE_S = 3.0
+"""Longer than who stops in an emergency waits: a stage that is not known to stand has not obeyed."""
 _SLACK = 1e-6
 _OFF_PATH_REPORTS = 2
 
@@ -45,16 +50,22 @@ class GrblStageSettings(GrblSettings):
             SettingError: if a `$` setting of the controller is not as it is said here.
             DeviceError: if it fails on the way.
         """
+
+        def emergency() -> None:
+            room.operator.cancel()
+            link.fail(DeviceError(f"{self.where}: emergency stop"), at_once=True)
+            link.rest(_UNSURE_S)
+
         link = GrblLink(os.path.expandvars(self.port), self.baud, room.clock, self.silence_s, self.brake_s)
-        with room.stops.reaching(lambda: link.fail(DeviceError(f"{self.port}: emergency stop"), at_once=True)):
+        with room.stops.reaching(emergency):
             try:
                 link.greet(self.boot_s)
-                link.measure()
-                controller = set_up(link, self)
+                measure(link)
+                controller = set_up(link, self, room.operator)
                 stage = GrblStage(self, link, controller, room.clock)
             except BaseException:
                 # It may be homing, which a hold does not end.
-                link.fail(DeviceError(f"{self.port}: its opening was broken off"), at_once=True)
+                link.fail(DeviceError(f"{self.where}: its opening was broken off"), at_once=True)
                 link.close()
                 raise
             try:
@@ -96,8 +107,11 @@ class GrblStage:
         self._journey: _Journey | None = None
         self._stopping = threading.RLock()
         self._holding = False
-        self._jogging_since_s: float | None = None
+        self._jogging_since_s: float | None = None  # by when its line was understood; infinite until it was
+        self._jog_answered = threading.Event()
         self._open_valve = False
+        self._last_stop = object()  # another one after each stop
+        self._left = False
         self._off_path = 0
         here = self._read_pose()
         self._reported = here
@@ -108,16 +122,16 @@ class GrblStage:
     def _read_pose(self, wanted: Callable[[Status], bool] = lambda _: True) -> Pose:
         status = self._link.report(_LATE_S, lambda status: status.machine is not None and wanted(status))
         if status.state == "Alarm" or status.machine is None:
-            raise DeviceError(f"{self._settings.port}: in alarm, so it has to be homed; begin anew")
+            raise DeviceError(f"{self._settings.where}: in alarm, so it has to be homed; begin anew")
         return self._axes.pose(status.machine)
 
     def _hear(self, status: Status, asked_s: float, heard_s: float) -> None:
         """Take a report; in the link's thread."""
-        port = self._settings.port
+        where = self._settings.where
         if status.state in ("Alarm", "Door", "Sleep", "Check"):
-            self._link.fail(DeviceError(f"{port}: reports {status.state}; look at the stage, then begin anew"))
+            self._link.fail(DeviceError(f"{where}: reports {status.state}; look at the stage, then begin anew"))
         elif status.state == "Hold" and not self._holding:
-            self._link.fail(DeviceError(f"{port}: was held, by its own button or another program; begin anew"))
+            self._link.fail(DeviceError(f"{where}: was held, by its own button or another program; begin anew"))
         elif status.machine is not None:
             self._reported = self._axes.pose(status.machine)
             if self._jogging_since_s is not None:
@@ -129,7 +143,7 @@ class GrblStage:
             else:  # one report may be garbled, two alike are not
                 self._off_path += 1
                 if self._off_path >= _OFF_PATH_REPORTS:
-                    self._link.fail(DeviceError(f"{port}: is not where it was sent, but at {self._reported}; home it"))
+                    self._link.fail(DeviceError(f"{where}: is not where it was sent, but at {self._reported}; home it"))
 
     # What every stage does.
 
@@ -180,17 +194,35 @@ class GrblStage:
         return self._jogging_since_s is not None or (journey is not None and not journey.ended.is_set())
 
     def stop(self) -> None:
-        """Bring the plate to rest, shut all outputs if one is open, and return then. Never raises."""
+        """Bring the plate to rest, shut all outputs if one is open, and return then. Never raises.
+
+        Where it has failed, it returns when all was done that can be; `is_at_rest` says whether that was enough.
+        """
+        self._last_stop = object()
         try:
             with self._stopping:
                 if self._link.failure is None:
                     self._stop()
         except DeviceError as error:
             self._link.fail(error)
+        if self._link.failure is not None:
+            self._link.rest()
+
+    def is_at_rest(self) -> bool:
+        """Return whether it is certain that the plate stands; it may still move where the controller is not heard."""
+        if self._link.failure is not None:
+            return self._link.rest()
+        journey = self._journey
+        return self._jogging_since_s is None and (journey is None or journey.ended.is_set())
 
     def close(self) -> None:
         """Stop and let the port go; may be called twice."""
         self.stop()
+        if not self._left:
+            self._left = True
+            home = self._axes.place(Pose())
+            begin, end = (self._axes.place(pose) for pose in self._track.last_way)
+            self._settings.leave(Left(home, begin, end))
         self._link.watch(False)
         self._link.close()
 
@@ -251,6 +283,8 @@ class GrblStage:
     def _stop(self) -> None:
         journey = self._journey
         if self._jogging_since_s is not None:
+            # A line that has not been read yet would begin after it was cancelled.
+            self._jog_answered.wait(_LATE_S)
             self._link.now(JOG_CANCEL)
             self._link.report(self._settings.brake_s + _LATE_S, lambda status: status.state == "Idle")
         if self._open_valve:
@@ -281,7 +315,7 @@ class GrblStage:
         """
         self._check_travel(pose)
         if self.is_moving():
-            raise DeviceError(f"{self._settings.port}: moves already; stop it before it jogs")
+            raise DeviceError(f"{self._settings.where}: moves already; stop it before it jogs")
         start = self._track.last
         ways = [(distance, speed) for distance, speed in self._distances(start, pose) if distance > 0]
         if not ways:
@@ -291,14 +325,19 @@ class GrblStage:
 
         def before(sent_s: float) -> bool:
             self._track.hold(sent_s)
-            self._jogging_since_s = sent_s
+            self._jog_answered.clear()
+            self._jogging_since_s = math.inf
             return True
 
         try:
-            self._link.command(f"$J=G21G90G53{self._axes.words(pose)}F{60 * rate:.3f}", before=before)
+            answer = self._link.command(f"$J=G21G90G53{self._axes.words(pose)}F{60 * rate:.3f}", before=before)
+            # Idle in a report that was asked for before may be from before it began.
+            self._jogging_since_s = answer.heard_s
         except DeviceError as error:
             self._link.fail(error)
             raise
+        finally:
+            self._jog_answered.set()
 
     # What hangs on its controller: it is an `Outputs`.
 
@@ -313,13 +352,18 @@ class GrblStage:
         The controller has all lines before the first is done, so it switches off by itself whatever becomes of us.
 
         Raises:
-            DeviceError: if the stage moves or has failed, or the pulse is cut short by `stop`.
+            DeviceError: if the stage moves or has failed, or `stop` comes before the pulse's end.
         """
+        last_stop = self._last_stop
         if self.is_moving():
-            raise DeviceError(f"{self._settings.port}: the stage moves; its outputs are switched while it rests")
+            raise DeviceError(f"{self._settings.where}: the stage moves; its outputs are switched while it rests")
         self._open_valve = True
         try:
-            self._link.program([output, f"G4P{duration_s:.3f}", "M9"], duration_s + _LATE_S)
+            self._link.program(
+                [output, f"G4P{duration_s:.3f}", "M9"],
+                duration_s + _LATE_S,
+                before=lambda _: self._last_stop is last_stop,
+            )
         except BaseException:
             self.stop()
             raise

@@ -51,6 +51,11 @@ class Axes:
         pairs = ((self.x, pose.x_mm), (self.y, pose.y_mm), (self.angle, pose.angle_deg))
         return {axis.letter: axis.home + axis.scale * value for axis, value in pairs}
 
+    def place(self, pose: Pose) -> tuple[float, float, float]:
+        """Return the machine position of a pose: x, y, angle."""
+        machine = self.machine(pose)
+        return machine[self.x.letter], machine[self.y.letter], machine[self.angle.letter]
+
     def words(self, pose: Pose) -> str:
         """Return the G-code words of a pose."""
         return "".join(f"{letter}{place:.3f}" for letter, place in self.machine(pose).items())

@@ -5,47 +5,37 @@ well as it still can be, and every later call raises the same error, until the p
 """
 
 import contextlib
-import errno
+import math
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from importlib import import_module
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 from natadv.errors import ConnectError, DeviceError
 from rigs.clock import Clock
 from rigs.stage.grbl_guard import Guard
-from rigs.stage.grbl_words import ALARMS, ERRORS, LineBuffer, Reply, Status, read_reply, read_status, read_welcome
+from rigs.stage.grbl_port import GREET_S, READ_S, RESET, RETURN_S, halt, open_port, stop_what_comes_back
+from rigs.stage.grbl_words import (
+    ALARMS,
+    ERRORS,
+    Answer,
+    LineBuffer,
+    Reply,
+    Status,
+    read_reply,
+    read_status,
+    read_welcome,
+)
 
-HOLD, RESET, JOG_CANCEL, ASK = b"!", b"\x18", b"\x85", b"?"
-LINE_CHARS = 79
-"""GRBL 1.1 takes no longer line."""
+JOG_CANCEL, ASK = b"\x85", b"?"
+LINE_CHARS = 79  # GRBL 1.1 takes no longer line
 _POLL_S = 0.2
-_READ_S = 0.02
 _RESET_S = 2.0
 _BOOT_POLL_S = 0.3
 _QUIET_S = 0.1
-_RETURN_S = 2.0
 _TAKEN_S = 1.0
-_PINGS = 6
-_PING_CHARS = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The answer to one line.
-
-    Attributes:
-        sent_s: when the line began to be sent.
-        heard_s: when its ok was heard.
-        said: lines that came before the ok.
-    """
-
-    sent_s: float
-    heard_s: float
-    said: tuple[str, ...]
+_GREETS_S = 0.5
+"""A controller that hears a reset greets within that."""
 
 
 class RestartedError(DeviceError):
@@ -65,8 +55,9 @@ class GrblLink:
     Attributes:
         failure: what is wrong; None while nothing is.
         on_status: called with every report, and between when and when it was true; in the link's thread.
-        char_s: how long a character takes on the wire, as measured by `measure`.
+        char_s: how long a character takes on the wire; see grbl_ping.py.
         welcome: the line by which the controller greeted last.
+        axes: how many numbers a whole report has; None while that is not known.
 
     Raises:
         ConnectError: if the port cannot be opened.
@@ -77,10 +68,12 @@ class GrblLink:
         self.on_status: Callable[[Status, float, float], None] = lambda *_: None
         self.char_s = 0.0
         self.welcome = ""
+        self.axes: int | None = None
+        self._name = f"stage: {port}"  # an error says first whose it is
         self._port, self._baud = port, baud
         self._clock = clock
         self._silence_s, self._brake_s = silence_s, brake_s
-        self._serial = _open(port, baud, taken_s=brake_s + _TAKEN_S)
+        self._serial = open_port(port, baud, taken_s=brake_s + _TAKEN_S)
         self._guard = Guard(self._serial.fileno(), brake_s)
         self._writing = threading.Lock()
         self._turn = threading.Lock()
@@ -88,10 +81,14 @@ class GrblLink:
         self._changed = threading.Condition()
         self._status: tuple[Status, float, float] | None = None
         self._welcomes = 0
+        self._halts = 0  # that are under way
+        self._halted_s = -math.inf
+        self._gone = self._stands = False
         self._asked_s: float | None = None
         self._expecting = True
         self._watching = False
         self._last_s = clock.now_s()
+        self._poll_s = 0.0
         self._closing = threading.Event()
         self._closed = False
         self._thread = threading.Thread(target=self._listen, name=f"grbl {port}", daemon=True)
@@ -133,7 +130,7 @@ class GrblLink:
             with self._writing:
                 sent_s = self._clock.now_s()
                 if before is not None and not before(sent_s):
-                    raise RestartedError(f"{self._port}: stopped")
+                    raise RestartedError(f"{self._name}: stopped")
                 self._write(data)
             end_s, said = time.monotonic() + timeout_s, []
             waiting = len(lines)
@@ -143,7 +140,7 @@ class GrblLink:
                     said.append(word)
                 elif word.word == "error":
                     why = ERRORS.get(word.number, "see its list of errors")
-                    raise DeviceError(f"{self._port}: {lines[-waiting]}: error:{word.number}, {why}")
+                    raise DeviceError(f"{self._name}: {lines[-waiting]}: error:{word.number}, {why}")
                 else:
                     waiting -= 1
                     if not waiting:
@@ -153,7 +150,7 @@ class GrblLink:
         try:
             heard_s, word = self._heard.get(timeout=max(0.0, end_s - time.monotonic()))
         except queue.Empty:
-            raise DeviceError(f"{self._port}: no answer to {line}; look at the controller and its cable") from None
+            raise DeviceError(f"{self._name}: no answer to {line}; look at the controller and its cable") from None
         if isinstance(word, DeviceError):
             raise word
         return heard_s, word
@@ -172,8 +169,7 @@ class GrblLink:
         try:
             self._serial.write(data)
         except OSError as error:
-            self._fail(self._lost(error))
-            raise self._lost(error) from error
+            raise self._lose(error) from error
 
     def reset(self, timeout_s: float = _RESET_S) -> None:
         """Reset the controller, and return when it greets again: no motion is planned then, all outputs are off.
@@ -187,7 +183,7 @@ class GrblLink:
                 before = self._welcomes
                 self.now(RESET)
                 if not self._changed.wait_for(lambda: self._welcomes > before or self.failure, timeout_s):
-                    raise DeviceError(f"{self._port}: does not greet after a reset; switch the controller off and on")
+                    raise DeviceError(f"{self._name}: does not greet after a reset; switch the controller off and on")
             self.check()
         finally:
             self._expecting = False
@@ -204,14 +200,14 @@ class GrblLink:
             with self._changed:
                 self._changed.wait_for(lambda: self._welcomes or self.failure, _BOOT_POLL_S)
             if time.monotonic() > end_s:
-                raise ConnectError(f"{self._port}: no GRBL greets there in {timeout_s:g} s; look at `port` and `baud`")
+                raise ConnectError(f"{self._name}: no GRBL greets there in {timeout_s:g} s; look at `port` and `baud`")
         # Of several resets that waited in a board that was starting, each has its greeting.
         with self._changed:
             while self._changed.wait(_QUIET_S):
                 pass
         self._expecting = False
 
-    def report(self, timeout_s: float, wanted: Callable[[Status], bool] = lambda _: True) -> Status:
+    def report(self, timeout_s: float = 2.0, wanted: Callable[[Status], bool] = lambda _: True) -> Status:
         """Ask until a report, true after this call, is a wanted one, and return it.
 
         Raises:
@@ -221,12 +217,12 @@ class GrblLink:
         while time.monotonic() < end_s:
             self._ask()
             with self._changed:
-                self._changed.wait(2 * _READ_S)
+                self._changed.wait(2 * READ_S)
                 found = self._status
             self.check()
             if found is not None and found[1] >= begun_s and wanted(found[0]):
                 return found[0]
-        raise DeviceError(f"{self._port}: no report in {timeout_s:.1f} s as was expected; look at the controller")
+        raise DeviceError(f"{self._name}: no report in {timeout_s:.1f} s as was expected; look at the controller")
 
     def _ask(self) -> None:
         with self._writing:
@@ -234,17 +230,6 @@ class GrblLink:
                 self._write(ASK)
                 # Of two questions the controller may answer either, but none that was not asked.
                 self._asked_s = self._asked_s or self._clock.now_s()
-
-    def measure(self) -> None:
-        """Measure what a character takes: a long comment is answered later than a short one by that.
-
-        Raises:
-            DeviceError: if they are not answered.
-        """
-        short, long = "", f"({'-' * _PING_CHARS})"
-        times_s = {line: [self.command(line) for _ in range(_PINGS)] for line in (short, long)}
-        quickest = {line: min(a.heard_s - a.sent_s for a in answers) for line, answers in times_s.items()}
-        self.char_s = max(0.0, (quickest[long] - quickest[short]) / len(long))
 
     # What is watched.
 
@@ -269,66 +254,106 @@ class GrblLink:
             error: what is wrong.
             at_once: reset it without braking before; while it homes there is no other way.
         """
-        if self._fail(error):
-            self._halt(self._serial, at_once=at_once)
+        if self._fail(error, halting=True):
+            with self._halting():
+                halt(self._serial, self._brake_s, at_once=at_once)
 
-    def _fail(self, error: DeviceError) -> bool:
+    def rest(self, within_s: float = _GREETS_S) -> bool:
+        """Wait until a halt after a failure is over, and return whether it is certain that nothing moves any more.
+
+        Certain it is by the greeting that follows a reset: no motion is planned then, all outputs are off.
+
+        Args:
+            within_s: for so long after the reset a greeting is waited for.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: not self._halts, 2 * self._brake_s + RETURN_S + GREET_S)
+            self._changed.wait_for(lambda: self._stands, max(0.0, self._halted_s + within_s - time.monotonic()))
+            return self._stands
+
+    def _fail(self, error: DeviceError, *, halting: bool = False) -> bool:
+        """Note what is wrong, unless something is already; `halting`: a halt follows, which others wait for."""
         with self._changed:
             if self.failure is not None:
                 return False
             self.failure = error
+            self._halts += halting
             self._changed.notify_all()
         self._heard.put((0.0, error))
         return True
 
-    def _halt(self, serial: Any, *, at_once: bool = False) -> None:
-        with contextlib.suppress(OSError):
-            if not at_once:
-                serial.write(HOLD)
-                time.sleep(self._brake_s)
-            serial.write(RESET)
+    @contextlib.contextmanager
+    def _halting(self) -> Iterator[None]:
+        """Tell those who wait when a halt is over."""
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._halts -= 1
+                self._halted_s = time.monotonic()
+                self._changed.notify_all()
 
-    def _lost(self, error: OSError) -> DeviceError:
-        return DeviceError(f"{self._port}: the controller is gone ({error}); look at its cable, then go on")
+    def _lose(self, error: OSError) -> DeviceError:
+        """Note that the port is lost; the link's thread then looks for it, to stop what is behind it."""
+        lost = DeviceError(f"{self._name}: the controller is gone ({error}); look at its cable, then go on")
+        with self._changed:
+            if not self._gone:
+                self._gone = True
+                self._halts += 1
+            self._fail(lost)
+        return lost
 
     def close(self) -> None:
-        """Let the port go; may be called twice."""
+        """Let the port go, when a halt that is under way is over; may be called twice."""
         if self._closed:
             return
         self._closed = True
+        self.rest()
         self._closing.set()
         self._thread.join()
         self._guard.close()
         self._serial.close()
-        self._fail(DeviceError(f"{self._port}: closed"))
+        if self._fail(DeviceError(f"{self._name}: closed")):
+            self._stands = True  # who closes what is whole has stopped it before
 
     # What is heard.
 
     def _listen(self) -> None:
-        lines = LineBuffer()
-        poll_s = 0.0
-        while not self._closing.is_set() and self.failure is None:
+        """Hear until the port is closed or lost; after a failure too: a greeting then says that the plate stands."""
+        buffer = LineBuffer()
+        while not (self._closing.is_set() or self._gone):
             try:
-                data = self._serial.read(max(1, self._serial.in_waiting))
-                now_s = self._clock.now_s()
-                for line in lines.feed(data):
-                    self._last_s = now_s
-                    self._hear(line, now_s)
-                if self._watching and now_s >= poll_s:
-                    poll_s = now_s + _POLL_S
-                    self._ask()
+                self._hear_some(buffer)
             except OSError as error:
-                self._fail(self._lost(error))
-                self._stop_what_comes_back()
-                return
-            except DeviceError:  # noted where it was raised
-                return
-            if self._watching and now_s - self._last_s > self._silence_s:
-                quiet = f"{self._port}: nothing heard for {self._silence_s:g} s; look at the controller and its cable"
-                self.fail(DeviceError(quiet))
+                self._lose(error)
+            except Exception as error:  # noqa: BLE001 - whatever it is, nobody else would notice that this thread ended
+                self.fail(error if isinstance(error, DeviceError) else DeviceError(f"{self._name}: {error!r}"))
+        if self._gone:
+            with self._halting():
+                halt(self._serial, self._brake_s)  # it may hear though it cannot be heard
+                self._stands = stop_what_comes_back(self._port, self._baud, self._brake_s) or self._stands
+
+    def _hear_some(self, buffer: LineBuffer) -> None:
+        data = self._serial.read(max(1, self._serial.in_waiting))
+        now_s = self._clock.now_s()
+        for line in buffer.feed(data):
+            self._last_s = now_s
+            self._hear(line, now_s)
+        if not self._watching or self.failure is not None:
+            return
+        if now_s >= self._poll_s:
+            self._poll_s = now_s + _POLL_S
+            self._ask()
+        if now_s - self._last_s > self._silence_s:
+            quiet = f"{self._name}: nothing heard for {self._silence_s:g} s; look at the controller and its cable"
+            self.fail(DeviceError(quiet))
 
     def _hear(self, line: str, now_s: float) -> None:
-        status, reply = read_status(line), read_reply(line)
+        if self.failure is not None:
+            if read_welcome(line):
+                self._note_rest()
+            return
+        status, reply = read_status(line, self.axes), read_reply(line)
         if status is not None:
             asked_s, self._asked_s = self._asked_s, None
             if asked_s is not None:
@@ -349,45 +374,26 @@ class GrblLink:
         if self._expecting and not self._watching:  # while the port is opened, an old alarm may still be told
             return
         why = ALARMS.get(number, "see its list of alarms")
-        if self._fail(DeviceError(f"{self._port}: ALARM:{number}, {why}; look at the stage, then begin anew")):
+        alarm = DeviceError(f"{self._name}: ALARM:{number}, {why}; look at the stage, then begin anew")
+        if self._fail(alarm, halting=True):
             # It stands already. GRBL says nothing more until it is reset, and its outputs are off for certain then.
-            with contextlib.suppress(OSError):
-                self._serial.write(RESET)
+            with self._halting():
+                halt(self._serial, self._brake_s, at_once=True)
 
     def _hear_welcome(self, line: str, now_s: float) -> None:
         while not self._heard.empty():
             self._heard.get()
-        self._heard.put((now_s, RestartedError(f"{self._port}: it was reset")))
+        self._heard.put((now_s, RestartedError(f"{self._name}: it was reset")))
         with self._changed:
             self._welcomes += 1
             self.welcome = line
             self._asked_s = None
             self._changed.notify_all()
         if not self._expecting:
-            self._fail(DeviceError(f"{self._port}: the controller restarted by itself; look at its supply"))
+            self._fail(DeviceError(f"{self._name}: the controller restarted by itself; look at its supply"))
+            self._note_rest()
 
-    def _stop_what_comes_back(self) -> None:
-        """Try for a moment to find the port again, to stop what is behind it."""
-        end_s = time.monotonic() + _RETURN_S
-        while time.monotonic() < end_s and not self._closing.wait(_POLL_S):
-            with contextlib.suppress(ConnectError):
-                found = _open(self._port, self._baud)
-                self._halt(found)
-                found.close()
-                return
-
-
-def _open(port: str, baud: int, taken_s: float = 0.0) -> Any:
-    """Open a port; one that is taken is waited for: the guard of a driver that was killed is still at its work."""
-    serial = import_module("serial")
-    end_s = time.monotonic() + taken_s
-    while True:
-        try:
-            return serial.serial_for_url(port, baud, timeout=_READ_S, write_timeout=1.0, exclusive=True)
-        except (OSError, ValueError) as error:
-            if getattr(error, "errno", None) == errno.EAGAIN and time.monotonic() < end_s:
-                time.sleep(_READ_S)
-                continue
-            raise ConnectError(
-                f"{port}: cannot be opened ({error}); name it as in /dev/serial/by-id, and look who uses it"
-            ) from error
+    def _note_rest(self) -> None:
+        with self._changed:
+            self._stands = True
+            self._changed.notify_all()

@@ -108,6 +108,12 @@ class Track:
         with self._lock:
             return self._legs[-1].move.end
 
+    @property
+    def last_way(self) -> tuple[Pose, Pose]:
+        """Where the last move begins and ends."""
+        with self._lock:
+            return self._legs[-1].move.start, self._legs[-1].move.end
+
     def rest(self, pose: Pose, time_s: float) -> None:
         """Let it rest at a pose from a moment on."""
         with self._lock:

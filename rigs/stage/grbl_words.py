@@ -77,6 +77,21 @@ class Reply:
     number: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to one line.
+
+    Attributes:
+        sent_s: when the line began to be sent.
+        heard_s: when its ok was heard.
+        said: lines that came before the ok.
+    """
+
+    sent_s: float
+    heard_s: float
+    said: tuple[str, ...]
+
+
 class LineBuffer:
     """Bytes in, whole lines out: a serial port gives pieces that end anywhere."""
 
@@ -111,8 +126,13 @@ def read_setting(line: str) -> tuple[int, float] | None:
     return (int(match[1]), float(match[2])) if match else None
 
 
-def read_status(line: str) -> Status | None:
-    """Return a report; None where anything of it is torn."""
+def read_status(line: str, axes: int | None = None) -> Status | None:
+    """Return a report; None where anything of it is torn.
+
+    Args:
+        line: what was said.
+        axes: how many the controller has; None where that is not known yet: then any number of them will do.
+    """
     if not (line.startswith("<") and line.endswith(">")) or "<" in line[1:]:
         return None
     first, *fields = line[1:-1].split("|")
@@ -123,7 +143,8 @@ def read_status(line: str) -> Status | None:
     if "MPos" not in values:
         return Status(state, detail in ("", "0"), None)
     numbers = values["MPos"].split(",")
-    if not all(_NUMBER.fullmatch(number) for number in numbers) or not _AXES[0] <= len(numbers) <= _AXES[1]:
+    few, many = _AXES if axes is None else (axes, axes)
+    if not all(_NUMBER.fullmatch(number) for number in numbers) or not few <= len(numbers) <= many:
         return None
     machine = tuple(float(number) for number in numbers)
     if not all(math.isfinite(place) for place in machine):

@@ -30,6 +30,11 @@ class SimulatedStageSettings(StageSettings):
     corner_s: NonNegativeFloat = 0.02
 
     @property
+    def stops_at_poses(self) -> bool:
+        """Whether it is one that does not look ahead."""
+        return not self.corner_s
+
+    @property
     def limits(self) -> Limits:
         """Its speeds and accelerations."""
         return Limits(

@@ -85,7 +85,7 @@ def test_an_emergency_stop_reaches_a_stage_that_homes(kind):
         room.stops.stop()
         until(lambda: not terminal.moving, 0.5)
         opening.join(10)
-        assert raised == [f"{terminal.port}: emergency stop"]
+        assert raised == [f"stage: {terminal.port}: emergency stop"]
         until(lambda: not terminal.moving, 0.1)
 
 
