@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from rigs.sprayer.base import Sprayer
-from rigs.stage.base import Stage
+from rigs.stage.base import Certain, Stage
 from rigs.stops import Stops
 
 Standing = Literal["running", "pausing", "paused", "stopping", "halted"]
@@ -112,7 +112,8 @@ class Control:
         """Stop the stage and shut the sprayer now, and end the session; may be called any number of times.
 
         Returns:
-            The devices that had not obeyed after two seconds, which then go on being told: cut their power.
+            The devices that had not obeyed after two seconds, which then go on being told, and a stage that was told
+            but cannot say that it stands, as its cable is out: cut their power.
         """
         with self._changed:
             self._halted_by = self._halted_by or by
@@ -255,8 +256,10 @@ class Control:
 
 
 def stop_devices(stage: Stage, sprayer: Sprayer) -> tuple[str, ...]:
-    """Stop both side by side, so that neither waits for the other; return those that have not obeyed in time."""
-    return _told({"stage": stage.stop, "sprayer": sprayer.close})
+    """Stop both side by side, so that neither waits for the other; return those not known to have obeyed in time."""
+    late = _told({"stage": stage.stop, "sprayer": sprayer.close})
+    unsure = "stage" not in late and isinstance(stage, Certain) and not stage.is_at_rest()
+    return ("stage", *late) if unsure else late
 
 
 def _told(ways: Mapping[str, Callable[[], None]]) -> tuple[str, ...]:

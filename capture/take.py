@@ -104,7 +104,9 @@ def take_image(
 
 
 def _path(archive: Archive, rig: Rig, chance: np.random.Generator) -> list[Pose]:
-    draw = smooth_path if archive.settings.motion == "smooth" else random_path
+    # Where each pose is a stop, the short steps of a curve would hardly get anywhere in a clip.
+    smooth = archive.settings.motion == "smooth" and not rig.travel.stops_at_poses
+    draw = smooth_path if smooth else random_path
     return draw(chance, rig.travel.radius_mm, rig.travel.angle_deg, archive.settings.clip_s)
 
 

@@ -9,7 +9,9 @@ A rig's file has them by a block:
       stage: {stall: 0.01, disconnect: 0.01, wrong: 0.01, alarm: 0.01, late: 0.01}
       sprayer: {stall: 0.01, disconnect: 0.01, alarm: 0.01, late: 0.01}
 
-Each number is the chance, at a call of the device that does something, that this fault happens:
+Each number is the chance, at a call of the device that does something, that this fault happens. A stage's call is a
+`follow`; of looks at it (`is_moving`, `pose_at`) there are dozens to a motion, so each has a fiftieth of that chance:
+a stage fails while the plate moves too.
 
     stall       the call hangs, until `stall_s` have passed or the device is closed, and then fails
     disconnect  the call fails, so do all that follow, and the next `opens_failing` openings of the rig
@@ -41,7 +43,9 @@ from rigs.frame import Frame
 from rigs.screen.base import Screen
 from rigs.settings import Settings
 from rigs.sprayer.base import Placer, Sprayer
-from rigs.stage.base import Stage
+from rigs.stage.base import Certain, Stage
+
+_LOOKS = 50
 
 _Chance = Annotated[float, Field(ge=0, le=1)]
 
@@ -172,15 +176,18 @@ class _Faults:
         self._closed = threading.Event()
         self._broken: str | None = None
 
-    def call(self) -> str | None:
+    def call(self, share: float = 1.0) -> str | None:
         """Draw for a call: fail, or come late, or return the fault that is the device's own to commit.
+
+        Args:
+            share: of the chances; less than 1 for one of many looks.
 
         Raises:
             DeviceError: if the call fails.
         """
         if self._broken:
             raise DeviceError(f"{self._device}: {self._broken} (a fault made on purpose)")
-        fault = self._draw()
+        fault = self._draw(share)
         match fault:
             case "stall":
                 self._closed.wait(self._settings.stall_s)
@@ -205,11 +212,15 @@ class _Faults:
         shift = self._settings.campaign.chance.uniform(5, 50, 2)
         return Pose(pose.x_mm + float(shift[0]), pose.y_mm - float(shift[1]), pose.angle_deg)
 
-    def _draw(self) -> str | None:
+    def look(self) -> str | None:
+        """Draw for a look at the device, of which a call brings dozens; the rest is `call`'s."""
+        return self.call(1 / _LOOKS) if self._broken or any(self._chances.values()) else None
+
+    def _draw(self, share: float = 1.0) -> str | None:
         campaign = self._settings.campaign
         place, low = campaign.chance.random(), 0.0
         for fault, chance in self._chances.items():
-            low += chance
+            low += chance * share
             if place < low:
                 campaign.happened[self._device, fault] += 1
                 return fault
@@ -270,10 +281,19 @@ class _FaultyStage:
         return self._said(self._stage.pose())
 
     def pose_at(self, time_s: float) -> Pose | None:
+        self._look()
         return self._said(self._stage.pose_at(time_s))
 
     def is_moving(self) -> bool:
+        self._look()
         return self._stage.is_moving()
+
+    def is_at_rest(self) -> bool:
+        return self._stage.is_at_rest() if isinstance(self._stage, Certain) else True
+
+    def _look(self) -> None:
+        if self._faults.look() == "wrong":
+            self._lies = True
 
     def stop(self) -> None:
         self._stage.stop()

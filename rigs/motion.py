@@ -39,7 +39,8 @@ def smooth_path(generator: np.random.Generator, travel_mm: float, travel_deg: fl
     """Return the same as `random_path`, along a smooth curve through such places, in short steps.
 
     The curve is a Catmull-Rom spline in x, y and angle: its direction nowhere jumps, so that a stage whose controller
-    looks ahead need not stop on the way. Where it would leave the disc, or the angles, it keeps to their edge.
+    looks ahead need not stop on the way; one that stops at each pose rides `random_path`, as it gets through few steps
+    of this in a clip. Where it would leave the disc, or the angles, it keeps to their edge.
     """
     knots: list[Pose] = []
     # Two more than are passed: the first gives the direction to begin with, the last the one to end with.

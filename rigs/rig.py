@@ -37,10 +37,12 @@ class Travel:
     Attributes:
         radius_mm: from home, in any direction.
         angle_deg: to either side.
+        stops_at_poses: whether the stage comes to rest at each pose of a path.
     """
 
     radius_mm: float
     angle_deg: float
+    stops_at_poses: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +230,7 @@ class RigSettings(Settings):
                 stage, sprayer = faults.wrap_stage(stage, clock), faults.wrap_sprayer(sprayer, clock)
             if not self.camera.poses:
                 camera = PosedCamera(camera, stage)
-            travel = Travel(self.stage.travel_mm, self.stage.travel_deg)
+            travel = Travel(self.stage.travel_mm, self.stage.travel_deg, self.stage.stops_at_poses)
             yield Rig(camera, screen, stage, sprayer, room, travel, self.settle_s)
 
 

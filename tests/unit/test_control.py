@@ -204,6 +204,23 @@ def test_a_device_that_does_not_obey_an_emergency_stop_is_named():
     free.set()
 
 
+@pytest.mark.parametrize("stands", [True, False])
+def test_a_stage_that_was_told_but_is_not_known_to_stand_is_named(stands):
+    class OutOfReach:
+        def stop(self):
+            pass
+
+        def close(self):
+            pass
+
+        def is_at_rest(self):
+            return stands
+
+    control = Control()
+    with control.holding(OutOfReach(), OutOfReach()):
+        assert control.emergency_stop() == (() if stands else ("stage",))
+
+
 def test_an_emergency_stop_reaches_a_rig_that_is_being_opened():
     control, told = Control(), []
     with control.stops.reaching(lambda: told.append("the stage")):

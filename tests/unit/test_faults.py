@@ -93,6 +93,38 @@ def test_a_screen_and_a_stage_report_what_is_not_so(tmp_path):
         assert abs(rig.stage.pose().x_mm) >= 5
 
 
+@pytest.mark.parametrize("look", [lambda stage: stage.is_moving(), lambda stage: stage.pose_at(0.0)])
+@pytest.mark.parametrize("fault", ["stall", "disconnect", "alarm"])
+def test_a_stage_fails_while_it_moves_too(tmp_path, look, fault):
+    settings = _rig(tmp_path, stall_s=0, seed=5, stage={fault: 0.6})
+    with settings.open() as rig:
+        rig.stage.follow([Pose(5, 0, 0)])  # without a fault, by this seed
+        looks = 0
+        with pytest.raises(DeviceError, match="on purpose"):
+            while True:
+                look(rig.stage)
+                looks += 1
+        assert looks > 5  # each has a fiftieth of the chance
+    assert settings.faults.campaign.total == 1
+
+
+def test_a_stage_may_begin_to_lie_on_its_way(tmp_path):
+    with _rig(tmp_path, seed=5, stage={"wrong": 0.6}).open() as rig:
+        rig.stage.follow([Pose(0, 0, 0)])
+        rig.stage._lies = False
+        for _ in range(1000):
+            rig.stage.is_moving()
+        assert abs(rig.stage.pose().x_mm) >= 5
+
+
+def test_looks_at_a_stage_without_faults_draw_nothing(tmp_path):
+    settings = _rig(tmp_path, camera={"late": 0.1})
+    with settings.open() as rig:
+        before = settings.faults.campaign.chance.bit_generator.state
+        rig.stage.is_moving()
+        assert settings.faults.campaign.chance.bit_generator.state == before
+
+
 def test_it_is_drawn_from_a_seed():
     def draws(seed):
         stage = FaultSettings(seed=seed, stage={"wrong": 0.1, "late": 0.2}).wrap_stage(None, None)

@@ -4,10 +4,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from capture.take import _path as _path_of_a_clip
 from natadv.raindrops.pose import Pose
-from rigs.motion import covered, smooth_path
+from rigs.motion import covered, random_path, smooth_path
 from rigs.stage.blend import legs
 from rigs.stage.profile import Journey, Limits
+from tests.recording import begun
 
 LIMITS = Limits(60, 400, 120, 900)
 
@@ -89,3 +91,32 @@ def test_it_is_quicker_than_one_that_stops_and_no_quicker_than_its_limits():
 
 def test_a_path_that_goes_nowhere_has_no_legs():
     assert legs([Pose(1, 2, 3), Pose(1, 2, 3)], LIMITS, 0.02) == []
+
+
+def test_a_stage_that_stops_at_each_pose_rides_as_far_on_long_ways_as_one_that_looks_ahead_on_a_curve():
+    def ridden(journeys):
+        """How far clips of five seconds go on average, in mm and degrees."""
+        ways = []
+        for journey in journeys:
+            points = [(p.x_mm, p.y_mm, p.angle_deg) for p in (journey.pose_at(frame / 30) for frame in range(150))]
+            steps = np.diff(np.array(points), axis=0)
+            ways.append((np.hypot(steps[:, 0], steps[:, 1]).sum(), np.abs(steps[:, 2]).sum()))
+        return np.mean(ways, axis=0)
+
+    ahead = ridden(Journey(0.0, tuple(legs(_path(seed), LIMITS, 0.02))) for seed in range(20))
+    stops = ridden(Journey.along(_path(seed), LIMITS, 0.0) for seed in range(20))
+    long_ways = (random_path(np.random.default_rng(seed), 40.0, 180.0, 5.0) for seed in range(20))
+    straight = ridden(Journey.along(path, LIMITS, 0.0) for path in long_ways)
+    assert (straight > 0.9 * ahead).all()
+    assert (stops < 0.75 * ahead).all()
+
+
+@pytest.mark.parametrize(("corner_s", "stops"), [(0.0, True), (0.02, False)])
+def test_a_session_rides_what_its_stage_can(tmp_path, corner_s, stops):
+    archive, settings = begun(tmp_path)
+    settings = settings.model_copy(update={"stage": settings.stage.model_copy(update={"corner_s": corner_s})})
+    with settings.open() as rig:
+        assert rig.travel.stops_at_poses == stops
+        path = _path_of_a_clip(archive, rig, np.random.default_rng(0))
+    steps = [math.hypot(a.x_mm - b.x_mm, a.y_mm - b.y_mm) / rig.travel.radius_mm for a, b in pairwise(path)]
+    assert (np.median(steps) > 0.5) == stops

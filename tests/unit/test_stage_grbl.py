@@ -200,18 +200,6 @@ def test_a_target_beyond_the_soft_limits_is_an_alarm_that_is_told(kind):
 
 
 @BOTH
-def test_a_cable_that_comes_back_stops_what_goes_on_behind_it(kind, tmp_path):
-    with running(kind, tmp_path / "grbl") as (terminal, stage):
-        stage.follow([FAR])
-        until(lambda: terminal.moving)
-        terminal.unplug()
-        until(lambda: failed(stage))
-        terminal.plug()
-        until(lambda: not terminal.moving)
-        until(lambda: terminal.state in ("Idle", "Alarm"))
-
-
-@BOTH
 def test_garbage_on_the_line_never_makes_a_wrong_pose_nor_leaves_it_moving(kind):
     with running(kind, silence_s=0.6) as (terminal, stage):
         terminal.set("garbage", 0.02)

@@ -96,6 +96,7 @@ def test_one_that_lost_count_is_not_moved_until_a_person_has_put_it_home(how):
         if how == "alarm":  # as after a reset while it moved
             with terminal._lock:
                 terminal._machine.state = "Alarm"
+        time.sleep(0.1)  # a stand-in notices only then that its port was closed
         before = terminal.position_at(time.monotonic())
         for _ in range(2):
             with pytest.raises(DeviceError, match=r"^stage: .*put the plate at home, by its mark.*nobody"):
