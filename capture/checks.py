@@ -98,14 +98,18 @@ def light(frames: Sequence[Image], geometry: ScreenGeometry) -> float | None:
 
 
 def likeness(frames: Sequence[Image], image: Image, geometry: ScreenGeometry) -> float | None:
-    """Return how the picture in frames correlates with an image, -1..1; None where the image is too plain to tell."""
+    """Return how the picture correlates with an image in the frame where it does least, -1..1.
+
+    None where the image is too plain to tell. One frame of another picture is a wrong label as much as all of them.
+    """
     shown = resize(image, (_SIDE_PX, _SIDE_PX)).astype(float)
     if shown.std() < _PLAIN:
         return None
-    seen = np.mean([geometry.rectify(frame, (_SIDE_PX, _SIDE_PX)) for frame in frames], 0)
-    if seen.std() < 1e-6:
-        return 0.0
-    return float(np.corrcoef(seen.ravel(), shown.ravel())[0, 1])
+    return min(_alike(geometry.rectify(frame, (_SIDE_PX, _SIDE_PX)).astype(float), shown) for frame in frames)
+
+
+def _alike(seen: NDArray[np.float64], shown: NDArray[np.float64]) -> float:
+    return 0.0 if seen.std() < 1e-6 else float(np.corrcoef(seen.ravel(), shown.ravel())[0, 1])
 
 
 def _impossible(frames: Sequence[Frame], travel: Travel) -> str | None:

@@ -159,11 +159,13 @@ class RejectedRecord(_Record):
 
     Attributes:
         asked: whether a person asked for it, so that it is no failed attempt.
+        pixels_sha256: of its clips that had been noted; what is killed before it has put them aside does so later.
     """
 
     item: int
     rejected: tuple[str, ...]
     asked: bool = False
+    pixels_sha256: tuple[str, ...] = ()
 
 
 class SkippedRecord(_Record):
