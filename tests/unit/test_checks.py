@@ -99,6 +99,12 @@ def test_a_picture_that_is_much_like_the_one_before_is_told_from_it():
     assert reasons([second], second, np.full_like(second, 9)) == []
 
 
+def test_the_image_before_is_the_last_other_one_through_all_openings_of_the_rig(tmp_path):
+    archive, _ = begun(tmp_path, labels=1, each=3)
+    desk, (one, two, three) = Desk(Journal(archive.folder)), archive.settings.items
+    assert [desk.turn_to(item) for item in (one, one, two, two, three, two)] == [None, None, one, one, two, three]
+
+
 def test_one_frame_of_another_picture_is_enough():
     generator = np.random.default_rng(1)
     image, other = (
