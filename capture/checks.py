@@ -19,6 +19,7 @@ from rigs.rig import Travel
 from rigs.session import Checks
 
 _SIDE_PX = 32
+_TWINS = 0.98  # correlation of images that a camera may not tell apart
 _PLAIN = 4.0  # levels: an image that varies less looks like every other one
 _RING = 1.04  # the picture's outline, so much larger, encloses none of the ground around it
 _LEAST_PX = 30
@@ -27,7 +28,13 @@ _SLACK = 1.0  # mm and degrees that a pose may lie outside of the travel
 
 
 def control_reasons(
-    checks: Checks, control: Recording, image: Image, geometry: ScreenGeometry, lights: Sequence[float]
+    checks: Checks,
+    control: Recording,
+    image: Image,
+    geometry: ScreenGeometry,
+    lights: Sequence[float],
+    *,
+    before: Image | None = None,
 ) -> list[str]:
     """Return why a control is not good.
 
@@ -37,6 +44,7 @@ def control_reasons(
         image: what is to be seen.
         geometry: where it is to be seen.
         lights: of the session's controls so far, as `light` gives them.
+        before: the image shown before, which a screen that hangs shows still; None: none was.
     """
     reasons = []
     frames = [frame.image for frame in control.frames]
@@ -47,12 +55,16 @@ def control_reasons(
     found = likeness(frames, image, geometry)
     if found is not None and found < checks.likeness:
         reasons.append(f"the screen shows another picture (likeness {found:.2f})")
+    elif before is not None and found is not None and _shows_rather(frames, before, image, geometry):
+        reasons.append("the screen shows the picture before rather than this one")
     if control.lost > checks.lost_frames:
         reasons.append(f"{control.lost} frames lost in the control")
     return reasons
 
 
-def clip_reasons(checks: Checks, clip: Recording, dry: DryPlate | None, travel: Travel) -> list[str]:
+def clip_reasons(
+    checks: Checks, clip: Recording, dry: DryPlate | None, travel: Travel, *, sprayed: bool = True
+) -> list[str]:
     """Return why a clip is not good.
 
     Args:
@@ -60,11 +72,12 @@ def clip_reasons(checks: Checks, clip: Recording, dry: DryPlate | None, travel: 
         clip: cut to what is stored.
         dry: the control, to estimate the coverage with where the frames do not say it.
         travel: of the stage.
+        sprayed: whether the plate was, and is to be wet.
     """
     reasons = []
     if clip.lost > checks.lost_frames:
         reasons.append(f"{clip.lost} frames lost")
-    low, high = checks.coverage
+    low, high = checks.coverage if sprayed else (0.0, checks.coverage[1])
     coverage = coverage_of(clip.frames, dry)
     if coverage is not None and not low <= coverage <= high:
         reasons.append(f"drops cover {100 * coverage:.1f} %, not {100 * low:g} to {100 * high:g} %")
@@ -98,14 +111,27 @@ def light(frames: Sequence[Image], geometry: ScreenGeometry) -> float | None:
 
 
 def likeness(frames: Sequence[Image], image: Image, geometry: ScreenGeometry) -> float | None:
-    """Return how the picture in frames correlates with an image, -1..1; None where the image is too plain to tell."""
+    """Return how the picture correlates with an image in the frame where it does least, -1..1.
+
+    None where the image is too plain to tell. One frame of another picture is a wrong label as much as all of them.
+    """
     shown = resize(image, (_SIDE_PX, _SIDE_PX)).astype(float)
     if shown.std() < _PLAIN:
         return None
-    seen = np.mean([geometry.rectify(frame, (_SIDE_PX, _SIDE_PX)) for frame in frames], 0)
-    if seen.std() < 1e-6:
-        return 0.0
-    return float(np.corrcoef(seen.ravel(), shown.ravel())[0, 1])
+    return min(_alike(geometry.rectify(frame, (_SIDE_PX, _SIDE_PX)).astype(float), shown) for frame in frames)
+
+
+def _shows_rather(frames: Sequence[Image], other: Image, image: Image, geometry: ScreenGeometry) -> bool:
+    """Return whether some frame looks more like `other` than like `image`, where the two can be told apart."""
+    asked, rival = (resize(one, (_SIDE_PX, _SIDE_PX)).astype(float) for one in (image, other))
+    if rival.std() < _PLAIN or _alike(rival, asked) > _TWINS:
+        return False
+    seen = [geometry.rectify(frame, (_SIDE_PX, _SIDE_PX)).astype(float) for frame in frames]
+    return any(_alike(one, rival) >= _alike(one, asked) for one in seen)
+
+
+def _alike(seen: NDArray[np.float64], shown: NDArray[np.float64]) -> float:
+    return 0.0 if seen.std() < 1e-6 else float(np.corrcoef(seen.ravel(), shown.ravel())[0, 1])
 
 
 def _impossible(frames: Sequence[Frame], travel: Travel) -> str | None:

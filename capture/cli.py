@@ -1,10 +1,9 @@
 """`natadv capture`: record sessions on a rig, scan them with a model, report."""
 
 import shlex
-import signal
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,12 +13,9 @@ from natadv.errors import ConfigError
 from natadv.evaluation.rates import Rate
 
 if TYPE_CHECKING:
-    from capture.console.console import Console, Mode
-    from capture.events import Outcome
-    from capture.rules import Rules
+    from capture.console.console import Mode
     from capture.scanner import Progress
     from rigs.archive import Archive
-    from rigs.rig import RigSettings
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -82,9 +78,12 @@ def run(
 ) -> None:
     """Record one five-second clip through moving wet glass for each image, and its dry control."""
     from capture.console.beside import beside
+    from capture.control import Halted
     from capture.plan import check_plan, plan_of, start_session
     from capture.restart import restarted
     from capture.rules import Rules
+    from capture.running import Run, tidy
+    from capture.signals import Signals
     from edge.page.address import listen, page_options
     from rigs.archive import open_archive
     from rigs.rig import load_rig
@@ -95,47 +94,45 @@ def run(
         raise ConfigError("--wait: start is pressed on the page; say --page too")
     if served is not None:
         listen(served).close()  # an address that cannot be had is said before a folder is made
-    settings = load_rig(rig)
-    asked = load_settings(rules, Rules) if rules else Rules()
-    checks = asked.checks
-    plan = plan_of(images, purpose=purpose, seed=seed, count=count, clip_s=seconds, spray_s=spray, checks=checks)
-    _check_bench(settings, look=not no_check)
-    if resume and out.exists():
-        archive = open_archive(out)
-        given = {
-            "purpose": purpose,
-            "seed": seed,
-            "count": count,
-            "clip_s": seconds,
-            "spray_s": spray,
-            "checks": checks,
-        }
-        check_plan(archive, settings, plan, {name for name, value in given.items() if value is not None})
-    else:
-        if resume:
-            typer.echo(f"{out}: no session there yet; a new one begins", err=True)
-        archive = start_session(out, settings, plan)
-    # A polite end of the process stops the stage and shuts the sprayer, as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    settings, asked = load_rig(rig), load_settings(rules, Rules) if rules else Rules()
+    plan = plan_of(images, purpose=purpose, seed=seed, count=count, clip_s=seconds, spray_s=spray, checks=asked.checks)
+    going_on = resume and out.exists()
     mode: Mode = "wait" if wait and not restarted() else "record"
     try:
-        with archive.recording(), beside(settings, served, _say, mode=mode) as console:
-            _tidy(archive)
-            if retry_skipped:
-                typer.echo(f"{len(archive.retry_skipped())} skipped images are tried again", err=True)
-            outcome = _record(archive, settings, asked, scans or [], console)
+        with Signals() as signals, beside(settings, served, _say, mode=mode) as console:
+            running = Run(settings, asked, console, signals)
+            if going_on:
+                archive = open_archive(out)
+                given = {
+                    "purpose": purpose,
+                    "seed": seed,
+                    "count": count,
+                    "clip_s": seconds,
+                    "spray_s": spray,
+                    "checks": asked.checks,
+                }
+                check_plan(archive, settings, plan, {name for name, value in given.items() if value is not None})
+            else:
+                if resume:
+                    _say(f"{out}: no session there yet; a new one begins")
+                if not no_check:
+                    running.look()  # before there is a folder; whoever begins a session is there to mend the bench
+                archive = start_session(out, settings, plan)
+            with archive.recording():
+                tidy(archive)
+                if retry_skipped:
+                    _say(f"{len(archive.retry_skipped())} skipped images are tried again")
+                outcome = running.record(archive, scans or [], look=going_on and not no_check)
     except KeyboardInterrupt:
-        typer.echo(f"stopped; what is complete is kept, and --resume goes on: --out {out} --resume", err=True)
+        _say(f"stopped; what is complete is kept, and --resume goes on: --out {out} --resume")
         raise typer.Exit(130) from None
+    except Halted as halted:  # while the bench was looked at
+        _say(f"{halted}; look at the rig; nothing was recorded")
+        raise typer.Exit(1) from None
     if outcome != "complete":
         typer.echo(f"{outcome}: what is complete is kept, and --resume goes on: --out {out} --resume", err=True)
         raise typer.Exit(1)
-    lost = sum(record.lost for record in archive.records())
-    said = f", {lost} frames lost by the camera" if lost else ""
-    if skipped := len(archive.skipped()):
-        said += f", {skipped} images skipped (natadv capture watch {out} says why)"
-    complete = len(archive.complete_items())
-    typer.echo(f"{complete} images recorded in {out}{said}; next: natadv capture scan {out} BUNDLE")
+    _say_complete(archive)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -155,6 +152,7 @@ def console(
     """
     from capture.console.beside import beside
     from capture.console.preview import chart, opened, preview
+    from capture.signals import Signals
     from edge.page.address import page_options
     from rigs.rig import load_rig
 
@@ -162,12 +160,12 @@ def console(
         given = {"--page": page, "--page-token-file": token_file, "--page-cert": cert, "--page-key": key}
         options = [str(word) for pair in given.items() if pair[1] is not None for word in pair]
         run_command = typer.main.get_command(app).commands["run"]  # type: ignore[attr-defined]
-        run_command.main([str(rig), *context.args, *options, "--wait"], "natadv capture run", standalone_mode=False)
-        return
+        words = [str(rig), *context.args, *options, "--wait"]
+        # Out of its standalone mode a command returns its exit code instead of exiting with it.
+        raise typer.Exit(run_command.main(words, "natadv capture run", standalone_mode=False) or 0)
     settings = load_rig(rig)
     served = page_options(page, token_file=token_file, cert=cert, key=key, bundles=None)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with suppress(KeyboardInterrupt), beside(settings, served, _say, mode="look") as shown:
+    with suppress(KeyboardInterrupt), Signals(), beside(settings, served, _say, mode="look") as shown:
         if shown is not None:
             preview(opened(settings, shown), shown, chart(settings.screen.chart_px))
 
@@ -265,86 +263,16 @@ def _scan_progress() -> Iterator["Progress"]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _check_bench(settings: "RigSettings", *, look: bool) -> None:
-    """Say that a calibration is old, and refuse a bench that is not where it was calibrated."""
-    calibration = settings.measured()
-    if calibration is None:
-        return
-    if stale := calibration.stale():
-        typer.echo(f"{settings.calibration_file}: {stale}", err=True)
-    if look:
-        from capture.calibration.check import check_bench
-
-        check_bench(settings)
-
-
-def _tidy(archive: "Archive") -> None:
-    found = archive.recover()
-    if found.kept:
-        typer.echo(f"{len(found.kept)} finished clips had not been noted; they are kept", err=True)
-    for folder in found.damaged:
-        typer.echo(f"{folder}: damaged, put aside; it is recorded again", err=True)
-    for folder in found.gone:
-        typer.echo(f"{folder}: gone; it is recorded again", err=True)
-
-
 def _say(words: str) -> None:
     typer.echo(words, err=True)
 
 
-def _record(
-    archive: "Archive", settings: "RigSettings", rules: "Rules", bundles: list[Path], console: "Console | None"
-) -> "Outcome":
-    """Record what is missing, through failures; the people of `rules` are told, and `bundles` look on."""
-    from capture.console.beside import awaited
-    from capture.desk import Desk
-    from capture.events import Said, Stopped
-    from capture.journal import Journal
-    from capture.live_scan import LiveScan
-    from capture.notify import Notifier
-    from capture.restart import restart
-    from capture.unattended import record_unattended
-    from capture.writer import MEBIBYTE
-    from natadv.progress import counted
-
-    journal = Journal(archive.folder)
-    total = len(archive.settings.kinds) * len(archive.settings.items)
-    missing = len(archive.missing())
-
-    def tell(words: str) -> None:
-        journal.tell(Said(words=words, trouble=True))
-
-    with ExitStack() as opened:
-        notifier = Notifier(
-            rules.notify, archive.folder.name, journal.snapshot, lambda text: journal.tell(Said(words=text))
-        )
-        journal.listen(opened.enter_context(notifier).hear)
-        desk = Desk(journal, memory_bytes=rules.memory_mb * MEBIBYTE)
-        if console is not None:
-            desk.control, desk.tap = console.control, console.tap
-            if (unwanted := awaited(console, settings)) is not None:
-                return unwanted
-            console.attach(archive, journal)
-        if bundles:
-            desk.scans = opened.enter_context(LiveScan(archive, bundles, journal))
-        bar = opened.enter_context(counted("recording", "clips"))
-        task = bar.add_task("", total=total, completed=total - missing)
-
-        def give_up(words: str) -> None:
-            journal.tell(Stopped(outcome="failed", reason=words))
-            notifier.finish()
-
-        outcome = record_unattended(
-            archive,
-            lambda: settings.open(operator=console.prompts if console else None, stops=desk.control.stops),
-            desk,
-            rules.model_copy(update={"limits": rules.limits.of_rig(settings)}),
-            progress=lambda item, kind: bar.update(task, advance=1, description=f"{item.label}/{item.source}"),
-            on_stuck=lambda reason: restart(reason, tell, give_up),
-        )
-    if settings.faults:
-        happened = ", ".join(
-            f"{device} {fault} {n}" for (device, fault), n in settings.faults.campaign.happened.items()
-        )
-        typer.echo(f"{settings.faults.campaign.total} faults made on purpose: {happened}", err=True)
-    return outcome
+def _say_complete(archive: "Archive") -> None:
+    lost = sum(record.lost for record in archive.records())
+    said = f", {lost} frames lost by the camera" if lost else ""
+    if skipped := len(archive.skipped()):
+        said += f", {skipped} images skipped (natadv capture watch {archive.folder} says why)"
+    complete = len(archive.complete_items())
+    typer.echo(
+        f"{complete} images recorded in {archive.folder}{said}; next: natadv capture scan {archive.folder} BUNDLE"
+    )

@@ -42,6 +42,7 @@ class Desk:
         scans: models that look on; None: there are none.
         memory_bytes: of recorded images that may wait for the disk, see capture.writer.
         forecast: what has been learnt of the disk, through all openings of the rig.
+        shown: the last images that were turned to, at most two.
     """
 
     journal: Journal
@@ -50,3 +51,9 @@ class Desk:
     scans: Scans | None = None
     memory_bytes: int = MEMORY_BYTES
     forecast: Forecast | None = None
+    shown: list[Item] = field(default_factory=list)
+
+    def turn_to(self, item: Item) -> Item | None:
+        """Note that an image is turned to; return the one shown before it, through all openings of the rig."""
+        self.shown = [*(one for one in self.shown if one.number != item.number), item][-2:]
+        return self.shown[0] if len(self.shown) > 1 else None

@@ -274,7 +274,7 @@ class Said(_Event):
 
 
 class Coverage(_Event):
-    """How much of the stage's travel the clips of this run have covered, see rigs.coverage; a share, 0..1, or None."""
+    """How much of the stage's travel the clips of this run have covered, see rigs.motion; a share, 0..1, or None."""
 
     kind: Literal["coverage"] = "coverage"
     disc: float | None

@@ -22,7 +22,7 @@ from natadv.raindrops.pose import Pose
 from rigs.camera.base import Camera, CameraInfo
 from rigs.frame import Frame
 from rigs.rig import Rig
-from rigs.screen.base import Screen
+from rigs.screen.base import ReadsBack, Screen
 from rigs.sprayer.base import Placer, Sprayer
 from rigs.stage.base import Stage
 
@@ -68,10 +68,11 @@ class Guard:
     def rig(self, rig: Rig) -> Rig:
         """Return the rig with its devices under guard."""
         sprayer = (_GuardedPlacer if isinstance(rig.sprayer, Placer) else _GuardedSprayer)(rig.sprayer, self)
+        screen = (_GuardedReadBack if isinstance(rig.screen, ReadsBack) else _GuardedScreen)(rig.screen, self)
         return replace(
             rig,
             camera=_GuardedCamera(rig.camera, self),
-            screen=_GuardedScreen(rig.screen, self),
+            screen=screen,
             stage=_GuardedStage(rig.stage, self),
             sprayer=sprayer,
         )
@@ -147,6 +148,12 @@ class _GuardedScreen:
 
     def close(self) -> None:
         self._screen.close()
+
+
+class _GuardedReadBack(_GuardedScreen):
+    def changed(self) -> str | None:
+        with self._guard.call("screen"):
+            return cast(ReadsBack, self._screen).changed()
 
 
 class _GuardedStage:

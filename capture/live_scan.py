@@ -25,12 +25,22 @@ from rigs.archive import Archive
 from rigs.session import Item
 
 _STARTS: Final = 4
+_ANSWER_S: Final = 900.0  # of one bundle, on what the recording leaves of the cores
+_READY_S: Final = 3600.0  # a runtime that compiles for its device takes its time
 
 
 class LiveScan:
     """Bundles that are scanned with while a session is recorded, as a context manager."""
 
-    def __init__(self, archive: Archive, bundles: Sequence[Path], journal: Journal, *, device: str = "auto") -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        bundles: Sequence[Path],
+        journal: Journal,
+        *,
+        device: str = "auto",
+        answer_s: float | None = None,
+    ) -> None:
         """Prepare.
 
         Args:
@@ -38,10 +48,13 @@ class LiveScan:
             bundles: folders made by `natadv export`; at least one.
             journal: is told what they find.
             device: what to run on, as `edge.classifier.Classifier` takes it.
+            answer_s: a process that takes longer for an image is killed; None: a quarter of an hour a bundle.
         """
         self._archive, self._journal = archive, journal
         arguments = [str(archive.folder), "--device", device, *map(str, bundles)]
         self._command = [sys.executable, "-m", "capture.looking", *arguments]
+        self._answer_s = answer_s or _ANSWER_S * len(bundles)
+        self._late = False
         self._lock = threading.Condition()
         self._queue: deque[Asked] = deque()
         self._verdicts: deque[tuple[int, int, list[Hits]]] = deque()
@@ -62,8 +75,11 @@ class LiveScan:
         manifest = self._archive.manifest()
         for item in self._archive.complete_items():
             attempt = manifest.fate(item.number).attempt
-            if any((model, item.number, attempt) not in seen for model in models):
+            known = [seen.get((model, item.number, attempt)) for model in models]
+            if None in known:
                 self._queue.append(Asked(item=item.number, attempt=attempt))
+            else:  # the session may have ended before it heeded them; one that was heeded changes nothing
+                self._verdicts.append((item.number, attempt, [hits for hits in known if hits]))
         self._thread.start()
         return self
 
@@ -107,7 +123,7 @@ class LiveScan:
         self._process = subprocess.Popen(
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
         )
-        ready = self._answer()
+        ready = self._answer(_READY_S)
         if ready is None or ready.error or not ready.models:
             self._end()
             raise DataError(ready.error if ready and ready.error else "live scan: ended before its models were open")
@@ -153,15 +169,29 @@ class LiveScan:
             stream.flush()
         except (OSError, ValueError):
             return None
-        return self._answer()
+        return self._answer(self._answer_s)
 
-    def _answer(self) -> Answer | None:
-        stream = self._process.stdout if self._process else None
+    def _answer(self, limit_s: float) -> Answer | None:
+        """Return the next line; None: the process is gone, or was killed as it took longer than `limit_s`."""
+        process = self._process
+        if process is None or process.stdout is None:
+            return None
+
+        def kill() -> None:
+            self._late = True
+            process.kill()
+
+        self._late = False
+        deadline = threading.Timer(limit_s, kill)
+        deadline.daemon = True
+        deadline.start()
         try:
-            line = stream.readline() if stream else b""
+            line = process.stdout.readline()
             return Answer.model_validate_json(line) if line.endswith(b"\n") else None
         except ValueError:  # no JSON, no answer, or closed meanwhile
             return None
+        finally:
+            deadline.cancel()
 
     def _heed(self, asked: Asked, answer: Answer) -> None:
         with suppress(NatadvError):  # the disk is full: the recording meets the same, and says so
@@ -175,7 +205,7 @@ class LiveScan:
 
     def _revive(self) -> bool:
         """Start the process again; say whether it lives."""
-        reason = "it ended"
+        reason = "it did not answer" if self._late else "it ended"
         self._end()
         while self._starts < _STARTS:
             try:
@@ -196,7 +226,7 @@ class LiveScan:
             self._journal.tell(said)
 
 
-def _seen(folder: Path) -> set[tuple[str, int, int]]:
-    """Return (model, item, attempt) of what the journal has."""
+def _seen(folder: Path) -> dict[tuple[str, int, int], Hits]:
+    """Return what the journal has last of each (model, item, attempt)."""
     events = Reader(folder).events()
-    return {(event.model, event.item, event.attempt) for event in events if isinstance(event, Hits)}
+    return {(event.model, event.item, event.attempt): event for event in events if isinstance(event, Hits)}

@@ -4,6 +4,7 @@ Messages are sent from a thread of their own; a mail server that is slow or gone
 tried some times, and one that cannot be sent is said in the journal.
 """
 
+import http.client
 import json
 import os
 import queue
@@ -14,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from email.message import EmailMessage
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -22,7 +24,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, field_validator
 
 from capture.events import DeviceLost, Disk, Event, Said, Stopped
 from capture.snapshot import Snapshot
-from natadv.errors import ConfigError
+from natadv.errors import ConfigError, NatadvError
 from rigs.settings import Settings
 
 _TRIES: Final = 3
@@ -113,7 +115,7 @@ class Notifier:
             self._senders.append((f"e-mail by {settings.email.host}", _Mailer(settings.email)))
         if settings.webhook:
             self._senders.append((f"webhook {urlsplit(settings.webhook.url).hostname}", _Hook(settings.webhook)))
-        self._queue: queue.Queue[tuple[str, str] | None] = queue.Queue()
+        self._queue: queue.Queue[tuple[str, str] | threading.Event | None] = queue.Queue()
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._send_all, daemon=True, name="notifier")
         self._told_s = float("-inf")
@@ -133,6 +135,12 @@ class Notifier:
         self._queue.put(None)
         self._thread.join(_PATIENCE_S)
 
+    def flush(self) -> None:
+        """Send what waits by now, for a minute at most; what comes after is sent too."""
+        sent = threading.Event()
+        self._queue.put(sent)
+        sent.wait(_PATIENCE_S)
+
     def hear(self, event: Event) -> None:
         """Take an event of the journal; returns at once."""
         if isinstance(event, Stopped):
@@ -148,6 +156,9 @@ class Notifier:
 
     def _send_all(self) -> None:
         while (message := self._queue.get()) is not None:
+            if isinstance(message, threading.Event):
+                message.set()
+                continue
             for name, send in self._senders:
                 self._send(name, send, *message)
 
@@ -155,14 +166,21 @@ class Notifier:
         for number in range(1, _TRIES + 1):
             try:
                 send(subject, text, self._snapshot())
-            except (OSError, smtplib.SMTPException, ValueError) as error:
+            except (OSError, smtplib.SMTPException, http.client.HTTPException, ValueError) as error:
                 if number == _TRIES:
-                    reason = " ".join(str(error).split()) or type(error).__name__
-                    self._said(f"{name}: could not be told of `{subject}` ({reason})")
+                    self._say_unsent(name, subject, error)
                 else:
                     self._ending.wait(self._retry_s)
+            except Exception as error:  # noqa: BLE001  # whatever it is, it is said, and the next message is sent
+                self._say_unsent(name, subject, error)
+                return
             else:
                 return
+
+    def _say_unsent(self, name: str, subject: str, error: Exception) -> None:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        with suppress(NatadvError):  # the disk is full: the recording meets the same, and says so
+            self._said(f"{name}: could not be told of `{subject}` ({reason})")
 
 
 def _is_trouble(event: Event) -> bool:

@@ -100,6 +100,9 @@ def check_plan(archive: Archive, rig: RigSettings, plan: Plan, given: set[str]) 
         raise ConfigError(f"{plan.images}: {archive.folder} was begun with the images of {settings.images}; name those")
     _refuse_moved(archive, rig)
     begun = {"count": len(settings.items), **{name: getattr(settings, name) for name in given - {"count"}}}
+    if plan.checks and "coverage" not in plan.checks.model_fields_set and settings.checks:
+        # Nobody asked for another least coverage; older sessions were begun with another default.
+        plan = replace(plan, checks=plan.checks.model_copy(update={"coverage": settings.checks.coverage}))
     for name in sorted(given):
         if getattr(plan, name) != begun[name]:
             raise ConfigError(

@@ -86,6 +86,8 @@ class _Session:
     def _record(self, item: Item, writer: Writer) -> None:
         """Record an image, again and again until it is good, or given up."""
         archive, desk = self._archive, self._desk
+        shown = desk.turn_to(item)
+        before = None if shown is None else archive.image(shown)
         while True:
             manifest = archive.manifest()
             kinds = [kind for kind in archive.settings.kinds if (item.number, kind) not in manifest.noted]
@@ -102,6 +104,7 @@ class _Session:
                         kinds,
                         attempt=attempt,
                         lights=tuple(self._lights[:5]),
+                        before=before,
                         between=desk.control.check,
                         turning=lambda kind, attempt=attempt: self._turn(item, kind, attempt),  # type: ignore[misc]
                     )

@@ -15,11 +15,13 @@ from capture.recorder import FramesMissingError, Recording, record_frames, recor
 from capture.wetness import DryPlate
 from capture.writer import Take
 from natadv.errors import DeviceError
+from natadv.images import Image
 from natadv.raindrops.layout import Layout
 from natadv.raindrops.pose import Pose
 from rigs.archive import Archive
 from rigs.motion import random_path, smooth_path
 from rigs.rig import Rig
+from rigs.screen.base import ReadsBack
 from rigs.session import Item, Kind
 from rigs.sprayer.base import Placer
 
@@ -48,6 +50,7 @@ def take_image(
     *,
     attempt: int = 0,
     lights: Sequence[float] = (),
+    before: Image | None = None,
     between: Callable[[], None] = lambda: None,
     turning: Callable[[Kind], None] = lambda _kind: None,
 ) -> list[Take]:
@@ -60,6 +63,7 @@ def take_image(
         kinds: the clips that it lacks.
         attempt: drawn with for drops and path: another attempt has others.
         lights: around the picture in the session's first controls.
+        before: the image shown before this one; None: none was.
         between: called between frames and motions; what it raises ends the recording.
         turning: told which clip comes now.
 
@@ -84,8 +88,11 @@ def take_image(
     rig.clock.sleep(rig.settle_s)
     # The control is filmed even where it is kept already: the clip that follows is the same then to the last pixel.
     control = record_frames(rig.camera, settings.control_frames, between=between)
-    if control.frames and checks and (reasons := control_reasons(checks, control, image, geometry, lights)):
-        raise UnfitError(reasons)
+    judged = (
+        control_reasons(checks, control, image, geometry, lights, before=before) if control.frames and checks else ()
+    )
+    if judged:
+        raise UnfitError(judged)
     if "dry" in kinds:
         level = light([frame.image for frame in control.frames], geometry)
         takes.append(Take(item, "dry", control, attempt, level))
@@ -97,9 +104,12 @@ def take_image(
         clip = _record(rig, settings.clip_s, between, lenient=checks is not None)
         rig.stage.stop()
         dry = _dry_plate(archive, control, clip)
-        if checks and (reasons := clip_reasons(checks, clip, dry, rig.travel)):
+        sprayed = layout is None and settings.spray_s > 0
+        if checks and (reasons := clip_reasons(checks, clip, dry, rig.travel, sprayed=sprayed)):
             raise UnfitError(reasons)
         takes.append(Take(item, "wet", clip, attempt, dry=dry))
+    if isinstance(rig.screen, ReadsBack) and (changed := rig.screen.changed()) is not None:
+        raise UnfitError([f"{changed} (since the picture was shown)"])
     return takes
 
 

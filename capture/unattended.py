@@ -11,14 +11,17 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from typing import cast
 
-from capture.control import Ended, Halted
+from capture.calibration.check import BenchMovedError
+from capture.control import Control, Ended, Halted
+from capture.deadline import opened_in_time
 from capture.desk import Desk
 from capture.events import Began, Coverage, Device, DeviceBack, DeviceLost, Outcome, Said, Stopped
 from capture.guard import Guard
 from capture.journal import Journal
 from capture.rules import Rules
 from capture.session import Progress, record_session
-from capture.watchdog import Watchdog
+from capture.tap import Tap
+from capture.watchdog import Limits, Watchdog
 from natadv.errors import DeviceError, NatadvError
 from natadv.raindrops.pose import Pose
 from rigs.archive import Archive
@@ -38,6 +41,7 @@ def record_unattended(
     *,
     progress: Progress | None = None,
     on_stuck: Callable[[str], None] = lambda _reason: None,
+    look: Callable[[Rig], None] | None = None,
 ) -> Outcome:
     """Record every clip that the session still lacks, through failures of the rig.
 
@@ -48,6 +52,7 @@ def record_unattended(
         rules: how often and how long.
         progress: called after each clip that is noted as complete.
         on_stuck: called from another thread where a device hangs for good and nothing helps but another process.
+        look: called first, with a rig of its own, again while devices fail; a BenchMovedError of it ends the session.
 
     Returns:
         `complete`, or `ended` or `emergency` where that was asked for; the journal's last event says the same.
@@ -71,7 +76,7 @@ def record_unattended(
     outcome: Outcome = "failed"
     reason = "of an error in the program, see its output"
     try:
-        _record_on(archive, open_rig, desk, rules, progress, on_stuck)
+        _record_on(archive, open_rig, desk, rules, progress, on_stuck, look)
         outcome, reason = "complete", _said(archive)
     except Halted as halted:
         outcome, reason = "emergency", f"{halted}; look at the rig, then go on with --resume"
@@ -124,18 +129,24 @@ def _record_on(
     rules: Rules,
     progress: Progress | None,
     on_stuck: Callable[[str], None],
+    look: Callable[[Rig], None] | None,
 ) -> None:
     failures, lost_s, blamed = 0, 0.0, "rig"
     while True:
         known = _known(archive)
         guard = Guard(desk.control, desk.tap, archive.settings.crop_px)
         try:
-            with open_rig() as rig:
+            if look is not None:
+                look_first(open_rig, look, desk.control, desk.tap, rules.limits, on_stuck=on_stuck)
+                look = None
+            with opened_in_time(open_rig, rules.limits.open_s, on_stuck) as rig:
                 if failures:
                     desk.journal.tell(DeviceBack(device=cast(Device, blamed), lost_s=time.monotonic() - lost_s))
                 with Watchdog(guard, rig, rules.limits, on_stuck=on_stuck):
                     record_session(archive, rig, progress=progress, desk=desk, guard=guard)
             return
+        except BenchMovedError:
+            raise
         except DeviceError as error:
             desk.control.check_halted()
             failures = 1 if _known(archive) - known else failures + 1
@@ -147,6 +158,30 @@ def _record_on(
                 raise
         desk.control.wait(wait_s)
         desk.control.rest()
+
+
+def look_first(
+    open_rig: OpenRig,
+    look: Callable[[Rig], None],
+    control: Control,
+    tap: Tap,
+    limits: Limits,
+    *,
+    on_stuck: Callable[[str], None],
+) -> None:
+    """Look at a rig before a session, with whole frames, under guard and within reach of an emergency stop.
+
+    Raises:
+        Halted: if there was one.
+        DeviceError: if a device fails, or as `look`.
+    """
+    guard = Guard(control, tap)
+    with (
+        opened_in_time(open_rig, limits.open_s, on_stuck) as rig,
+        Watchdog(guard, rig, limits, on_stuck=on_stuck),
+        control.holding(rig.stage, rig.sprayer),
+    ):
+        look(guard.rig(rig))
 
 
 def _known(archive: Archive) -> set[tuple[int, str, str]]:

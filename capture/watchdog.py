@@ -25,6 +25,7 @@ class Limits(Settings):
 
     Attributes:
         sprayer_s: drying and spraying included.
+        open_s: opening the whole rig, homing included; and closing it.
         grace_s: after a device was closed because of it, until it counts as stuck for good.
     """
 
@@ -32,11 +33,13 @@ class Limits(Settings):
     screen_s: PositiveFloat | None = 30.0
     stage_s: PositiveFloat | None = 30.0
     sprayer_s: PositiveFloat | None = 300.0
+    open_s: PositiveFloat | None = 180.0
     grace_s: PositiveFloat = 30.0
 
     def of_rig(self, rig: RigSettings) -> "Limits":
         """Return these without those of devices at which a person works, who takes as long as it takes."""
-        asking = {"stage_s": rig.stage.asks, "sprayer_s": rig.sprayer.asks}
+        stage, sprayer = rig.stage.asks, rig.sprayer.asks
+        asking = {"stage_s": stage, "sprayer_s": sprayer, "open_s": stage or sprayer}
         return self.model_copy(update={name: None for name, asks in asking.items() if asks})
 
     def of(self, device: Device) -> float | None:

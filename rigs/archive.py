@@ -203,16 +203,21 @@ class Archive:
         Raises:
             DataError, ResourceError: if it cannot be noted.
         """
-        attempt = self.manifest().fate(item.number).attempt
-        # The names go first: killed in between, the clips are gone, and the same attempt is made again.
+        manifest = self.manifest()
+        attempt = manifest.fate(item.number).attempt
+        records = [manifest.noted.get((item.number, kind)) for kind in self.settings.kinds]
+        checksums = tuple(record.pixels_sha256 for record in records if record)
+        # The line takes all its clips back at once; killed after it, `recover` puts aside what it names.
+        self._note(RejectedRecord(item=item.number, rejected=tuple(reasons), asked=asked, pixels_sha256=checksums))
         for kind in self.settings.kinds:
-            folder = self.clip_folder(item, kind)
-            if folder.exists():
-                aside = folder.with_name(f"{folder.name}.rejected{attempt}")
-                shutil.rmtree(aside, ignore_errors=True)  # of a rejection that was killed before it was noted
-                folder.rename(aside)
+            self._put_aside(self.clip_folder(item, kind), attempt)
         sync(self.folder / "clips")
-        self._note(RejectedRecord(item=item.number, rejected=tuple(reasons), asked=asked))
+
+    def _put_aside(self, folder: Path, attempt: int) -> None:
+        if folder.exists():
+            aside = folder.with_name(f"{folder.name}.rejected{attempt}")
+            shutil.rmtree(aside, ignore_errors=True)
+            folder.rename(aside)
 
     def skip(self, item: Item, reasons: Sequence[str]) -> None:
         """Note that an image is given up.
@@ -249,7 +254,7 @@ class Archive:
             yield
 
     def recover(self) -> Recovery:
-        """Tidy up before going on: note finished clips, put damaged ones aside, take back what is gone.
+        """Tidy up before going on: note finished clips, put rejected and damaged ones aside, take back what is gone.
 
         Every byte of every clip is compared with its checksum, as fast as the disk can read.
         """
@@ -276,6 +281,9 @@ class Archive:
                 if record:
                     self._take_back(record, str(error))
                 damaged.append(aside)
+                continue
+            if not record and (item.number, clip.info.pixels_sha256) in manifest.rejected:
+                self._put_aside(folder, manifest.fate(item.number).attempt - 1)  # its rejection was killed half-way
                 continue
             if not record:
                 self._add_again(item, kind, clip, table, manifest.fate(item.number).attempt)

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from typing import Any, Final
@@ -20,7 +21,10 @@ _CLOSE_S: Final = 3.0
 
 
 class Helper:
-    """A `python -m MODULE FD`, FD being its end of the line; it ends when the line does."""
+    """A `python -m MODULE FD`, FD being its end of the line; it ends when the line does.
+
+    It is spoken to from one thread at a time, and may be closed from any: whoever waits for an answer is told so.
+    """
 
     def __init__(self, module: str, *, name: str, display: str | None, change: Mapping[str, str] | None = None) -> None:
         """Start it.
@@ -46,7 +50,10 @@ class Helper:
                 pass_fds=[theirs.fileno()],
                 env=environment,
             )
+        self._plug = ours.dup()
         self._line: Connection[Any, Any] | None = Connection(ours.detach())
+        self._turn = threading.Lock()  # held in a call: what it uses is let go when it has returned
+        self._closing = False
 
     def send(self, message: Any) -> None:
         """Say something.
@@ -54,10 +61,12 @@ class Helper:
         Raises:
             DeviceError: if it is closed or gone.
         """
-        try:
-            self._open().send(message)
-        except OSError as error:
-            raise self._gone() from error
+        with self._turn:
+            line = self._open()
+            try:
+                line.send(message)
+            except OSError as error:
+                raise self._gone() from error
 
     def receive(self, timeout_s: float) -> Any:
         """Return what it says next, or None if it says nothing in time.
@@ -65,32 +74,40 @@ class Helper:
         Raises:
             DeviceError: if it is closed or gone.
         """
-        line = self._open()
-        try:
-            return line.recv() if line.poll(timeout_s) else None
-        except (EOFError, OSError) as error:
-            raise self._gone() from error
+        with self._turn:
+            line = self._open()
+            try:
+                return line.recv() if line.poll(timeout_s) else None
+            except (EOFError, OSError) as error:
+                raise self._gone() from error
 
     def close(self) -> None:
-        """End it; may be called twice."""
-        if self._line is None:
-            return
-        self._line.close()
-        self._line = None
-        try:
-            self._process.wait(_CLOSE_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._said.close()
+        """End it; may be called twice, and from any thread: it ends a call that waits."""
+        self._closing = True
+        with contextlib.suppress(OSError):  # closed before
+            self._plug.shutdown(socket.SHUT_RDWR)  # closing a descriptor would not wake who waits for it
+        with self._turn:
+            if self._line is None:
+                return
+            self._line.close()
+            self._line = None
+            self._plug.close()
+            try:
+                self._process.wait(_CLOSE_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._said.close()
 
     def _open(self) -> "Connection[Any, Any]":
-        if self._line is None:
+        if self._line is None or self._closing:
             raise DeviceError(f"{self._name}: closed")
         return self._line
 
     def _gone(self) -> DeviceError:
         """Return an error with what it said last, where a library tells why it ended the process."""
+        if self._closing:
+            return DeviceError(f"{self._name}: closed")
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_CLOSE_S)
         self._said.seek(0)

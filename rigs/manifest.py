@@ -36,10 +36,12 @@ class Manifest:
     Attributes:
         noted: the completed clips, in order of completion.
         fates: of images that were rejected or skipped, by number.
+        rejected: (item, checksum of its pixels) of clips that were taken back with their attempt.
     """
 
     noted: dict[tuple[int, Kind], ClipRecord] = field(default_factory=dict)
     fates: dict[int, Fate] = field(default_factory=dict)
+    rejected: set[tuple[int, str]] = field(default_factory=set)
 
     def fate(self, item: int) -> Fate:
         """Return what an image came to."""
@@ -57,6 +59,7 @@ class Manifest:
             case RejectedRecord():
                 for kind in ("dry", "wet"):
                     self.noted.pop((line.item, kind), None)
+                self.rejected |= {(line.item, checksum) for checksum in line.pixels_sha256}
                 self.fates[line.item] = Fate(fate.attempt + 1, fate.failed + (not line.asked), fate.skipped)
             case SkippedRecord():
                 self.fates[line.item] = Fate(fate.attempt, fate.failed, line.skipped)

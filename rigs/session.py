@@ -57,9 +57,11 @@ class Checks(_Record):
         retries: recordings of an image after the first.
         exposure_drift: share by which the light around the control's picture may differ from that of the session's
             first controls.
-        likeness: least correlation of the picture that the control shows with the image, -1..1.
+        likeness: least correlation of the picture that the control shows with the image, -1..1; it must also be more
+            than that with the image shown before.
         lost_frames: that a clip may lack.
-        coverage: least and most of the picture that drops cover, as a clip's mean, 0..1.
+        coverage: least and most of the picture that drops cover, as a clip's mean, 0..1; the least is for plates that
+            are sprayed. A dry plate is estimated at 0, the lightest sprays of the simulated bench at 0.007 and more.
         drop_count: least and most drops on the plate, where the rig knows.
         wrong_control: what becomes of an image whose control all models that are scanned with meanwhile get wrong.
         skipped_in_a_row: so many, for other reasons than that, end the session: something is wrong with the rig.
@@ -69,7 +71,7 @@ class Checks(_Record):
     exposure_drift: Annotated[float, Field(gt=0)] = 0.1
     likeness: Annotated[float, Field(ge=-1, le=1)] = 0.7
     lost_frames: Annotated[int, Field(ge=0)] = 1
-    coverage: tuple[float, float] = (0.0, 1.0)
+    coverage: tuple[float, float] = (0.002, 1.0)
     drop_count: tuple[int, int] | None = None
     wrong_control: Literal["keep", "reshoot"] = "reshoot"
     skipped_in_a_row: Annotated[int, Field(ge=1)] = 5
@@ -159,11 +161,13 @@ class RejectedRecord(_Record):
 
     Attributes:
         asked: whether a person asked for it, so that it is no failed attempt.
+        pixels_sha256: of its clips that had been noted; what is killed before it has put them aside does so later.
     """
 
     item: int
     rejected: tuple[str, ...]
     asked: bool = False
+    pixels_sha256: tuple[str, ...] = ()
 
 
 class SkippedRecord(_Record):

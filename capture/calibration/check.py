@@ -7,17 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.calibration.view import Light, View, dry_at_home
-from natadv.errors import DeviceError
+from natadv.errors import ConfigError, DeviceError
 from natadv.images import Image
 from natadv.raindrops.light import GAMMA
 from rigs.geometry import ScreenGeometry
-from rigs.rig import RigSettings
+from rigs.rig import Rig, RigSettings
 
 FRAMES = 4
 MIDDLES = ((0.18, 0.18), (0.82, 0.18), (0.82, 0.82), (0.18, 0.82))
 
 _SIDE = 0.24  # of a marker, of the picture
 _PAPER = 232
+
+
+class BenchMovedError(DeviceError):
+    """The devices work, and what they see is not what was calibrated: trying again does not help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +40,32 @@ def check_bench(settings: RigSettings) -> Check | None:
 
     Raises:
         ConfigError: if its calibration is missing, torn, or another rig's.
-        DeviceError: if a marker is not seen, or is not where it was.
+        BenchMovedError: if a marker is not seen, or is not where it was.
+        DeviceError: if a device fails.
+    """
+    if settings.measured() is None:
+        return None
+    with settings.open() as rig:
+        return check_rig(settings, rig)
+
+
+def check_rig(settings: RigSettings, rig: Rig) -> Check:
+    """Look at four markers on an open rig, whose sprayer is shut for good then.
+
+    Raises:
+        ConfigError: as `check_bench`, or if its file names no calibration.
+        BenchMovedError: if a marker is not seen, or is not where it was.
+        DeviceError: if a device fails.
     """
     calibration = settings.measured()
     if calibration is None:
-        return None
-    with settings.open() as rig, dry_at_home(rig):
+        raise ConfigError(f"{settings.file}: names no calibration to check it by: natadv rig calibrate {settings.file}")
+    with dry_at_home(rig):
         view = View(rig, settings.screen)
         view.wait_s = max(rig.settle_s, 0.5)
         found = look_at_markers(view, calibration.geometry, settings.file)
     if max(found.moved_px) > calibration.moved_px:
-        raise DeviceError(
+        raise BenchMovedError(
             f"{settings.file}: the bench has moved, markers lie up to {max(found.moved_px):.1f} px from where it was "
             f"calibrated (at most {calibration.moved_px:g}); natadv rig calibrate {settings.file}, or --no-check"
         )
@@ -57,12 +76,12 @@ def look_at_markers(view: View, geometry: ScreenGeometry, rig_file: str) -> Chec
     """Show the markers and compare.
 
     Raises:
-        DeviceError: if one is not seen.
+        BenchMovedError: if one is not seen.
     """
     view.show(pattern(view.side_px))
     seen = markers(view.mean(FRAMES))
     if missing := [number for number in range(len(MIDDLES)) if number not in seen]:
-        raise DeviceError(
+        raise BenchMovedError(
             f"{rig_file}: {len(MIDDLES) - len(missing)} of {len(MIDDLES)} markers seen; dry the plate, take away what "
             f"hides the screen, or natadv rig calibrate {rig_file}; --no-check goes on without"
         )

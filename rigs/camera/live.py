@@ -23,7 +23,7 @@ HOLD_S: Final = 0.1
 """A caller who stays away for longer has paused, and wants the newest frame alone."""
 
 _POLL_S: Final = 0.2
-_FRESH: Final = 0.75  # frame periods; an older one is not "just finished"
+_FRESH: Final = 0.75  # frame periods since it arrived; an older one is not "just finished"
 _SLEW: Final = 0.1  # share of the time between two frames by which a better known offset may move them
 _RATE_MARGIN: Final = 0.1
 _TRIES: Final = 3
@@ -75,6 +75,15 @@ class Grabber(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Held:
+    """A frame that waits for a caller; `ended_s` is the end of its exposure, None where the device tells no time."""
+
+    frame: Frame
+    arrived_s: float
+    ended_s: float | None
+
+
 class LiveCamera:
     """A `Camera` over a `Grabber`.
 
@@ -118,7 +127,8 @@ class LiveCamera:
         self._counter = counter or FrameCounter()
         self._device_clock = DeviceClock()
         self._last: tuple[float, float, int] | None = None  # (device's or arrival time, stamp, index)
-        self._held: deque[tuple[float, Frame]] = deque()
+        self._held: deque[_Held] = deque()
+        self._oldest_s = -math.inf  # end of exposure of the oldest frame that the caller may get, where devices tell
         self._most = max(2, math.ceil(hold_s * self._info.fps) + 1)
         self._returned_s = -math.inf
         self._changed = threading.Condition()
@@ -151,8 +161,9 @@ class LiveCamera:
             DeviceError: if the camera is closed, gone, or its counter or clock goes back.
         """
         with self._changed:
-            if self._clock.now_s() - self._returned_s > self._hold_s:
-                self._forget_old()
+            now_s = self._clock.now_s()
+            if now_s - self._returned_s > self._hold_s:
+                self._forget_old(now_s)
             if not self._changed.wait_for(self._ready, self._timeout_s):
                 raise FrameTimeoutError(
                     f"{self._name}: no frame in {self._timeout_s:g} s; look at its cable and its trigger"
@@ -162,7 +173,7 @@ class LiveCamera:
             if not self._held:
                 raise self._error or DeviceError(f"{self._name}: gives no more frames")
             self._returned_s = self._clock.now_s()
-            return self._held.popleft()[1]
+            return self._held.popleft().frame
 
     def close(self) -> None:
         """End the thread and let the device go."""
@@ -183,12 +194,21 @@ class LiveCamera:
     def _ready(self) -> bool:
         return bool(self._held) or self._closed or self._error is not None
 
-    def _forget_old(self) -> None:
-        """Leave a caller who was away no frame but the one just finished."""
+    def _forget_old(self, now_s: float) -> None:
+        """Leave a caller who was away no frame but the one just finished.
+
+        A stream that stalled delivers old frames now, so the time of arrival is asked only where there is no other.
+        """
+        self._oldest_s = now_s - 1 / self._info.fps
         while len(self._held) > 1:
             self._give_up()
-        if self._held and self._clock.now_s() - self._held[0][0] > _FRESH / self._info.fps:
+        if self._held and self._is_old(self._held[0], now_s):
             self._give_up()
+
+    def _is_old(self, held: "_Held", now_s: float) -> bool:
+        if held.ended_s is not None:
+            return held.ended_s < self._oldest_s
+        return now_s - held.arrived_s > _FRESH / self._info.fps
 
     def _give_up(self) -> None:
         self._held.popleft()
@@ -210,8 +230,12 @@ class LiveCamera:
         if not self._warm:
             self._warming(grab, frame)
             return
+        ended_s = None if grab.taken_s is None else frame.timestamp_s + self._exposure_s / 2
         with self._changed:
-            self._held.append((grab.arrived_s, frame))
+            if ended_s is not None and ended_s < self._oldest_s:
+                self.late += 1
+                return
+            self._held.append(_Held(frame, grab.arrived_s, ended_s))
             if len(self._held) > self._most:
                 # The caller does not keep up: it gets the newest, rather than being late for ever.
                 while len(self._held) > 1:

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from natadv.images import Image
 from rigs.room import Room
@@ -18,6 +18,19 @@ class Screen(Protocol):
 
     def close(self) -> None:
         """Let the screen go; may be called twice, and from any thread: it ends a call that hangs."""
+        ...
+
+
+@runtime_checkable
+class ReadsBack(Protocol):
+    """A `Screen` that can look whether it still shows what it was given, as something may have popped up since."""
+
+    def changed(self) -> str | None:
+        """Return what is no longer as it was shown, in words; None where all is, or nothing was shown.
+
+        Raises:
+            DeviceError: if the screen is closed or gone.
+        """
         ...
 
 

@@ -3,8 +3,9 @@
 Window toolkits want a process's main thread, and end the process when the display goes away. Here that ends nothing
 but a window: whoever asked for it finds the line dead, and says so.
 
-The line, FD, carries ("open", kind, settings as JSON), then ("show", image) again and again; answers are
-("opened", warnings), ("shown", when) or ("failed", name of the error, its text). It ends with the line.
+The line, FD, carries ("open", kind, settings as JSON), then ("show", image) and ("look",) again and again; answers are
+("opened", warnings), ("shown", when), ("seen", a difference in words or None) or ("failed", name of the error, its
+text). It ends with the line.
 """
 
 import os
@@ -46,9 +47,12 @@ def main() -> None:
                 if not line.poll(_PUMP_S):
                     shower.painter.pump()
                     continue
-                _, image = line.recv()
+                asked = line.recv()
                 try:
-                    line.send(("shown", shower.show(image)))
+                    if asked[0] == "look":
+                        line.send(("seen", shower.changed()))
+                    else:
+                        line.send(("shown", shower.show(asked[1])))
                 except NatadvError as error:
                     line.send(_failure(error))
     except (EOFError, BrokenPipeError, ConnectionResetError):
@@ -81,6 +85,7 @@ class _Shower:
         self._desktop = desktop
         self._box = box
         self.painter = painter
+        self._shown: Image | None = None
 
     def show(self, image: Image) -> float:
         """Show a picture; return when it had been handed over, or flipped to."""
@@ -88,9 +93,17 @@ class _Shower:
         layout.check(image.shape[:2], uneven=self._settings.uneven)
         return self.put(layout.drawn(image), self._settings.appear_s)
 
+    def changed(self) -> str | None:
+        """Return what is no longer on the display as it was painted; None where all is, or nobody wants to know."""
+        if self._shown is None or not self._settings.check_pixels:
+            return None
+        got = self._desktop.pixels(self._box)
+        return None if np.array_equal(got, self._shown) else _difference(self._shown, got)
+
     def put(self, pixels: Image, within_s: float) -> float:
         """Paint the monitor's pixels; return when they are on the display, as read back from it."""
         painted_s = self.painter.paint(pixels)
+        self._shown = pixels
         if not self._settings.check_pixels:
             return painted_s
         end_s = time.monotonic() + within_s

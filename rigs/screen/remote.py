@@ -57,6 +57,15 @@ class RemoteScreen:
         """
         _, self.flipped_s = self._ask("show", np.ascontiguousarray(image))
 
+    def changed(self) -> str | None:
+        """Return what of the display is no longer as it was shown; None where all is, or `check_pixels` is off.
+
+        Raises:
+            DeviceError: if the screen is closed or gone.
+        """
+        _, difference = self._ask("look")
+        return None if difference is None else str(difference)
+
     def close(self) -> None:
         """Close the window and end its process; may be called twice."""
         self._helper.close()

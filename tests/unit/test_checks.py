@@ -1,14 +1,15 @@
 import numpy as np
 import pytest
 
-from capture.checks import clip_reasons, coverage_of, light, likeness
+from capture import plan
+from capture.checks import clip_reasons, control_reasons, coverage_of, light, likeness
 from capture.desk import Desk
 from capture.events import Reshot, Skipped
 from capture.journal import Journal, Reader
 from capture.recorder import Recording
 from capture.session import record_session
 from capture.wetness import DryPlate
-from natadv.errors import DeviceError
+from natadv.errors import ConfigError, DeviceError
 from natadv.raindrops.pose import Pose
 from rigs.frame import DropState, Frame
 from rigs.geometry import ScreenGeometry, whole
@@ -77,6 +78,91 @@ def test_a_screen_that_shows_the_last_image_is_found_out(tmp_path):
     item = archive.settings.items[1]
     frames = list(archive.clip(item, "dry").images())
     assert likeness(frames, archive.image(item), archive.settings.geometry) > 0.9
+
+
+def test_a_picture_that_is_much_like_the_one_before_is_told_from_it():
+    generator = np.random.default_rng(2)
+    common = generator.integers(60, 200, (8, 8, 3)).astype(float)
+    ones = [common + 25 * generator.standard_normal((8, 8, 3)) for _ in range(2)]
+    first, second = (np.clip(np.kron(one, np.ones((5, 5, 1))), 0, 255).astype(np.uint8) for one in ones)
+    assert likeness([first], second, whole((40, 40))) > Checks().likeness
+    geometry = whole((40, 40))
+
+    def reasons(shown, asked, before):
+        frames = [Frame(image, n, n / 30) for n, image in enumerate(shown)]
+        return control_reasons(Checks(), Recording(frames, 0), asked, geometry, (), before=before)
+
+    assert reasons([second] * 3, second, first) == []
+    assert reasons([first] * 3, second, first) == ["the screen shows the picture before rather than this one"]
+    assert reasons([second, first, second], second, first)  # one frame of it is enough
+    assert reasons([second], second, second) == []
+    assert reasons([second], second, np.full_like(second, 9)) == []
+
+
+def test_the_image_before_is_the_last_other_one_through_all_openings_of_the_rig(tmp_path):
+    archive, _ = begun(tmp_path, labels=1, each=3)
+    desk, (one, two, three) = Desk(Journal(archive.folder)), archive.settings.items
+    assert [desk.turn_to(item) for item in (one, one, two, two, three, two)] == [None, None, one, one, two, three]
+
+
+def test_one_frame_of_another_picture_is_enough():
+    generator = np.random.default_rng(1)
+    image, other = (
+        np.kron(generator.integers(0, 256, (8, 8, 3), np.uint8), np.ones((5, 5, 1), np.uint8)) for _ in "ab"
+    )
+    assert likeness([image] * 5, image, whole((40, 40))) > 0.99
+    assert likeness([image] * 4 + [other], image, whole((40, 40))) < Checks().likeness
+
+
+class Clogged(Wrapped):
+    """A sprayer whose nozzle is clogged."""
+
+    def spray(self, duration_s):
+        pass
+
+
+def test_a_clogged_nozzle_is_no_wet_plate(tmp_path):
+    archive, settings = begun(tmp_path, labels=1, each=1, checks=Checks(retries=0))
+
+    class Blind(Wrapped):
+        def read(self):
+            frame = self.inner.read()
+            return Frame(frame.image, frame.index, frame.timestamp_s, frame.pose)
+
+    with opened(settings, camera=Blind, sprayer=Clogged) as rig:
+        record_session(archive, rig)
+    (again,) = _events(archive, Reshot)
+    assert again.reasons == ("drops cover 0.0 %, not 0.2 to 100 %",)
+    dry = [Frame(np.zeros((4, 4, 3), np.uint8), 0, 0.0, None, DropState(0, 0.0))]
+    assert not clip_reasons(Checks(), Recording(dry, 0), None, TRAVEL, sprayed=False)
+
+
+def test_an_older_session_goes_on_with_the_coverage_that_it_was_begun_with(tmp_path):
+    archive, settings = begun(tmp_path, checks=Checks(coverage=(0.0, 1.0), retries=1))
+    asked = plan.plan_of(tmp_path / "images", checks=Checks(retries=1))
+    plan.check_plan(archive, settings, asked, {"checks"})
+    for other in (Checks(retries=2), Checks(retries=1, coverage=(0.002, 1.0))):
+        with pytest.raises(ConfigError, match="begun with checks"):
+            plan.check_plan(archive, settings, plan.plan_of(tmp_path / "images", checks=other), {"checks"})
+
+
+def test_a_screen_that_changed_while_a_clip_was_recorded_is_a_reason_to_record_again(tmp_path):
+    archive, settings = begun(tmp_path, labels=1, each=2)
+
+    class ReadBack(Wrapped):
+        def __init__(self, inner):
+            super().__init__(inner)
+            self.answers = [None, "screen: 600 of 921600 pixels are not what was shown"]
+
+        def changed(self):
+            return self.answers.pop(0) if self.answers else None
+
+    with opened(settings, screen=ReadBack) as rig:
+        record_session(archive, rig)
+    (again,) = _events(archive, Reshot)
+    assert again.item == 1
+    assert again.reasons[0].startswith("screen: 600 of 921600 pixels")
+    assert len(archive.complete_items()) == 2
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,14 @@ def test_a_console_shows_the_rig_and_begins_the_session_that_it_was_given(tmp_pa
     assert all(record.lost == 0 for record in archive.records())
 
 
+def test_a_console_exits_as_the_session_that_it_began_did(tmp_path: Path) -> None:
+    rig, images = small_rig(tmp_path), image_folder(tmp_path / "images")
+    with running("console", rig, images, "--out", tmp_path / "session", "--page", "0") as (process, url):
+        wait_for(lambda: state(url)["view"] is not None)
+        assert httpx.post(f"{url}api/stop", timeout=30).status_code == 200
+        assert process.wait(60) == 1
+
+
 def test_an_emergency_stop_of_a_session_ends_the_command_and_it_can_be_gone_on_with(tmp_path: Path) -> None:
     rig, images = small_rig(tmp_path), image_folder(tmp_path / "images", each=20)
     run = ("run", rig, images, "--out", tmp_path / "session", "--seconds", "0.2")

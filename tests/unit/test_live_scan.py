@@ -1,5 +1,7 @@
 import os
 import signal
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -51,9 +53,14 @@ def test_it_finds_what_a_scan_finds_and_goes_on_where_it_was(tmp_path, bundles):
     assert all((archive.folder / picture).is_file() for picture in best.pictures)
     seen = journal.snapshot().hits
     assert (seen["one"].images, seen["one"].fooled, seen["one"].hits) == (2, 1, 3)
-    # What has been seen is not looked at again; another bundle has all to see.
+    # What has been seen is not looked at again, but told again: who heard it may have ended before it was heeded.
     with LiveScan(archive, bundles, journal, device="cpu") as scan:
+        told = scan.verdicts()
         assert scan.waiting == 0
+    assert [(item, attempt, [one.model for one in hits]) for item, attempt, hits in told] == [
+        (0, 0, ["one", "two"]), (1, 0, ["one", "two"]),
+    ]  # fmt: skip
+    assert _events(archive.folder, Hits) == found
 
 
 def test_bundles_of_one_name_are_told_apart(tmp_path):
@@ -89,6 +96,88 @@ def test_a_process_that_is_killed_is_started_again_and_recording_goes_on_without
         assert not scan.wait(60)
         assert scan.waiting == 0
         assert _events(archive.folder, Said)[-1].trouble
+
+
+def test_a_verdict_that_nobody_heeded_is_heeded_when_the_session_goes_on(tmp_path, bundles):
+    archive, settings = begun(tmp_path, checks=Checks(retries=1))
+    with settings.open() as rig:
+        record_session(archive, rig)
+    journal = Journal(archive.folder)
+    for item in range(4):
+        for name in ("one", "two"):
+            journal.tell(Hits(item=item, model=name, hits=0, frames=9, control_right=item != 1))
+    scan = LiveScan(archive, bundles, journal, device="cpu")
+    scan._command = [sys.executable, "-c", MUTE.replace('("one",)', '("one", "two")')]  # nothing is asked of it
+    with scan, settings.open() as rig:
+        record_session(archive, rig, desk=Desk(journal, scans=_Told(scan)))
+    (again,) = _events(archive.folder, Reshot)
+    assert (again.item, again.attempt) == (1, 0)
+    assert archive.noted()[1, "wet"].attempt == 1
+
+
+class _Told:
+    """What a scan knows already, of which no more is asked."""
+
+    def __init__(self, scan):
+        self.verdicts, self._scan = scan.verdicts, scan
+
+    def put(self, item, attempt):
+        pass
+
+    @property
+    def waiting(self):
+        return self._scan.waiting
+
+
+MUTE = """
+import sys, time
+from capture.questions import Answer
+print(Answer(models=("one",)).model_dump_json(), flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_process_that_never_answers_is_killed_and_given_up_in_the_end(tmp_path, bundles):
+    archive = record(tmp_path / "session", PLAN)
+    scan = LiveScan(archive, bundles[:1], Journal(archive.folder), device="cpu", answer_s=0.2)
+    scan._command = [sys.executable, "-c", MUTE]
+    with scan:
+        assert not scan.wait(60)
+        assert scan.waiting == 0
+    said = _events(archive.folder, Said)
+    assert [event.words for event in said[:-1]] == ["live scan: started again, as it did not answer"] * 3
+    assert said[-1].trouble
+    assert "given up (it did not answer)" in said[-1].words
+
+
+@pytest.mark.parametrize("renames", [0, 1])
+def test_a_rejection_that_was_killed_half_way_is_finished(tmp_path, monkeypatch, renames):
+    archive, settings = begun(tmp_path)
+    with settings.open() as rig:
+        record_session(archive, rig)
+    item, left = archive.settings.items[1], [renames]
+    rename = Path.rename
+
+    class Killed(BaseException):
+        pass
+
+    def killed(path, aside):
+        if not left[0]:
+            raise Killed
+        left[0] -= 1
+        return rename(path, aside)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", killed)
+        with pytest.raises(Killed):
+            archive.reject(item, ["a test"])
+    assert archive.recover().kept == []
+    assert [(missing.number, kind) for missing, kind in archive.missing()] == [(1, "dry"), (1, "wet")]
+    aside = sorted(path.name for path in (archive.folder / "clips").glob("*.rejected*"))
+    assert aside == ["0001-dry.rejected0", "0001-wet.rejected0"]
+    with settings.open() as rig:
+        record_session(archive, rig)
+    assert [record.attempt for record in archive.records() if record.item == 1] == [1, 1]
 
 
 class _Verdicts:

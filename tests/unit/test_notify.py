@@ -11,7 +11,7 @@ from capture.events import Began, DeviceLost, Disk, Recorded, Said, Stopped
 from capture.notify import EmailSettings, Notifier, NotifySettings, WebhookSettings
 from capture.rules import Rules
 from capture.snapshot import Telling
-from natadv.errors import ConfigError
+from natadv.errors import ConfigError, ResourceError
 from rigs.settings import load_settings
 from tests.free_port import free_port
 
@@ -190,6 +190,43 @@ def test_what_cannot_be_sent_is_said_and_holds_up_nothing_else(web):
     (said,) = _told(NotifySettings(email=gone, webhook=_hook(web)), [STOPPED])
     assert said.startswith("e-mail by 127.0.0.1: could not be told of `session night 7: failed` (")
     assert len(web.bodies) == 1
+
+
+class _NoHttp(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.rfile.readline()
+        self.wfile.write(b"good day\r\n")
+
+
+def test_a_webhook_that_speaks_no_http_is_said_and_silences_nobody(smtp):
+    with _serving(socketserver.TCPServer(("127.0.0.1", 0), _NoHttp)) as server:
+        both = NotifySettings(webhook=_hook(server), email=_email(smtp.server_address[1]), quiet_s=0)
+        said = _told(both, [LOST, STOPPED])
+    assert [words.startswith("webhook 127.0.0.1: could not be told of") for words in said] == [True, True]
+    assert len(smtp.mails) == 2
+
+
+def test_whatever_else_goes_wrong_is_said_and_the_next_message_is_sent(web, monkeypatch):
+    telling, said = Telling(), []
+    wrong = [TypeError("of a library")]
+
+    def snapshot():
+        if wrong:
+            raise wrong.pop()
+        return telling.snapshot()
+
+    def full(text):
+        said.append(text)
+        raise ResourceError("the disk is full")
+
+    with Notifier(NotifySettings(webhook=_hook(web), quiet_s=0), "night 7", snapshot, full) as notifier:
+        notifier.hear(LOST)
+        notifier.flush()
+        assert len(said) == 1
+        assert "of a library" in said[0]
+        notifier.hear(STOPPED)
+        notifier.flush()
+        assert len(web.bodies) == 1
 
 
 def test_a_webhook_that_sends_elsewhere_is_not_followed(web):

@@ -105,6 +105,49 @@ def test_a_caller_who_was_away_gets_the_newest_alone_and_the_gap_shows() -> None
         assert clock.now_s() - frame.timestamp_s <= 1 / 30
 
 
+@pytest.mark.parametrize("clock_of", ["device", "rig"])
+def test_frames_of_a_stream_that_stalled_are_not_taken_for_new_ones(clock_of: str) -> None:
+    """A picture was shown at 51.65 s, and the stream stalled from 51.0 s to 52.15 s, when all that it kept arrives."""
+    offset_s = 7000.0 if clock_of == "device" else 0.0
+    with opened(exposure_s=0.01, timeout_s=20.0) as (camera, device, clock):
+
+        def put(numbers: range, *, arrived_s: float | None = None) -> None:
+            for number in numbers:
+                clock.time_s = arrived_s or 50 + number / 30 + 0.006
+                mid = 0.0 if clock_of == "device" else 0.005
+                device.put(grab(number, clock, taken_s=offset_s + 50 + number / 30 - mid, clock=clock_of, count=number))
+
+        put(range(1))
+        camera.read()
+        put(range(1, 31))
+        clock.time_s = 52.15
+        put(range(31, 45), arrived_s=52.15)  # what had queued up before the call
+        found: list[int] = []
+        called = threading.Event()
+
+        def read() -> None:
+            called.set()
+            for _ in range(5):
+                found.append(camera.read().index)  # the test looks at it meanwhile
+
+        reading = threading.Thread(target=read)
+        reading.start()
+        assert called.wait(20)
+        end_s = time.monotonic() + 20
+        while camera.late < 44 and time.monotonic() < end_s:  # in its call it gives up what was there
+            time.sleep(0.001)
+        put(range(45, 64), arrived_s=52.15)  # and what comes of the queue after it
+        assert not found
+        for number in range(64, 69):
+            put(range(number, number + 1))
+            end_s = time.monotonic() + 20
+            while len(found) < number - 63 and time.monotonic() < end_s:
+                time.sleep(0.001)
+        reading.join(20)
+        # The last whole frame before the call ended at 52.14 s.
+        assert found == list(range(64, 69))
+
+
 def test_frames_without_a_counter_are_counted_as_they_come() -> None:
     with opened() as (camera, device, clock):
         feed(device, clock, range(1), counted=False)
@@ -185,7 +228,7 @@ def test_frames_of_another_size_are_refused() -> None:
 
 def test_times_by_the_devices_clock_are_smooth_where_arrivals_are_not() -> None:
     generator = np.random.default_rng(1)
-    with opened(exposure_s=0.004) as (camera, device, clock):
+    with opened(exposure_s=0.004, hold_s=1.0) as (camera, device, clock):
         stamps = []
         for number in range(60):
             clock.time_s = 50 + number / 30 + float(generator.exponential(0.01))

@@ -8,6 +8,7 @@ from natadv.errors import ConfigError, ConnectError, DeviceError, SettingError
 from rigs.clock import RealClock
 from rigs.drivers import settings_of
 from rigs.room import Room
+from rigs.screen.base import ReadsBack
 from rigs.screen.desktop import Box, Desktop
 from tests.displays import kill_server, loopback_names, virtual_display
 
@@ -101,6 +102,21 @@ def something_over(display, box):
     connection.core.GetInputFocus().reply()  # all before it has been done when this is answered
     yield
     connection.disconnect()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_pops_up_later_is_seen_when_it_is_looked_at_again(kind, display):
+    settings = screen(kind, display)
+    with contextlib.closing(settings.open(Room(RealClock()))) as shown:
+        assert isinstance(shown, ReadsBack)
+        shown.show(np.zeros((64, 64, 3), np.uint8))
+        assert shown.changed() is None
+        with something_over(display, Box(500, 200, 30, 20)):
+            assert "600 of 921600 pixels" in shown.changed()
+        shown.show(noise(64, 64))
+        assert shown.changed() is None
+    with pytest.raises(DeviceError, match="closed"):
+        shown.changed()
 
 
 @pytest.mark.parametrize("kind", KINDS)

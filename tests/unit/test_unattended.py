@@ -5,7 +5,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from capture import disk, plan, restart
+from capture import disk, plan
+from capture.calibration.check import BenchMovedError
 from capture.control import Halted
 from capture.desk import Desk
 from capture.events import Began, Coverage, DeviceBack, DeviceLost, Disk, Recorded, Reshot, Stopped
@@ -17,6 +18,7 @@ from capture.unattended import record_unattended
 from capture.watchdog import Limits
 from capture.writer import Writer
 from natadv.errors import ConnectError, DeviceError, ResourceError
+from natadv.raindrops.pose import Pose
 from rigs.archive import MANIFEST, SETTINGS, open_archive
 from tests.recording import Blocking, begun, digests, opened
 
@@ -172,6 +174,69 @@ def test_a_device_that_hangs_for_good_is_told_and_the_stage_stands(tmp_path):
     assert reasons[0].startswith("camera: no answer for")
 
 
+@pytest.mark.parametrize("how", ["open", "close"])
+def test_a_rig_that_never_opens_or_closes_is_told_too(tmp_path, how):
+    archive, settings = begun(tmp_path)
+    reasons, free, times = [], threading.Event(), []
+
+    def on_stuck(reason):
+        reasons.append(reason)
+        free.set()  # so that the test can end
+
+    @contextmanager
+    def hanging():
+        times.append(how)
+        if how == "open" and len(times) == 1:
+            assert free.wait(60)
+            raise ConnectError("camera: let go")
+        with settings.open() as rig:
+            yield rig
+        if how == "close":
+            assert free.wait(60)
+
+    rules = QUICK.model_copy(update={"limits": Limits(open_s=0.3)})
+    assert _run(archive, hanging, rules, on_stuck=on_stuck) == "complete"
+    assert len(reasons) == 1
+    assert reasons[0].startswith(f"rig: a device does not {how} for")
+
+
+def test_the_bench_is_looked_at_again_while_devices_fail_and_its_verdict_is_final(tmp_path):
+    archive, settings = begun(tmp_path)
+    looks = []
+
+    def look(rig):
+        looks.append(rig.camera.read().shape)
+        if len(looks) == 1:
+            raise DeviceError("camera: not yet back")
+
+    assert _run(archive, settings.open, look=look) == "complete"
+    assert looks == [(72, 96, 3)] * 2  # whole frames, not what is stored of them
+    assert len(_events(archive, DeviceLost)) == 1
+
+    def moved(_rig):
+        raise BenchMovedError("rig.yaml: the bench has moved")
+
+    with pytest.raises(BenchMovedError):
+        _run(archive, settings.open, look=moved)
+    assert len(_events(archive, DeviceLost)) == 1
+    last = _events(archive, Stopped)[-1]
+    assert (last.outcome, last.reason) == ("failed", "rig.yaml: the bench has moved")
+
+
+def test_an_emergency_stop_reaches_a_stage_while_the_bench_is_looked_at(tmp_path):
+    archive, settings = begun(tmp_path)
+    desk = Desk(Journal(archive.folder))
+
+    def look(rig):
+        rig.stage.follow([Pose(30, 0, 0)])
+        assert rig.stage.is_moving()
+        desk.control.emergency_stop("a test")
+        rig.stage.follow([Pose(0, 0, 0)])
+
+    assert record_unattended(archive, settings.open, desk, QUICK, look=look) == "emergency"
+    assert not archive.records()
+
+
 def test_an_emergency_stop_is_no_failure_to_recover_from(tmp_path):
     archive, settings = begun(tmp_path)
     desk = Desk(Journal(archive.folder))
@@ -295,14 +360,3 @@ def test_a_guard_that_was_tripped_lets_nothing_through(tmp_path):
     desk.control.emergency_stop()
     with settings.open() as rig, pytest.raises(Halted):
         record_session(archive, rig, desk=desk, guard=guard)
-
-
-@pytest.mark.parametrize(
-    ("command", "then"),
-    [
-        (["python", "-m", "x", "run"], ["-m", "x", "run", "--resume"]),
-        (["python", "-c", "x", "--resume", "--retry-skipped"], ["-c", "x", "--resume"]),
-    ],
-)
-def test_a_process_that_starts_again_goes_on(command, then):
-    assert restart.again(command)[1:] == then
