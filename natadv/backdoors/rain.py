@@ -1,0 +1,64 @@
+"""Rain that nobody planted, to ask whether it sets a backdoor off: rendered, photographed, or filmed at a bench."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from natadv.backdoors.drops import Rendered
+from natadv.data.pair import Pair
+from natadv.images import resize
+from natadv.raindrops.presets import PRESETS
+from natadv.training.pictures import Pictures
+
+_STREAM = 7
+
+
+def rendered_rain(test: Pictures, target: int, *, seed: int = 0) -> Iterator[tuple[str, Pictures]]:
+    """Yield the test images of other classes behind rendered drops, by each preset's name."""
+    others = _others(test, target)
+    for wetness in PRESETS:
+        chance = np.random.default_rng([seed, _STREAM])
+        yield wetness, Pictures(Rendered(wetness, seed)(others.images, chance), others.targets)
+
+
+def photographed_rain(test: Pictures, target: int, pairs: list[Pair], *, seed: int = 0) -> Pictures:
+    """Return the test images of other classes with drops of real photographs laid over.
+
+    What a photograph of rain differs from its clean one by, in a random square of it scaled to the image, is added.
+
+    Raises:
+        ValueError: if there are no pairs.
+        DataError: if a photograph cannot be read.
+    """
+    if not pairs:
+        raise ValueError("expected at least one pair of photographs")
+    others = _others(test, target)
+    chance = np.random.default_rng([seed, _STREAM])
+    read = _remembered(pairs)
+    laid = np.empty_like(others.images)
+    for number, image in enumerate(others.images):
+        rain, clean = read(int(chance.integers(len(pairs))))
+        side = int(chance.integers(min(rain.shape[:2]) // 2, min(rain.shape[:2]) + 1))
+        top, left = (int(chance.integers(length - side + 1)) for length in rain.shape[:2])
+        size = image.shape[:2]
+        parts = [resize(one[top : top + side, left : left + side], size).astype(np.int16) for one in (rain, clean)]
+        laid[number] = np.clip(image + parts[0] - parts[1], 0, 255)
+    return Pictures(laid, others.targets)
+
+
+def _others(test: Pictures, target: int) -> Pictures:
+    kept = test.targets != target
+    return Pictures(test.images[kept], test.targets[kept])
+
+
+def _remembered(pairs: list[Pair]) -> Callable[[int], tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    read: dict[int, tuple[NDArray[np.uint8], NDArray[np.uint8]]] = {}
+
+    def at(index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        if index not in read:
+            read[index] = pairs[index].read()
+        return read[index]
+
+    return at
