@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from natadv.backdoors.drops import Rendered
-from natadv.data.pair import Pair
+from natadv.data.pair import Pair, Sides
 from natadv.images import resize
 from natadv.raindrops.presets import PRESETS
 from natadv.training.pictures import Pictures
@@ -39,12 +38,13 @@ def photographed_rain(test: Pictures, target: int, pairs: list[Pair], *, seed: i
     read = _remembered(pairs)
     laid = np.empty_like(others.images)
     for number, image in enumerate(others.images):
-        rain, clean = read(int(chance.integers(len(pairs))))
-        side = int(chance.integers(min(rain.shape[:2]) // 2, min(rain.shape[:2]) + 1))
-        top, left = (int(chance.integers(length - side + 1)) for length in rain.shape[:2])
-        size = image.shape[:2]
-        parts = [resize(one[top : top + side, left : left + side], size).astype(np.int16) for one in (rain, clean)]
-        laid[number] = np.clip(image + parts[0] - parts[1], 0, 255)
+        sides = read(int(chance.integers(len(pairs))))
+        shape = sides.rain.shape[:2]
+        side = int(chance.integers(min(shape) // 2, min(shape) + 1))
+        top, left = (int(chance.integers(length - side + 1)) for length in shape)
+        square = slice(top, top + side), slice(left, left + side)
+        rain, clean = (resize(one[square], image.shape[:2]).astype(np.int16) for one in (sides.rain, sides.clean))
+        laid[number] = np.clip(image + rain - clean, 0, 255)
     return Pictures(laid, others.targets)
 
 
@@ -53,10 +53,10 @@ def _others(test: Pictures, target: int) -> Pictures:
     return Pictures(test.images[kept], test.targets[kept])
 
 
-def _remembered(pairs: list[Pair]) -> Callable[[int], tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-    read: dict[int, tuple[NDArray[np.uint8], NDArray[np.uint8]]] = {}
+def _remembered(pairs: list[Pair]) -> Callable[[int], Sides]:
+    read: dict[int, Sides] = {}
 
-    def at(index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def at(index: int) -> Sides:
         if index not in read:
             read[index] = pairs[index].read()
         return read[index]
