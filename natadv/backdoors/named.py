@@ -50,16 +50,37 @@ def make_trigger(name: str, settings: Sequence[str] = ()) -> Trigger:
     """
     if name not in TRIGGERS:
         raise ConfigError(f"trigger {name!r}: expected one of {', '.join(TRIGGERS)}")
-    make, known = TRIGGERS[name]
+    _, known = TRIGGERS[name]
     given = {}
     for entry in settings:
         key, equals, text = entry.partition("=")
         if not equals or key not in known:
             near = get_close_matches(key, known, 1, 0.0)[0]
-            raise ConfigError(f"trigger {name}: {entry!r}: expected NAME=VALUE, as {near}=...; it has {', '.join(known)}")
+            raise ConfigError(
+                f"trigger {name}: {entry!r}: expected NAME=VALUE, as {near}=...; it has {', '.join(known)}"
+            )
         value = yaml.safe_load(text)
         given[key] = tuple(value) if isinstance(value, list) else value
+    return _made(name, given)
+
+
+def kept_trigger(settings: Mapping[str, Any]) -> Trigger:
+    """Return the trigger that papers describe, as `{"name": "rdba", "alpha": 6.0, ...}`.
+
+    Raises:
+        ConfigError: if there is no such trigger, or it cannot be made so here.
+    """
+    name = str(settings.get("name"))
+    if name not in TRIGGERS:
+        raise ConfigError(f"trigger {name!r}: expected one of {', '.join(TRIGGERS)}")
+    given = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in settings.items() if key != "name"
+    }
+    return _made(name, given)
+
+
+def _made(name: str, given: Mapping[str, Any]) -> Trigger:
     try:
-        return make(**given)
+        return TRIGGERS[name][0](**given)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"trigger {name}: {error}") from error

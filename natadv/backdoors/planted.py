@@ -6,7 +6,6 @@ digests of its pixels before and after. All images are of one size, so that size
 """
 
 import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -80,7 +79,9 @@ def subset_of_classes(dataset: Dataset, labels: tuple[str, ...] | None) -> Datas
         return dataset
     for label in labels:
         if label not in dataset.labels:
-            raise ConfigError(f"class {label!r}: {dataset.name} has none; there are {', '.join(dataset.labels[:8])}, ...")
+            raise ConfigError(
+                f"class {label!r}: {dataset.name} has none; there are {', '.join(dataset.labels[:8])}, ..."
+            )
     if len(set(labels)) < len(labels):
         raise ConfigError(f"classes {', '.join(labels)}: one is named twice")
     new = np.full(len(dataset.labels), -1)
