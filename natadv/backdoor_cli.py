@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from natadv.backdoor_repair_cli import repair
+from natadv.backdoor_repair_cli import inspect, repair
 
 if TYPE_CHECKING:
     from natadv.backdoors.poison import Poisoning
 
 app = typer.Typer(no_args_is_help=True, help="Plant a backdoor in data, train on them, measure, repair, look for one.")
 app.command("repair")(repair)
+app.command("inspect")(inspect)
 
 _DATA = "signs, gtsrb, or a labelled image folder."
 _TRIGGER = "rdba, badnets, blended, rendered or generated."

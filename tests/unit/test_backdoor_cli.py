@@ -122,7 +122,7 @@ def test_natural_rain_is_said_first_and_a_clean_model_beside_it(planted, trained
         "attack success (ASR), badnets",
     ]
     assert "/12, 95 %" in lines[0]
-    assert "/3, 95 %" in lines[6]  # the red clip's frames alone: green is the target
+    assert "/1, 95 %" in lines[6]  # a frame of the red clip alone: green is the target
     assert lines[-2] == "P_BA: 0.00 points"
     assert said.split("ASR ")[1].split(";")[0] in lines[-1]
 
