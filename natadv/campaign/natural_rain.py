@@ -23,7 +23,8 @@ class Rain:
     """Natural rain of one kind; no image is of the target's class.
 
     Attributes:
-        name: `rendered PRESET`, `photographed`, `filmed, wet` or `filmed, dry`, the last to compare it with.
+        name: `rendered PRESET`; `photographed`, or `photographed, clean side restored` where a network made the clean
+            side of the pairs, which is no ground truth; `filmed, wet`, or `filmed, dry` to compare it with.
         pictures: with their true classes.
     """
 
@@ -56,7 +57,13 @@ def natural_rain(
     for wetness, pictures in rendered_rain(test, target, seed=seed):
         yield Rain(f"rendered {wetness}", pictures)
     if pairs is not None:
-        yield Rain("photographed", photographed_rain(test, target, load_pairs(pairs), seed=seed))
+        found = load_pairs(pairs)
+        for name, kept in (
+            ("photographed", [pair for pair in found if pair.true]),
+            ("photographed, clean side restored", [pair for pair in found if not pair.true]),
+        ):
+            if kept:
+                yield Rain(name, photographed_rain(test, target, kept, seed=seed))
     if session is not None:
         size = (test.images.shape[1], test.images.shape[2])
         for name, kind in (("filmed, wet", "wet"), ("filmed, dry", "dry")):

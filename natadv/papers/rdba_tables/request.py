@@ -13,6 +13,7 @@ from natadv.models.classifier import Classifier
 from natadv.papers.number import Number, percentage
 from natadv.papers.rdba_tables.bench import Bench
 from natadv.training.pictures import Pictures
+from rigs.archive import open_archive
 
 
 @dataclass(frozen=True)
@@ -77,4 +78,17 @@ def rain_numbers(
     """Yield how many pictures in natural rain become the target, a number a kind of rain."""
     for rain in rains:
         rate = towards(model, rain.pictures, 0, request.bench.device)
-        yield percentage(row, f"{before} to target: {rain.name}", rate, paper=None, setting=setting)
+        yield percentage(
+            row, f"{before} to target: {rain.name}", rate, paper=None, setting=setting + _of(request, rain)
+        )
+
+
+def _of(request: RdbaRequest, rain: Rain) -> str:
+    """Return what a kind of rain was taken from."""
+    if rain.name.startswith("photographed") and request.pairs is not None:
+        return f"; differences of pairs in {request.pairs.name}, laid over"
+    if rain.name.startswith("filmed") and request.session is not None:
+        return (
+            f"; session {request.session.name} ({open_archive(request.session).settings.rig['name']}), a frame a clip"
+        )
+    return ""
