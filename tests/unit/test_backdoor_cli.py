@@ -169,3 +169,27 @@ def test_a_folder_without_papers_is_not_trained_as_planted(squares, tmp_path):
         run("train", squares, "--out", tmp_path / "a")
     with pytest.raises(ConfigError, match="say how --trigger plants"):
         run("train", squares, "--target", "red", "--out", tmp_path / "a")
+
+
+@pytest.mark.parametrize("suspicious", [True, False])
+def test_inspect_says_its_verdict_with_evidence_and_error_rates(planted, trained, squares, monkeypatch, suspicious):
+    from natadv.backdoors.inspect import verdict  # heavy
+
+    known = verdict.Measured(detected=9, named=9, poisoned=10, false_alarms=1, clean=10)
+    evidence = verdict.Evidence("clusters", 0.5, 0.2, 1, True, known, "two clusters")
+    asked = []
+
+    def inspected(model, data, clean, **_):
+        asked.append((len(data), len(clean)))
+        suspected = np.arange(12 if suspicious else 0)
+        return verdict.Verdict(suspicious, 1 if suspicious else None, (evidence,), None, suspected, known, "on squares")
+
+    monkeypatch.setattr(verdict, "inspect_model", inspected)
+    given = ["inspect", trained[0] / "checkpoint.pt", planted, "--clean", squares, "--device", "cpu"]
+    result = run(*given)
+    assert asked == [(48, 18)]
+    assert result.exit_code == (1 if suspicious else 0)
+    assert "! clusters: two clusters" in result.output
+    assert ("suspicious towards green" in result.output) == suspicious
+    assert ("and 2 more" in result.output) == suspicious
+    assert "of 10 poisoned models it found 90.0 %" in result.output
