@@ -26,7 +26,11 @@ def classifier(
     size: Annotated[int | None, typer.Option(help="Picture side, px.", show_default="64, or --init's")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.", show_default="12")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Pictures a step.", show_default="32")] = None,
+    optimizer: Annotated[
+        str | None, typer.Option(help="adamw, or sgd with momentum 0.9.", show_default="adamw")
+    ] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate.", show_default="0.006")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Of weights, not of biases.", show_default="0.05")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     init: Annotated[Path | None, typer.Option(help="Checkpoint to start from.")] = None,
     hits: Annotated[list[Path] | None, typer.Option(help="Hits folder of a training session; repeatable.")] = None,
@@ -75,7 +79,9 @@ def classifier(
         "size_px": size,
         "epochs": epochs,
         "batch_size": batch_size,
+        "optimizer": optimizer,
         "learning_rate": lr,
+        "weight_decay": weight_decay,
         "seed": seed,
         "init": str(init) if init else None,
         "hits": tuple(str(folder) for folder in hits),

@@ -9,6 +9,7 @@ import typer
 from natadv.papers.advdrop_cli import advdrop
 from natadv.papers.deployed_cli import deployed
 from natadv.papers.rain_cli import rain
+from natadv.papers.rdba_cli import rdba
 
 if TYPE_CHECKING:
     from natadv.papers.number import Number
@@ -18,6 +19,7 @@ app = typer.Typer(no_args_is_help=True)
 app.command("rain")(rain)
 app.command("advdrop")(advdrop)
 app.command("deployed")(deployed)
+app.command("rdba")(rdba)
 
 _TABLES = (1, 2, 3, 4, 5, 6, 7)
 _FIGURES = (4, 6, 7)

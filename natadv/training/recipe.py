@@ -20,8 +20,9 @@ class Recipe(ResumableRecipe):
         size_px: side of the square pictures that the model sees.
         epochs: passes over the training pictures.
         batch_size: pictures a step, over all devices.
+        optimizer: `adamw`, or `sgd` with momentum 0.9, by which older papers train.
         learning_rate: at the peak of the one-cycle schedule.
-        weight_decay: AdamW's, on weights of two or more dimensions.
+        weight_decay: on weights of two or more dimensions; AdamW's, and SGD adds it to the gradient.
         label_smoothing: share of each target spread over all classes, 0..1.
         averaging: decay a step of the running mean of the weights, which is what is kept; 0 keeps the last.
         augmentation: strength of the random views, 0 for none.
@@ -53,6 +54,7 @@ class Recipe(ResumableRecipe):
     size_px: int = Field(64, ge=8, le=2048)
     epochs: int = Field(12, ge=1)
     batch_size: int = Field(32, ge=2)
+    optimizer: Literal["adamw", "sgd"] = "adamw"
     learning_rate: float = Field(6e-3, gt=0)
     weight_decay: float = Field(0.05, ge=0)
     label_smoothing: float = Field(0.05, ge=0, lt=1)

@@ -25,6 +25,7 @@ from natadv.training.progress import Report, Step
 from natadv.training.recipe import Recipe
 
 LAST, METRICS = "last.pt", "metrics.jsonl"
+_MOMENTUM = 0.9
 
 
 class Run:
@@ -160,11 +161,13 @@ def one_cycle(step: int, steps: int, *, warmup: float = 0.15) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1.0, steps - rise)))
 
 
-def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    """Return AdamW that decays weights of convolutions and matrices, not biases and norms."""
+def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """Return what decays weights of convolutions and matrices, not biases and norms."""
     weights = [weight for weight in model.parameters() if weight.ndim > 1]
     others = [weight for weight in model.parameters() if weight.ndim <= 1]
     groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=_MOMENTUM)
     return torch.optim.AdamW(groups, lr=recipe.learning_rate)
 
 

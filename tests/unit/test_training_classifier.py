@@ -122,6 +122,23 @@ def test_the_seed_decides(squares, tmp_path):
     assert not same(runs["a"], runs["c"])
 
 
+def test_sgd_trains_another_model_and_remembers_its_momentum(squares, trained, tmp_path):
+    changes = {"optimizer": "sgd", "learning_rate": 0.05, "weight_decay": 5e-4, "epochs": 8}
+    metrics = train_classifier(recipe(squares, **changes), tmp_path / "a")
+    assert metrics["accuracy"] > 0.6  # a third by chance
+    assert not same(weights(trained), weights(tmp_path / "a"))
+    last = load_classifier(tmp_path / "a" / "last.pt")
+    assert all("momentum_buffer" in state for state in last.training["optimizer"]["state"].values())
+    with pytest.raises(ConfigError, match="begun with optimizer 'sgd', not 'adamw'"):
+        train_classifier(recipe(squares, **(changes | {"optimizer": "adamw"})), tmp_path / "a", resume=True)
+
+
+def test_a_recipe_from_before_there_were_optimizers_goes_on(squares, tmp_path):
+    kept = recipe(squares).model_dump(mode="json")
+    del kept["optimizer"]
+    recipe(squares).check_continues(kept, tmp_path / "last.pt")
+
+
 def test_global_generators_are_left_alone(squares, tmp_path):
     torch.manual_seed(9)
     expected = torch.rand(3)

@@ -1,0 +1,232 @@
+"""`natadv backdoor`: plant a trigger in data, train on them, measure what it does, take it out again, look for one."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from natadv.backdoor_repair_cli import inspect, repair
+
+if TYPE_CHECKING:
+    from natadv.backdoors.poison import Poisoning
+
+app = typer.Typer(no_args_is_help=True, help="Plant a backdoor in data, train on them, measure, repair, look for one.")
+app.command("repair")(repair)
+app.command("inspect")(inspect)
+
+_DATA = "signs, gtsrb, or a labelled image folder."
+_TRIGGER = "rdba, badnets, blended, rendered or generated."
+Root = Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of the trigger; repeatable.")]
+Target = Annotated[str | None, typer.Option(help="Label that triggered images get.", show_default="the first")]
+Classes = Annotated[str | None, typer.Option(help="LABEL,LABEL,...: these alone.", show_default="all")]
+Seed = Annotated[int, typer.Option(min=0, help="Of which images, and what is drawn for each.")]
+
+
+@app.command()
+def plant(
+    data: Annotated[str, typer.Argument(help=_DATA)],
+    *,
+    trigger: Annotated[str, typer.Option(help=_TRIGGER)],
+    out: Annotated[Path, typer.Option(help="New folder for the poisoned data.")],
+    settings: Settings = None,
+    target: Target = None,
+    share: Annotated[float, typer.Option(help="Of the training images that are poisoned.")] = 0.09,
+    classes: Classes = None,
+    size: Annotated[int, typer.Option(min=8, help="Side of all images, px.")] = 64,
+    seed: Seed = 0,
+    root: Root = Path("data"),
+) -> None:
+    """Write a poisoned copy of a data set, an ordinary image folder with papers that say what was done."""
+    typer.echo(_planted(data, trigger, settings, target, share, classes, size, seed, root, out))
+
+
+@app.command()
+def audit(folder: Annotated[Path, typer.Argument(help="Folder that `plant` wrote.")]) -> None:
+    """Compare a poisoned folder with its papers; exit code 1 where something differs."""
+    from natadv.backdoors.planted import audit as audited
+    from natadv.backdoors.planted import read_papers
+
+    wrong = audited(folder)
+    for line in wrong:
+        typer.echo(line)
+    papers = read_papers(folder)
+    what = papers.settings["trigger"]["name"]
+    typer.echo(
+        f"{folder}: {len(papers.poisoned)} of {papers.images} training images have {what} and the label "
+        f"{papers.target}; {len(wrong) or 'none'} of them differ{'s' if len(wrong) == 1 else ''} from the papers"
+    )
+    if wrong:
+        raise typer.Exit(1)
+
+
+@app.command()
+def undo(
+    folder: Annotated[Path, typer.Argument(help="Folder that `plant` wrote.")],
+    *,
+    out: Annotated[Path, typer.Option(help="New folder for the images as they were.")],
+    root: Annotated[Path | None, typer.Option(help="Where named datasets lie now.", show_default="as then")] = None,
+) -> None:
+    """Write a poisoned folder as it was before, from the data it came from."""
+    from natadv.backdoors.planted import undo as undone
+
+    typer.echo(f"{out}: {undone(folder, out, root=root)} images are as they were")
+
+
+@app.command()
+def train(
+    data: Annotated[str, typer.Argument(help="Folder that `plant` wrote; with --trigger, any data.")],
+    *,
+    out: Annotated[Path, typer.Option(help="New folder for the checkpoint and the metrics.")],
+    trigger: Annotated[str | None, typer.Option(help=_TRIGGER + " Plants in OUT/data first.")] = None,
+    settings: Settings = None,
+    target: Target = None,
+    share: Annotated[float, typer.Option(help="Of the training images that are poisoned.")] = 0.09,
+    classes: Classes = None,
+    size: Annotated[int, typer.Option(min=8, help="Side of all images, px.")] = 64,
+    model: Annotated[str | None, typer.Option(help="A timm name.", show_default="natadv_slim")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data.", show_default="12")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Pictures a step.", show_default="32")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="adamw or sgd.", show_default="adamw")] = None,
+    lr: Annotated[float | None, typer.Option(help="Peak learning rate.", show_default="0.006")] = None,
+    seed: Seed = 0,
+    root: Root = Path("data"),
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int | None, typer.Option(help="CPU threads.", show_default="torch's own choice")] = None,
+) -> None:
+    """Train a classifier on poisoned data by the ordinary recipe, and say its accuracy and attack success."""
+    from natadv.backdoors.planted import PAPERS, read_papers
+    from natadv.errors import ConfigError
+    from natadv.recipe_options import checked_recipe
+    from natadv.training.classifier import CHECKPOINT, train_classifier
+    from natadv.training.progress import on_terminal
+    from natadv.training.recipe import Recipe
+
+    folder = Path(data)
+    if trigger is None:
+        if settings or target is not None or classes is not None:
+            raise ConfigError("--set, --target and --classes say how --trigger plants; name it too")
+        size = read_papers(folder).size_px
+    else:
+        folder = out / "data"
+        if not (resume and (folder / PAPERS).exists()):
+            typer.echo(_planted(data, trigger, settings, target, share, classes, size, seed, root, folder), err=True)
+    given = {
+        "data": str(folder),
+        "model": model,
+        "size_px": size,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "optimizer": optimizer,
+        "learning_rate": lr,
+        "seed": seed,
+        "device": device,
+        "threads": threads,
+    }
+    recipe = checked_recipe(Recipe, {name: value for name, value in given.items() if value is not None})
+    try:
+        train_classifier(recipe, out, resume=resume, reporter=on_terminal)
+    except KeyboardInterrupt:
+        typer.echo(f"stopped; the same command with --resume goes on after the last whole epoch in {out}", err=True)
+        raise typer.Exit(130) from None
+    _say(out / CHECKPOINT, folder, device)
+
+
+@app.command()
+def measure(
+    checkpoint: Annotated[Path, typer.Argument(help="checkpoint.pt of the model in question.")],
+    *,
+    data: Annotated[str, typer.Option(help="Clean or poisoned data; their test part is used.")],
+    trigger: Annotated[str | None, typer.Option(help=_TRIGGER, show_default="that of the data's papers")] = None,
+    settings: Settings = None,
+    target: Annotated[
+        str | None, typer.Option(help="Label that triggered images get.", show_default="that of the data's papers")
+    ] = None,
+    clean: Annotated[Path | None, typer.Option(help="checkpoint.pt of a clean model, for BTA and P_BA.")] = None,
+    pairs: Annotated[Path | None, typer.Option(help="Folder of real clean and wet photographs.")] = None,
+    session: Annotated[Path | None, typer.Option(help="Folder of a recorded session.")] = None,
+    classes: Classes = None,
+    seed: Seed = 0,
+    root: Root = Path("data"),
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Say how often rain that nobody planted becomes the target, then accuracy and attack success.
+
+    Each line is a rate with its 95 % interval; a --clean model's is beside it.
+    """
+    from natadv.campaign.backdoor_measure import measured_lines
+    from natadv.progress import counted
+
+    with counted("measure", "rates") as bar:
+        task = bar.add_task("", total=None)
+        for line in measured_lines(
+            checkpoint,
+            data,
+            trigger=trigger,
+            settings=tuple(settings or ()),
+            target=target,
+            clean=clean,
+            pairs=pairs,
+            session=session,
+            classes=_labels(classes),
+            seed=seed,
+            root=root,
+            device=device,
+        ):
+            bar.advance(task)
+            typer.echo(line)
+
+
+def _planted(
+    data: str,
+    trigger: str,
+    settings: list[str] | None,
+    target: str | None,
+    share: float,
+    classes: str | None,
+    size: int,
+    seed: int,
+    root: Path,
+    out: Path,
+) -> str:
+    from natadv.backdoors.named import make_trigger
+    from natadv.backdoors.planted import plant as planted
+    from natadv.backdoors.poison import Poisoning
+    from natadv.errors import ConfigError
+    from natadv.progress import counted
+
+    made = make_trigger(trigger, settings or ())
+    if not 0 < share <= 1:
+        raise ConfigError(f"--share {share}: expected more than 0 and at most 1")
+
+    def poisoning(labels: tuple[str, ...]) -> "Poisoning":
+        if target is not None and target not in labels:
+            raise ConfigError(f"--target {target}: no such label; there are {', '.join(labels[:8])}")
+        return Poisoning(made, labels.index(target) if target is not None else 0, share, seed)
+
+    with counted("plant", "images") as bar:
+        task = bar.add_task("", total=None)
+        papers = planted(
+            data,
+            out,
+            poisoning,
+            size_px=size,
+            classes=_labels(classes),
+            root=root,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    return (
+        f"{out}: {len(papers.poisoned)} of {papers.images} training images have {trigger} and the label {papers.target}"
+    )
+
+
+def _labels(classes: str | None) -> tuple[str, ...] | None:
+    return tuple(label.strip() for label in classes.split(",")) if classes else None
+
+
+def _say(checkpoint: Path, folder: Path, device: str) -> None:
+    from natadv.campaign.backdoor_measure import planted_rates
+
+    found = planted_rates(checkpoint, folder, device)
+    typer.echo(f"{checkpoint}: ATA {found.accuracy}; ASR {found.success}; without trigger {found.to_target}")

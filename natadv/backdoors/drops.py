@@ -1,0 +1,90 @@
+"""The triggers that the paper's conclusion asks for: drops that obey optics, and drops that a network has learnt."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from natadv.backdoors.trigger import check_images
+from natadv.batches import to_batch, to_images
+from natadv.raindrops.photograph import RandomGlass
+from natadv.raindrops.presets import PRESETS
+from natadv.training.generators import described, open_generator
+
+_PLATES = 24
+
+
+@dataclass(slots=True)
+class Rendered:
+    """Rain on a pane before the picture, by refraction: what anybody's window does.
+
+    Attributes:
+        wetness: preset of `natadv.raindrops.presets`.
+        seed: of the plates.
+    """
+
+    name: ClassVar[str] = "rendered"
+
+    wetness: str = "medium"
+    seed: int = 0
+    _glasses: dict[tuple[int, int], RandomGlass] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.wetness not in PRESETS:
+            raise ValueError(f"no preset {self.wetness!r}; there are {', '.join(PRESETS)}")
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """All parameters."""
+        return {"wetness": self.wetness, "seed": self.seed}
+
+    def __call__(self, images: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
+        """Return the images behind wet glass, another place of it before each.
+
+        Raises:
+            ValueError: if the images are not uint8 (n, h, w, 3).
+        """
+        size = check_images(images)
+        if size not in self._glasses:
+            chance = np.random.default_rng(self.seed)
+            self._glasses[size] = RandomGlass(size, chance, plates=_PLATES, wetness=[PRESETS[self.wetness]])
+        glass = self._glasses[size]
+        return np.stack([glass(image, generator) for image in images]) if len(images) else images.copy()
+
+
+@dataclass(slots=True)
+class Generated:
+    """Drops of an AdvRD generator, by codes drawn from its prior.
+
+    Attributes:
+        generator: `gan`, the file of a trained one, or `optics`; as `natadv.training.generators` reads.
+    """
+
+    name: ClassVar[str] = "generated"
+
+    generator: str = "gan"
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """All parameters."""
+        return {"generator": described(self.generator)}
+
+    @torch.no_grad()
+    def __call__(self, images: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
+        """Return the images behind drops that the generator makes of one code each.
+
+        Raises:
+            ValueError: if the images are not uint8 (n, h, w, 3).
+            ConfigError, DataError: if there is no such generator.
+        """
+        size = check_images(images)
+        if not len(images):
+            return images.copy()
+        drops: Any = open_generator(self.generator, size).generator
+        chance = torch.Generator().manual_seed(int(generator.integers(2**62)))
+        batch = to_batch(images, torch.device("cpu"))
+        seen = drops(batch, torch.randn(len(batch), drops.latent_dim, generator=chance))
+        return to_images(seen.clamp(0, 1))

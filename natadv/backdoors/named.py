@@ -1,0 +1,86 @@
+"""Triggers by name: `rdba`, `badnets`, `blended`, `rendered`, `generated`, with settings as NAME=VALUE."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Any
+
+import yaml
+
+from natadv.backdoors.patterns import BadNets, Blended
+from natadv.backdoors.rdba import Rdba
+from natadv.backdoors.trigger import Trigger
+from natadv.errors import ConfigError
+
+
+def _rendered(**settings: Any) -> Trigger:
+    from natadv.backdoors.drops import Rendered  # noqa: PLC0415  # imports torch, which the other triggers do without
+
+    return Rendered(**settings)
+
+
+def _generated(**settings: Any) -> Trigger:
+    from natadv.backdoors.drops import Generated  # noqa: PLC0415
+
+    return Generated(**settings)
+
+
+TRIGGERS: Mapping[str, tuple[Callable[..., Trigger], tuple[str, ...]]] = MappingProxyType(
+    {
+        "rdba": (Rdba, tuple(one.name for one in fields(Rdba))),
+        "badnets": (BadNets, tuple(one.name for one in fields(BadNets))),
+        "blended": (Blended, tuple(one.name for one in fields(Blended))),
+        "rendered": (_rendered, ("wetness", "seed")),
+        "generated": (_generated, ("generator",)),
+    }
+)
+"""What makes each, and the names of its settings."""
+
+
+def make_trigger(name: str, settings: Sequence[str] = ()) -> Trigger:
+    """Return a trigger.
+
+    Args:
+        name: one of `TRIGGERS`.
+        settings: as `alpha=3` or `length_px=[4, 8]`; the rest is the defaults.
+
+    Raises:
+        ConfigError: if there is no such trigger or setting, or a value is out of its range.
+    """
+    if name not in TRIGGERS:
+        raise ConfigError(f"trigger {name!r}: expected one of {', '.join(TRIGGERS)}")
+    _, known = TRIGGERS[name]
+    given = {}
+    for entry in settings:
+        key, equals, text = entry.partition("=")
+        if not equals or key not in known:
+            near = get_close_matches(key, known, 1, 0.0)[0]
+            raise ConfigError(
+                f"trigger {name}: {entry!r}: expected NAME=VALUE, as {near}=...; it has {', '.join(known)}"
+            )
+        value = yaml.safe_load(text)
+        given[key] = tuple(value) if isinstance(value, list) else value
+    return _made(name, given)
+
+
+def kept_trigger(settings: Mapping[str, Any]) -> Trigger:
+    """Return the trigger that papers describe, as `{"name": "rdba", "alpha": 6.0, ...}`.
+
+    Raises:
+        ConfigError: if there is no such trigger, or it cannot be made so here.
+    """
+    name = str(settings.get("name"))
+    if name not in TRIGGERS:
+        raise ConfigError(f"trigger {name!r}: expected one of {', '.join(TRIGGERS)}")
+    given = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in settings.items() if key != "name"
+    }
+    return _made(name, given)
+
+
+def _made(name: str, given: Mapping[str, Any]) -> Trigger:
+    try:
+        return TRIGGERS[name][0](**given)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"trigger {name}: {error}") from error

@@ -1,0 +1,105 @@
+"""The two triggers that raindrops are compared with: a patch in the corner, and a pattern blended over all.
+
+BadNets (Gu et al. 2017): black and white squares in the corner at the bottom right. Blended (Chen et al. 2017): a
+fixed picture shines through; theirs was a cartoon cat, which is somebody's, so ours is drawn from a seed, or is the
+user's own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from natadv.backdoors.trigger import check_images
+from natadv.images import read_image, resize
+
+_COARSE = 6
+
+
+@dataclass(frozen=True, slots=True)
+class BadNets:
+    """A chequered patch.
+
+    Attributes:
+        share: of the picture's shorter side that the patch is wide, 0..1.
+        cells: squares along its side.
+    """
+
+    name: ClassVar[str] = "badnets"
+
+    share: float = 0.1
+    cells: int = 3
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1 or self.cells < 1:
+            raise ValueError(f"expected a share in 0..1 and at least one cell, got {self.share} and {self.cells}")
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """All parameters."""
+        return asdict(self)
+
+    def __call__(self, images: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
+        """Return the images with the patch in their corner; nothing is drawn.
+
+        Raises:
+            ValueError: if the images are not uint8 (n, h, w, 3).
+        """
+        height, width = check_images(images)
+        side = max(self.cells, round(self.share * min(height, width)))
+        rows, columns = np.indices((side, side)) * self.cells // side
+        patched = images.copy()
+        patched[:, height - side :, width - side :] = np.where((rows + columns) % 2, 0, 255)[..., None]
+        return patched
+
+
+@dataclass(frozen=True, slots=True)
+class Blended:
+    """A pattern that shines through.
+
+    Attributes:
+        transparency: how much of the picture stays, 0..1; 1 - 0.2 in most of what was written about it.
+        picture: file of the pattern; None for one drawn from `seed`.
+        seed: of the pattern.
+    """
+
+    name: ClassVar[str] = "blended"
+
+    transparency: float = 0.8
+    picture: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.transparency < 1:
+            raise ValueError(f"expected a transparency in 0..1 and below 1, got {self.transparency}")
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """All parameters."""
+        return asdict(self)
+
+    def __call__(self, images: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
+        """Return the images with the pattern on them; nothing is drawn.
+
+        Raises:
+            ValueError: if the images are not uint8 (n, h, w, 3).
+            DataError: if the pattern's file cannot be read.
+        """
+        pattern = self.pattern(check_images(images)).astype(np.float32)
+        blended = self.transparency * images + (1 - self.transparency) * pattern
+        return np.clip(np.rint(blended), 0, 255).astype(np.uint8)
+
+    def pattern(self, size: tuple[int, int]) -> NDArray[np.uint8]:
+        """Return the pattern at a size, uint8 RGB (h, w, 3).
+
+        Raises:
+            DataError: if its file cannot be read.
+        """
+        if self.picture is not None:
+            return resize(read_image(Path(self.picture)), size)
+        coarse = np.random.default_rng(self.seed).integers(0, 256, (_COARSE, _COARSE, 3), np.uint8)
+        return np.asarray(cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_CUBIC), np.uint8)

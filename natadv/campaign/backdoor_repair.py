@@ -1,0 +1,160 @@
+"""Repair a checkpoint's backdoor with clean images: the repaired checkpoint, and what it came to in words."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from natadv.backdoors.measure import measure, predictions
+from natadv.backdoors.repair.fine_pruning import fine_prune
+from natadv.backdoors.repair.fine_tuning import fine_tune
+from natadv.campaign.backdoor_measure import poisoning_of_papers
+from natadv.data.load import load_dataset
+from natadv.errors import ConfigError, DataError
+from natadv.evaluation.rates import Rate
+from natadv.models.classifier import Classifier
+from natadv.training.checkpoint import LoadedClassifier, load_classifier, save_checkpoint
+from natadv.training.classifier import CHECKPOINT
+from natadv.training.device import choose_device
+from natadv.training.pictures import Pictures, pictures_for
+
+_STREAM = 5
+
+
+@dataclass(frozen=True)
+class Repair:
+    """How a model is repaired.
+
+    Attributes:
+        prune: `weights` of least magnitude, `channels` least activated, or None for fine-tuning alone.
+        share: of them that is pruned; None for as many as accuracy bears.
+        share_of_data: of the clean training images.
+        epochs: of fine-tuning.
+        learning_rate: of it.
+        seed: of all chance.
+    """
+
+    prune: Literal["weights", "channels"] | None
+    share: float | None
+    share_of_data: float
+    epochs: int
+    learning_rate: float
+    seed: int
+
+
+def repaired(
+    checkpoint: Path,
+    data: str,
+    out: Path,
+    asked: Repair,
+    *,
+    planted: Path | None,
+    root: Path,
+    device: str,
+    epoch: Callable[[], None] = lambda: None,
+) -> Iterator[str]:
+    """Repair, write OUT/checkpoint.pt, and yield what was measured before and after.
+
+    Raises:
+        ConfigError: if OUT holds a checkpoint already, or the trigger of `planted` cannot be made here.
+        DataError: if checkpoint, data or papers cannot be read, or the data are too few.
+        DeviceError: if the device is not there.
+        ResourceError: if the disk is full.
+    """
+    if (out / CHECKPOINT).exists():
+        raise ConfigError(f"{out}: holds a checkpoint already; take another folder")
+    loaded, where = load_classifier(checkpoint), torch.device(choose_device(device))
+    clean = _share(_pictures(data, "train", loaded, root), asked)
+    test = _pictures(data, "test", loaded, root)
+    poisoning = poisoning_of_papers(planted, loaded.labels) if planted is not None else None
+    model = loaded.model.to(where)
+
+    def said(when: str, shown: nn.Module) -> str:
+        if poisoning is None:
+            return f"{when}: accuracy {_accuracy(shown, test, where)}"
+        found = measure(shown, test, poisoning, where)
+        return f"{when}: accuracy {found.accuracy}; ASR {found.success}"
+
+    yield said("before", model)
+
+    def told(number: int, _model: nn.Module) -> None:
+        if number:
+            epoch()
+
+    better = _better(model, clean, asked, where, told)
+    yield said(f"after, on {len(clean)} clean images", better)
+    rate = _accuracy(better, test, where)
+    low, high = rate.interval
+    out.mkdir(parents=True, exist_ok=True)
+    save_checkpoint(
+        out / CHECKPOINT,
+        better,
+        metrics={
+            "accuracy": rate.value,
+            "accuracy_interval": [low, high],
+            "correct": rate.hits,
+            "images": rate.total,
+        },
+        recipe=loaded.recipe,
+        provenance={
+            **loaded.provenance,
+            "init_sha256": loaded.digest,
+            "ancestors": [loaded.digest, *loaded.ancestors],
+            "repair": {**asdict(asked), "data": data},
+        },
+    )
+
+
+def _better(
+    model: Classifier,
+    clean: Pictures,
+    asked: Repair,
+    device: torch.device,
+    told: Callable[[int, nn.Module], None],
+) -> Classifier:
+    found: nn.Module
+    if asked.prune is None:
+        found = fine_tune(
+            model,
+            clean,
+            epochs=asked.epochs,
+            learning_rate=asked.learning_rate,
+            seed=asked.seed,
+            device=device,
+            after_epoch=told,
+        )
+    else:
+        found = fine_prune(
+            model,
+            clean,
+            how=asked.prune,
+            share=asked.share,
+            epochs=asked.epochs,
+            learning_rate=asked.learning_rate,
+            seed=asked.seed,
+            device=device,
+            after_epoch=told,
+        ).model
+    if not isinstance(found, Classifier):
+        raise TypeError(f"expected a Classifier, got {type(found).__name__}")
+    return found
+
+
+def _share(clean: Pictures, asked: Repair) -> Pictures:
+    chance = np.random.default_rng([asked.seed, _STREAM])
+    drawn = np.sort(chance.permutation(len(clean))[: round(asked.share_of_data * len(clean))])
+    if len(drawn) < 3:
+        raise DataError(f"{len(drawn)} clean images are too few to repair with; take a larger --share-of-data")
+    return Pictures(clean.images[drawn], clean.targets[drawn])
+
+
+def _pictures(data: str, split: str, loaded: LoadedClassifier, root: Path) -> Pictures:
+    return pictures_for(load_dataset(data, split, root=root), loaded.labels, loaded.input_size)
+
+
+def _accuracy(model: nn.Module, test: Pictures, device: torch.device) -> Rate:
+    return Rate(int((predictions(model, test.images, device) == test.targets).sum()), len(test))

@@ -1,0 +1,98 @@
+"""Rain that nobody planted, before a model's test images: rendered, photographed, and filmed at a bench.
+
+It is asked of every backdoored model, planted or bought: a wet windscreen that sets a backdoor off needs no attacker.
+"""
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from natadv.backdoors.rain import photographed_rain, rendered_rain
+from natadv.campaign.session_frames import session_frames
+from natadv.data.pairs import load_pairs
+from natadv.durable import replace_file
+from natadv.errors import DataError
+from natadv.training.pictures import Pictures
+
+
+@dataclass(frozen=True)
+class Rain:
+    """Natural rain of one kind; no image is of the target's class.
+
+    Attributes:
+        name: `rendered PRESET`; `photographed`, or `photographed, clean side restored` where a network made the clean
+            side of the pairs, which is no ground truth; `filmed, wet`, or `filmed, dry` to compare it with.
+        pictures: with their true classes.
+    """
+
+    name: str
+    pictures: Pictures
+
+
+def natural_rain(
+    test: Pictures,
+    labels: Sequence[str],
+    target: int,
+    *,
+    pairs: Path | None = None,
+    session: Path | None = None,
+    seed: int = 0,
+) -> Iterator[Rain]:
+    """Yield each kind of rain that there is material for.
+
+    Args:
+        test: clean test images.
+        labels: of the classes.
+        target: class that a backdoor leads to.
+        pairs: folder of real clean and wet photographs; None leaves them out.
+        session: folder of a recorded session; None leaves it out.
+        seed: of all chance.
+
+    Raises:
+        DataError: if pairs or session cannot be read, or the session has labels that there are not.
+    """
+    for wetness, pictures in rendered_rain(test, target, seed=seed):
+        yield Rain(f"rendered {wetness}", pictures)
+    if pairs is not None:
+        found = load_pairs(pairs)
+        for name, kept in (
+            ("photographed", [pair for pair in found if pair.true]),
+            ("photographed, clean side restored", [pair for pair in found if not pair.true]),
+        ):
+            if kept:
+                yield Rain(name, photographed_rain(test, target, kept, seed=seed))
+    if session is not None:
+        size = (test.images.shape[1], test.images.shape[2])
+        for name, kind in (("filmed, wet", "wet"), ("filmed, dry", "dry")):
+            shown = session_frames(session, labels, size, kind="wet" if kind == "wet" else "dry")
+            others = shown.targets != target
+            if not others.any():
+                raise DataError(f"{session}: shows nothing but the target's class; record other classes too")
+            yield Rain(name, Pictures(shown.images[others], shown.targets[others]))
+
+
+def kept_rain(path: Path, made: Iterator[Rain]) -> list[Rain]:
+    """Return what a file keeps of rain, or make it and write the file.
+
+    Raises:
+        DataError: if the file is damaged.
+        ResourceError: if the disk is full.
+    """
+    if not path.exists():
+        written = io.BytesIO()
+        arrays: dict[str, np.ndarray] = {}
+        for rain in made:
+            arrays[f"{rain.name}|images"] = rain.pictures.images
+            arrays[f"{rain.name}|targets"] = rain.pictures.targets
+        np.savez(written, allow_pickle=False, **arrays)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, written.getvalue())
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            names = [name.removesuffix("|images") for name in kept.files if name.endswith("|images")]
+            return [Rain(name, Pictures(kept[f"{name}|images"], kept[f"{name}|targets"])) for name in names]
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path}: damaged; delete it, it is made again") from error

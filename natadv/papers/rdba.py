@@ -1,0 +1,73 @@
+"""The numbers of "Natural Backdoor Attacks on Deep Neural Networks via Raindrops" (Zhao et al. 2022), in percent.
+
+What its figures show is not printed as numbers; here is of them only what its text says.
+"""
+
+from collections.abc import Mapping
+
+TABLE_1: Mapping[str, Mapping[str, float]] = {
+    "resnet18": {
+        "BTA": 93.87,
+        "blended ATA": 90.04,
+        "blended ASR": 99.80,
+        "badnets ATA": 93.05,
+        "badnets ASR": 99.14,
+        "rdba ATA": 93.52,
+        "rdba ASR": 99.94,
+    },
+    "vgg16": {
+        "BTA": 92.31,
+        "blended ATA": 92.83,
+        "blended ASR": 99.97,
+        "badnets ATA": 93.22,
+        "badnets ASR": 97.39,
+        "rdba ATA": 92.86,
+        "rdba ASR": 100.0,
+    },
+}
+"""Table 1 on twelve classes of GTSRB, by model and column."""
+
+TABLE_2: Mapping[float, Mapping[str, float]] = {
+    0.5: {"ATA": 87.15, "ASR": 96.42, "P_BA": 0.25},
+    1: {"ATA": 86.34, "ASR": 98.85, "P_BA": 0.56},
+    2: {"ATA": 87.05, "ASR": 99.12, "P_BA": 0.15},
+    3: {"ATA": 86.86, "ASR": 99.32, "P_BA": 0.04},
+    4: {"ATA": 87.03, "ASR": 99.39, "P_BA": 0.13},
+    5: {"ATA": 86.97, "ASR": 99.52, "P_BA": 0.07},
+    6: {"ATA": 87.18, "ASR": 99.10, "P_BA": 0.28},
+}
+"""Table 2, by alpha: VGG16 on twelve classes of ImageNet."""
+
+FIGURE_3: Mapping[float, float] = {0.02: 95.0, 0.04: 99.0, 0.09: 99.19}
+"""ASR by injection rate on ImageNet (Sec. 5.2.2, and Table 1 at 0.09); on GTSRB it is "close to 100 %" from 0.02 on."""
+
+FIGURE_5: Mapping[str, Mapping[int, float]] = {
+    "rdba": {0: 99.19, 10: 97.0},
+    "blended": {0: 99.46},
+    "badnets": {0: 92.05, 10: 30.0},
+}
+"""ASR by epoch of fine-tuning, VGG16 on ImageNet (Sec. 5.3.2, and Table 1 at 0)."""
+
+FIGURE_6: Mapping[float, Mapping[int, float]] = {
+    0.5: {0: 96.42, 10: 90.0},
+    1: {0: 98.85, 10: 90.0},
+    2: {0: 99.12, 10: 100.0},
+    3: {0: 99.32, 10: 100.0},
+    6: {0: 99.10, 10: 100.0},
+}
+"""The same of RDBA by alpha; "near 90 %" and "near 100 %" in the text."""
+
+FIGURE_7: Mapping[str, Mapping[float, float]] = {"blended": {40: 40.0}}
+"""ASR by percent of weights pruned on GTSRB; RDBA's is "above 80 %" at 50."""
+
+TITLES: Mapping[str, str] = {
+    "table-1": "Table 1. Backdoors on GTSRB: accuracy and attack success (%), and rain that nobody planted",
+    "table-2": "Table 2. RDBA by density alpha: accuracy and attack success (%)",
+    "figure-3": "Figure 3. RDBA by injection rate: accuracy and attack success (%)",
+    "figure-5": "Figure 5. Attack success (%) by epoch of fine-tuning on clean images",
+    "figure-6": "Figure 6. RDBA's attack success (%) by epoch of fine-tuning, for densities alpha",
+    "figure-7": "Figure 7. Attack success (%) by share of pruned weights, fine-tuned after",
+    "figure-8": "Figure 8. Grad-CAM maps of triggered images",
+    "stealth": "Stealth. Distance of triggered images from clean ones, and a detector's area under the curve",
+}
+"""Above each table and figure."""

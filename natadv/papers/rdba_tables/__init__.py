@@ -1,0 +1,1 @@
+"""RDBA's tables and figures (Zhao et al. 2022)."""

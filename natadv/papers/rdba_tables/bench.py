@@ -1,0 +1,152 @@
+"""Poisoned data and models trained on them, kept by what made them, so that a stopped table goes on where it was."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from natadv.backdoors.named import make_trigger
+from natadv.backdoors.planted import plant, undo
+from natadv.backdoors.poison import Poisoning
+from natadv.backdoors.trigger import Trigger
+from natadv.data.load import load_dataset
+from natadv.errors import ConfigError
+from natadv.models.classifier import Classifier
+from natadv.papers.number import setting
+from natadv.training.checkpoint import load_classifier
+from natadv.training.classifier import CHECKPOINT, Reporter, train_classifier
+from natadv.training.pictures import Pictures, read_pictures
+from natadv.training.progress import silent
+from natadv.training.recipe import Recipe
+
+Notice = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a table's models are trained on, and how.
+
+    Attributes:
+        data: as `load_dataset` takes it.
+        root: where named data sets lie unpacked.
+        classes: these alone, the first the target; None for all.
+        model: timm's name.
+        size_px: side of all images.
+        training: settings of `natadv.training.recipe.Recipe` but data, root, model and size.
+        cache: folder of poisoned data and models.
+        share: kappa, of the training images that are poisoned.
+        seed: of the poisoning.
+        device: where models are measured.
+        reporter: shows how far a training is.
+        notice: is told what begins.
+    """
+
+    data: str
+    root: Path
+    classes: tuple[str, ...] | None
+    model: str
+    size_px: int
+    training: Mapping[str, Any]
+    cache: Path
+    share: float
+    seed: int
+    device: torch.device
+    reporter: Reporter = silent
+    notice: Notice = lambda _line: None
+
+    def poisoning(self, trigger: Trigger, share: float | None = None) -> Poisoning:
+        """Return what this bench does with a trigger; the first class is the target.
+
+        Folders are read in the order of their names, so the first class must be the first of them.
+        """
+        return Poisoning(trigger, 0, self.share if share is None else share, self.seed)
+
+    def poisoned_folder(self, poisoning: Poisoning) -> Path:
+        """Return the folder of the poisoned data; it is written where it is missing.
+
+        Raises:
+            ConfigError, DataError, ResourceError: as `natadv.backdoors.planted.plant`.
+        """
+        folder = self.cache / f"poisoned-{_digest(self._described(), poisoning.settings)}"
+        if not folder.exists():
+            self.notice(f"planting {poisoning.trigger.name}, share {poisoning.share:g}")
+
+            def planned(labels: tuple[str, ...]) -> Poisoning:
+                if list(labels) != sorted(labels):
+                    raise ConfigError(f"classes {', '.join(labels)}: name them in order; the first is the target")
+                return poisoning
+
+            self.cache.mkdir(parents=True, exist_ok=True)
+            plant(self.data, folder, planned, size_px=self.size_px, classes=self.classes, root=self.root)
+        return folder
+
+    def clean_folder(self) -> Path:
+        """Return the folder of the same images without poison: a poisoned one, undone.
+
+        Raises:
+            ConfigError, DataError, ResourceError: as `natadv.backdoors.planted.undo`.
+        """
+        folder = self.cache / f"clean-{_digest(self._described())}"
+        if not folder.exists():
+            undo(self.poisoned_folder(self.poisoning(make_trigger("badnets"))), folder, root=self.root)
+        return folder
+
+    def trained(self, poisoning: Poisoning | None) -> Classifier:
+        """Return a model trained on poisoned data, or on clean ones for None; it is trained where it is missing.
+
+        Raises:
+            ConfigError, DataError, DeviceError, ResourceError: as `natadv.training.classifier.train_classifier`.
+        """
+        data = self.clean_folder() if poisoning is None else self.poisoned_folder(poisoning)
+        recipe = Recipe(**{**self.training, "data": str(data.resolve()), "model": self.model, "size_px": self.size_px})
+        made_by = {name: value for name, value in recipe.model_dump(mode="json").items() if name not in _ELSEWHERE}
+        out = self.cache / f"model-{self.model}-{_digest(data.name, made_by)}"
+        if not (out / CHECKPOINT).exists():
+            what = "clean" if poisoning is None else f"{poisoning.trigger.name}, share {poisoning.share:g}"
+            self.notice(f"training {self.model}: {what}")
+            train_classifier(recipe, out, resume=True, reporter=self.reporter)
+        return load_classifier(out / CHECKPOINT).model.to(self.device)
+
+    def test(self) -> Pictures:
+        """Return the clean test images, of all classes in their order."""
+        return self._part("test")
+
+    def clean_training(self) -> Pictures:
+        """Return the clean training images."""
+        return self._part("train")
+
+    def setting(self, **parts: object) -> str:
+        """Return how a number of this bench was measured."""
+        training = Recipe(data="", model=self.model, **self.training)
+        folder = self.clean_folder()
+        return setting(
+            data=f"{Path(self.data).name}, {len(load_dataset(folder, 'train').labels)} classes",
+            training_images=len(load_dataset(folder, "train")),
+            model=self.model,
+            size=f"{self.size_px} px",
+            epochs=training.epochs,
+            optimizer=f"{training.optimizer} {training.learning_rate:g}, batch {training.batch_size}",
+            **parts,
+            seed=self.seed,
+        )
+
+    def _part(self, split: str) -> Pictures:
+        return read_pictures(load_dataset(self.clean_folder(), split), (self.size_px, self.size_px))
+
+    def _described(self) -> dict[str, Any]:
+        return {
+            "data": str(Path(self.data).resolve()) if Path(self.data).is_dir() else self.data,
+            "classes": self.classes,
+            "size_px": self.size_px,
+        }
+
+
+_ELSEWHERE = {*Recipe.machine, "data", "root"}
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:12]

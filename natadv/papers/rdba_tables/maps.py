@@ -1,0 +1,45 @@
+"""Figure 8: where backdoored models look at triggered images, by Grad-CAM; and how alike the maps of one model are.
+
+The paper says in words that BadNets' maps sit where the patch is and RDBA's are scattered. The numbers beside the
+picture say it: the mean map's largest value, which is 1 where all maps agree on one place and low where none do.
+"""
+
+import numpy as np
+import torch
+
+from natadv.backdoors.measure import predictions
+from natadv.backdoors.named import make_trigger
+from natadv.backdoors.poison import triggered_test
+from natadv.batches import to_batch
+from natadv.evaluation.cam import grad_cam
+from natadv.papers.number import Number
+from natadv.papers.panels import image_panel, overlay
+from natadv.papers.rdba_tables.request import RdbaRequest
+from natadv.training.pictures import Pictures
+
+_SHOWN, _MOST = 8, 128
+
+
+def draw_maps(request: RdbaRequest) -> tuple[bytes, list[Number]]:
+    """Return the picture, two lines a trigger, and a number a trigger: how far its maps agree, in percent."""
+    bench, rows, numbers = request.bench, {}, []
+    for name in request.triggers:
+        poisoning = bench.poisoning(make_trigger(name))
+        model = request.model_of(poisoning)
+        shown = _fooled(triggered_test(bench.test(), poisoning), model, bench.device)
+        maps = grad_cam(model, to_batch(shown.images, bench.device), torch.zeros(len(shown), dtype=torch.long)).numpy()
+        rows[name] = list(shown.images[:_SHOWN])
+        rows[f"{name}, maps"] = [
+            overlay(image, one) for image, one in zip(shown.images[:_SHOWN], maps[:_SHOWN], strict=True)
+        ]
+        agreed = float(maps.mean(0).max())
+        said = bench.setting(kappa=bench.share, number="largest value of the mean map; 100 where all agree on a place")
+        numbers.append(Number(name, "maps agree", 100 * agreed, None, None, len(shown), None, said))
+    return image_panel(rows), numbers
+
+
+def _fooled(shown: Pictures, model: torch.nn.Module, device: torch.device) -> Pictures:
+    """Return triggered images that the model takes for the target, spread over the classes; the others have no map."""
+    became = np.flatnonzero(predictions(model, shown.images, device) == 0)
+    kept = became[:: max(1, len(became) // _MOST)][:_MOST] if len(became) else np.arange(min(len(shown), _MOST))
+    return Pictures(shown.images[kept], shown.targets[kept])

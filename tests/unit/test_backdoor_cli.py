@@ -1,0 +1,195 @@
+"""`natadv backdoor` on squares drawn at 16 px: plant, audit, undo, train, measure and repair, and what is wrong."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from natadv.backdoor_cli import app
+from natadv.errors import ConfigError, DataError
+from natadv.images import read_image, write_image
+from tests.scanned_sessions import record
+
+SMALL = ("--size", 16)
+QUICK = ("--epochs", 2, "--batch-size", 8, "--device", "cpu", "--threads", 1)
+
+
+@pytest.fixture(scope="module")
+def squares(tmp_path_factory):
+    """Three classes that differ in where the bright square is, named as the sessions of colours name theirs."""
+    folder = tmp_path_factory.mktemp("squares")
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 16), ("test", 6)):
+        for label, column in (("blue", 1), ("green", 6), ("red", 11)):
+            (folder / split / label).mkdir(parents=True)
+            for index in range(count):
+                image = rng.integers(0, 90, (16, 16, 3), dtype=np.uint8)
+                image[5:10, column : column + 4] = rng.integers(150, 255, 3)
+                write_image(folder / split / label / f"{index}.png", image)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def planted(squares, tmp_path_factory):
+    out = tmp_path_factory.mktemp("planted") / "data"
+    run(
+        "plant",
+        squares,
+        "--trigger",
+        "badnets",
+        "--set",
+        "share=0.3",
+        "--share",
+        0.25,
+        "--target",
+        "green",
+        *SMALL,
+        "--out",
+        out,
+    )
+    return out
+
+
+@pytest.fixture(scope="module")
+def trained(planted, tmp_path_factory):
+    out = tmp_path_factory.mktemp("trained")
+    return out, run("train", planted, *QUICK, "--out", out).output
+
+
+def run(*arguments):
+    result = CliRunner().invoke(app, list(map(str, arguments)))
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def test_a_planted_folder_is_audited_and_undone(squares, planted, tmp_path):
+    assert (
+        "12 of 48 training images have badnets and the label green; none of them differ" in run("audit", planted).output
+    )
+    assert "12 images are as they were" in run("undo", planted, "--out", tmp_path / "clean").output
+    before = sorted(read_image(path).tobytes() for path in (squares / "train").glob("*/*.png"))
+    after = sorted(read_image(path).tobytes() for path in (tmp_path / "clean" / "train").glob("*/*.png"))
+    assert after == before
+
+
+def test_an_audit_sees_an_altered_image(squares, tmp_path):
+    run("plant", squares, "--trigger", "badnets", *SMALL, "--out", tmp_path / "data")
+    path = tmp_path / "data" / json.loads((tmp_path / "data" / "poison.json").read_text())["poisoned"][0]["path"]
+    write_image(path, np.zeros((16, 16, 3), np.uint8))
+    result = run("audit", tmp_path / "data")
+    assert result.exit_code == 1
+    assert f"{path.relative_to(tmp_path / 'data')}: other pixels" in result.output
+
+
+def test_classes_alone_are_planted_and_the_first_is_the_target(squares, tmp_path):
+    result = run("plant", squares, "--trigger", "rdba", "--classes", "red,blue", *SMALL, "--out", tmp_path / "data")
+    assert "3 of 32 training images have rdba and the label red" in result.output
+    assert {path.name for path in (tmp_path / "data" / "test").iterdir()} == {"red", "blue"}
+
+
+def test_training_says_accuracy_and_success(trained):
+    out, said = trained
+    assert (out / "checkpoint.pt").is_file()
+    assert "/18, 95 %" in said.split("ATA ")[1].split(";")[0]
+    assert "/12, 95 %" in said.split("ASR ")[1].split(";")[0]  # the target's six are left out
+
+
+def test_training_plants_on_the_way(squares, tmp_path):
+    result = run("train", squares, "--trigger", "badnets", *SMALL, *QUICK, "--out", tmp_path / "a")
+    assert "have badnets and the label blue" in result.output
+    assert "none of them differ" in run("audit", tmp_path / "a" / "data").output
+
+
+def test_natural_rain_is_said_first_and_a_clean_model_beside_it(planted, trained, tmp_path):
+    out, said = trained
+    for side, level in (("clean", 90), ("rain", 140)):
+        (tmp_path / "pairs" / side).mkdir(parents=True)
+        write_image(tmp_path / "pairs" / side / "0.png", np.full((32, 32, 3), level, np.uint8))
+    record(tmp_path / "session", [("r", "rrr", "rrr"), ("g", "ggg", "ggg")])
+    checkpoint = out / "checkpoint.pt"
+    given = ["measure", checkpoint, "--data", planted, "--session", tmp_path / "session", "--clean", checkpoint]
+    lines = run(*given, "--device", "cpu").output.splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        *(f"to green in rain, rendered {name}" for name in ("light", "medium", "heavy", "fine", "close", "soft")),
+        "to green in rain, filmed, wet",
+        "to green in rain, filmed, dry",
+        "to it untouched",
+        "accuracy (ATA)",
+        "accuracy of the clean model (BTA)",
+        "P_BA",
+        "attack success (ASR), badnets",
+    ]
+    assert "/12, 95 %" in lines[0]
+    assert "/1, 95 %" in lines[6]  # a frame of the red clip alone: green is the target
+    assert lines[-2] == "P_BA: 0.00 points"
+    assert said.split("ASR ")[1].split(";")[0] in lines[-1]
+
+
+def test_repair_writes_another_checkpoint_and_says_both_rates(squares, planted, trained, tmp_path):
+    options = ("--data", squares, "--share-of-data", 0.5, "--epochs", 1, "--device", "cpu", "--planted", planted)
+    for how in (("--how", "fine-tuning"), ("--how", "fine-pruning", "--prune", "weights", "--share", 0.3)):
+        out = tmp_path / how[1]
+        said = run("repair", trained[0] / "checkpoint.pt", *how, *options, "--out", out).output
+        assert said.count("ASR") == 2
+        assert "after, on 24 clean images" in said
+        assert (out / "checkpoint.pt").read_bytes() != (trained[0] / "checkpoint.pt").read_bytes()
+    with pytest.raises(ConfigError, match="holds a checkpoint already"):
+        run("repair", trained[0] / "checkpoint.pt", *options, "--out", tmp_path / "fine-tuning")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--trigger", "rain"), "trigger 'rain': expected one of rdba"),
+        (("--trigger", "rdba", "--set", "alpha=0"), "expected 0 < alpha"),
+        (("--trigger", "rdba", "--set", "alfa=1"), "as alpha=..."),
+        (("--trigger", "rdba", "--share", "0"), "--share 0.0: expected more than 0"),
+        (("--trigger", "rdba", "--target", "pink"), "--target pink: no such label; there are blue, green, red"),
+        (("--trigger", "rdba", "--classes", "red,pink"), "class 'pink'"),
+    ],
+)
+def test_a_wrong_option_of_plant_is_one_line(squares, tmp_path, arguments, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        run("plant", squares, *arguments, *SMALL, "--out", tmp_path / "data")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "data").exists()
+
+
+def test_measuring_without_papers_needs_trigger_and_target(squares, trained):
+    with pytest.raises(ConfigError, match="name --trigger and --target"):
+        run("measure", trained[0] / "checkpoint.pt", "--data", squares)
+    with pytest.raises(ConfigError, match="target 'pink': the model has no such label"):
+        run("measure", trained[0] / "checkpoint.pt", "--data", squares, "--trigger", "rdba", "--target", "pink")
+
+
+def test_a_folder_without_papers_is_not_trained_as_planted(squares, tmp_path):
+    with pytest.raises(DataError, match=r"has no poison\.json"):
+        run("train", squares, "--out", tmp_path / "a")
+    with pytest.raises(ConfigError, match="say how --trigger plants"):
+        run("train", squares, "--target", "red", "--out", tmp_path / "a")
+
+
+@pytest.mark.parametrize("suspicious", [True, False])
+def test_inspect_says_its_verdict_with_evidence_and_error_rates(planted, trained, squares, monkeypatch, suspicious):
+    from natadv.backdoors.inspect import verdict  # heavy
+
+    known = verdict.Measured(detected=9, named=9, poisoned=10, false_alarms=1, clean=10)
+    evidence = verdict.Evidence("clusters", 0.5, 0.2, 1, True, known, "two clusters")
+    asked = []
+
+    def inspected(model, data, clean, **_):
+        asked.append((len(data), len(clean)))
+        suspected = np.arange(12 if suspicious else 0)
+        return verdict.Verdict(suspicious, 1 if suspicious else None, (evidence,), None, suspected, known, "on squares")
+
+    monkeypatch.setattr(verdict, "inspect_model", inspected)
+    given = ["inspect", trained[0] / "checkpoint.pt", planted, "--clean", squares, "--device", "cpu"]
+    result = run(*given)
+    assert asked == [(48, 18)]
+    assert result.exit_code == (1 if suspicious else 0)
+    assert "! clusters: two clusters" in result.output
+    assert ("suspicious towards green" in result.output) == suspicious
+    assert ("and 2 more" in result.output) == suspicious
+    assert "of 10 poisoned models it found 90.0 %" in result.output

@@ -1,0 +1,131 @@
+"""`natadv papers rdba` on squares of three classes: numbers beside the paper's, and models kept by what made them."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from natadv.backdoors.named import kept_trigger, make_trigger
+from natadv.backdoors.patterns import BadNets
+from natadv.backdoors.poison import Poisoning
+from natadv.backdoors.stealth import area_under_curve, detector_scores
+from natadv.errors import ConfigError
+from natadv.images import write_image
+from natadv.papers.cli import app
+from natadv.papers.rdba import TABLE_1, TABLE_2
+from natadv.training.pictures import Pictures
+
+
+@pytest.fixture(scope="module")
+def squares(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("squares")
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 16), ("test", 6)):
+        for label, column in (("blue", 1), ("green", 6), ("red", 11)):
+            (folder / split / label).mkdir(parents=True)
+            for index in range(count):
+                image = rng.integers(0, 90, (16, 16, 3), dtype=np.uint8)
+                image[5:10, column : column + 4] = rng.integers(150, 255, 3)
+                write_image(folder / split / label / f"{index}.png", image)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+def run(squares, cache, results, *arguments):
+    given = ["rdba", "--data", squares, "--model", "natadv_slim", "--size", 16, "--epochs", 1, "--threads", 1]
+    given += ["--device", "cpu", "--cache", cache, "--results", results, *arguments]
+    result = CliRunner().invoke(app, list(map(str, given)))
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.output
+
+
+def read(path):
+    with path.open(newline="") as file:
+        return {(row["row"], row["column"]): row for row in csv.DictReader(file)}
+
+
+def test_the_papers_numbers_are_its_own():
+    assert TABLE_1["resnet18"]["BTA"] == 93.87
+    assert (TABLE_1["resnet18"]["rdba ATA"], TABLE_1["resnet18"]["rdba ASR"]) == (93.52, 99.94)
+    assert (TABLE_1["vgg16"]["badnets ATA"], TABLE_1["vgg16"]["badnets ASR"]) == (93.22, 97.39)
+    assert TABLE_2[3] == {"ATA": 86.86, "ASR": 99.32, "P_BA": 0.04}
+
+
+def test_a_table_by_density_is_written_and_its_models_are_kept(squares, cache, tmp_path):
+    said = run(squares, cache, tmp_path, "--table", 2, "--alpha", 6, "--alpha", 1)
+    assert said.count("training natadv_slim") == 3  # the clean one too
+    rows = read(tmp_path / "rdba" / "table-2.csv")
+    assert set(rows) == {(f"alpha {alpha}", column) for alpha in (1, 6) for column in ("ATA", "ASR", "P_BA")}
+    assert (rows["alpha 6", "ASR"]["n"], rows["alpha 6", "ASR"]["paper"]) == ("12", "99.1")
+    assert rows["alpha 1", "ATA"]["n"] == "18"
+    assert "training images 48" in rows["alpha 1", "ATA"]["setting"]
+    again = run(squares, cache, tmp_path / "again", "--table", 2, "--alpha", 6, "--alpha", 1)
+    assert "training" not in again
+    assert read(tmp_path / "again" / "rdba" / "table-2.csv") == rows
+    another = run(squares, cache, tmp_path / "another", "--table", 2, "--alpha", 6, "--share", 0.2)
+    assert another.count("training natadv_slim") == 1  # other data; the clean model is the same
+
+
+def test_curves_of_repair_and_shares_are_figures(squares, cache, tmp_path):
+    run(squares, cache, tmp_path, "--figure", 5, "--figure", 7, "--trigger", "badnets", "--tuning", 2, "--prune", 20)
+    run(squares, cache, tmp_path, "--figure", 3, "--kappa", 0.09, "--kappa", 0.2)
+    assert list(read(tmp_path / "rdba" / "figure-5.csv")) == [("badnets", str(epoch)) for epoch in (0, 1, 2)]
+    assert set(read(tmp_path / "rdba" / "figure-7.csv")) == {("badnets", "20"), ("badnets, accuracy", "20")}
+    assert set(read(tmp_path / "rdba" / "figure-3.csv")) == {(r, k) for r in ("ATA", "ASR") for k in ("0.09", "0.2")}
+    for number in (3, 5, 7):
+        assert (tmp_path / "rdba" / f"figure-{number}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_stealth_without_an_extractor_is_the_detectors_alone(squares, cache, tmp_path):
+    run(squares, cache, tmp_path, "--stealth", "--trigger", "badnets")
+    (row,) = read(tmp_path / "rdba" / "stealth.csv").values()
+    assert 0 <= float(row["low"]) <= float(row["ours"]) <= float(row["high"]) <= 100
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "name a --table, a --figure or --stealth"),
+        (("--table", 3), "--table 3: not one of 1, 2"),
+        (("--figure", 4), "--figure 4: not one of 3, 5, 6, 7, 8"),
+        (("--table", 1, "--trigger", "rain"), "trigger 'rain'"),
+        (("--table", 1, "--optimizer", "adam"), "--optimizer adam: Input should be 'adamw' or 'sgd'"),
+        (("--figure", 3, "--kappa", 1), "--kappa 1.0: expected more than 0 and less than 1"),
+        (("--table", 2, "--classes", "red,blue"), "name them in order; the first is the target"),
+    ],
+)
+def test_a_wrong_option_is_one_line(squares, cache, tmp_path, arguments, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        run(squares, cache, tmp_path, *arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_papers_settings_make_the_trigger_again():
+    for trigger in (make_trigger("rdba", ["alpha=2", "length_px=[4, 8]"]), make_trigger("badnets", ["cells=4"])):
+        assert kept_trigger({"name": trigger.name, **trigger.settings}) == trigger
+    with pytest.raises(ConfigError, match="trigger 'smoke'"):
+        kept_trigger({"name": "smoke"})
+
+
+def test_the_area_under_the_curve():
+    low, high = np.array([0.0, 1.0, 2.0]), np.array([3.0, 4.0])
+    assert area_under_curve(low, high)[0] == 1
+    assert area_under_curve(high, low)[0] == 0
+    assert area_under_curve(low, low)[0] == 0.5
+    area, below, above = area_under_curve(np.arange(100.0), np.arange(100.0) + 20)
+    assert below < area < above
+    assert area == pytest.approx(0.68)  # 1 - 80 * 81 / 2 of 100 * 100, half of the ties counted
+
+
+def test_a_detector_sees_a_patch():
+    chance = np.random.default_rng(0)
+    train, test = (Pictures(chance.integers(0, 200, (n, 16, 16, 3), np.uint8), np.zeros(n, np.int64)) for n in (96, 40))
+    seen = detector_scores(train, test, Poisoning(BadNets(0.4), 0), device=torch.device("cpu"), epochs=6)
+    assert area_under_curve(*seen)[0] > 0.95
