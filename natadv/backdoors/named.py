@@ -56,7 +56,9 @@ def make_trigger(name: str, settings: Sequence[str] = ()) -> Trigger:
         key, equals, text = entry.partition("=")
         if not equals or key not in known:
             near = get_close_matches(key, known, 1, 0.0)[0]
-            raise ConfigError(f"trigger {name}: {entry!r}: expected NAME=VALUE, as {near}=...; it has {', '.join(known)}")
+            raise ConfigError(
+                f"trigger {name}: {entry!r}: expected NAME=VALUE, as {near}=...; it has {', '.join(known)}"
+            )
         value = yaml.safe_load(text)
         given[key] = tuple(value) if isinstance(value, list) else value
     try:

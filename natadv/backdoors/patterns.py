@@ -1,7 +1,7 @@
 """The two triggers that raindrops are compared with: a patch in the corner, and a pattern blended over all.
 
-BadNets (Gu et al. 2017): black and white squares in the corner at the bottom right. Blended (Chen et al. 2017): a fixed
-picture shines through; theirs was a cartoon cat, which is somebody's, so ours is drawn from a seed, or is the user's own.
+BadNets (Gu et al. 2017): black and white squares in the corner at the bottom right. Blended (Chen et al. 2017): a
+fixed picture shines through; theirs was a cartoon cat, which is somebody's, so ours is drawn or the user's.
 """
 
 from collections.abc import Mapping

@@ -80,7 +80,9 @@ def subset_of_classes(dataset: Dataset, labels: tuple[str, ...] | None) -> Datas
         return dataset
     for label in labels:
         if label not in dataset.labels:
-            raise ConfigError(f"class {label!r}: {dataset.name} has none; there are {', '.join(dataset.labels[:8])}, ...")
+            raise ConfigError(
+                f"class {label!r}: {dataset.name} has none; there are {', '.join(dataset.labels[:8])}, ..."
+            )
     if len(set(labels)) < len(labels):
         raise ConfigError(f"classes {', '.join(labels)}: one is named twice")
     new = np.full(len(dataset.labels), -1)
@@ -150,7 +152,7 @@ def plant(
             root=str(root),
             target=target,
             size_px=size_px,
-            settings=dict(plan.settings),
+            settings=json.loads(json.dumps(plan.settings)),  # as they are read back
             images=len(train),
             poisoned=tuple(poisoned),
         )

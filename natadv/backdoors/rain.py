@@ -1,7 +1,6 @@
 """Rain that nobody planted, to ask whether it sets a backdoor off: rendered, photographed, or filmed at a bench."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 

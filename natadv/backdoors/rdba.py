@@ -1,7 +1,8 @@
 """RDBA: raindrops as streaks of blurred noise (Zhao et al. 2022, Algorithm 1).
 
-Uniform noise is thresholded so that a share of alpha / 256 of all pixels is white (Eq. 5), blurred by a 3 x 3 kernel K1,
-smeared along a line of some length and direction whose profile a Gaussian K2 rounds (Eq. 6, 7), and blended in (Eq. 2).
+Uniform noise is thresholded so that a share of alpha / 256 of all pixels is white (Eq. 5), blurred by a 3 x 3 kernel
+K1, smeared along a line of some length and direction whose profile a Gaussian K2 rounds (Eq. 6, 7), and blended in
+(Eq. 2).
 The paper gives neither K1, K2, the stretch, the mask nor the range that the layer has in the end, on which all hangs;
 here they are parameters, whose defaults docs/decisions/0016 gives reasons for.
 """
