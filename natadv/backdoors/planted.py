@@ -6,6 +6,7 @@ digests of its pixels before and after. All images are of one size, so that size
 """
 
 import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -151,7 +152,7 @@ def plant(
             root=str(root),
             target=target,
             size_px=size_px,
-            settings=dict(plan.settings),
+            settings=json.loads(json.dumps(plan.settings)),  # as they are read back
             images=len(train),
             poisoned=tuple(poisoned),
         )
