@@ -32,6 +32,14 @@ def shared() -> Path:
     return _SHARED
 
 
+@pytest.fixture(scope="session")
+def backdoored():
+    """A small model with a real backdoor, its data, and the truth about both."""
+    from tests.backdoored import train_backdoored  # brings torch
+
+    return train_backdoored()
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A disk of 2 MB; needs the right to mount one."""

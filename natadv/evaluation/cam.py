@@ -1,6 +1,9 @@
-"""Grad-CAM: which places of an image speak for a class (Selvaraju et al. 2017, Sec. 3), by the library grad-cam."""
+"""Grad-CAM: which places of an image speak for a class (Selvaraju et al. 2017, Sec. 3), by the library grad-cam.
 
-from typing import Any
+Grad-CAM++ (Chattopadhyay et al. 2018, Eq. 10, 19) weights places by themselves, so that several are found at once.
+"""
+
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -10,7 +13,13 @@ from natadv.models.frozen import frozen
 
 
 def grad_cam(
-    model: nn.Module, images: Tensor, classes: Tensor, *, layer: nn.Module | None = None, batch_size: int = 32
+    model: nn.Module,
+    images: Tensor,
+    classes: Tensor,
+    *,
+    layer: nn.Module | None = None,
+    batch_size: int = 32,
+    method: Literal["grad-cam", "grad-cam++"] = "grad-cam",
 ) -> Tensor:
     """Return a map an image, float32 (n, h, w), 0 where nothing speaks for the class to 1 where most does.
 
@@ -22,11 +31,12 @@ def grad_cam(
         classes: the class of each image to ask for, (n,); as a rule the predicted one.
         layer: a module of `model` whose output, (n, c, h', w'), is weighted; by default `last_map`.
         batch_size: images at once.
+        method: which of the two.
 
     Raises:
         ValueError: if the layer is not the model's, or the model has no map.
     """
-    from pytorch_grad_cam import GradCAM  # noqa: PLC0415  # brings scikit-learn and pyplot
+    from pytorch_grad_cam import GradCAM, GradCAMPlusPlus  # noqa: PLC0415  # brings scikit-learn and pyplot
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget  # noqa: PLC0415
 
     chosen = last_map(model, images[:1]) if layer is None else layer
@@ -34,7 +44,7 @@ def grad_cam(
         raise ValueError("expected a layer of the model")
     maps = []
     with frozen(model), torch.enable_grad():
-        library = GradCAM(model, [chosen])
+        library = (GradCAM if method == "grad-cam" else GradCAMPlusPlus)(model, [chosen])
         try:
             for some, asked in zip(images.split(batch_size), classes.split(batch_size), strict=True):
                 # The weights are frozen, so it is the image that makes gradients flow.
@@ -46,10 +56,15 @@ def grad_cam(
 
 
 @torch.no_grad()
-def last_map(model: nn.Module, images: Tensor) -> nn.Module:
+def last_map(model: nn.Module, images: Tensor, *, places: int = 1) -> nn.Module:
     """Return the last module in the order of computing that gives a map: the last convolutional layer's features.
 
     As the method's paper takes them, these are the features after that layer's normalisation and rectification.
+
+    Args:
+        model: maps images to logits.
+        images: one or more, (n, 3, h, w).
+        places: the map has more than so many.
 
     Raises:
         ValueError: if no module gives a map, (n, c, h', w') with more than one place.
@@ -57,7 +72,7 @@ def last_map(model: nn.Module, images: Tensor) -> nn.Module:
     found: list[nn.Module] = []
 
     def note(module: nn.Module, _: Any, output: Any) -> None:
-        if isinstance(output, Tensor) and output.ndim == 4 and output.shape[2] * output.shape[3] > 1:
+        if isinstance(output, Tensor) and output.ndim == 4 and output.shape[2] * output.shape[3] > places:
             found.append(module)
 
     handles = [module.register_forward_hook(note) for module in model.modules() if module is not model]

@@ -1,0 +1,103 @@
+"""Tune the inspection on some suspects, measure it on others, and never on the same."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from natadv.backdoors.inspect.calibration.measured import Described
+from natadv.backdoors.inspect.scores import METHODS, WITHOUT_CLEAN
+from natadv.backdoors.inspect.thresholds import Measured, Rule, Thresholds
+
+
+def calibrate(tuning: Sequence[Described], measuring: Sequence[Described], *, setting: str) -> Thresholds:
+    """Return the rules that do best on `tuning`, with what they do on `measuring`.
+
+    Args:
+        tuning: poisoned and clean suspects.
+        measuring: others of both.
+        setting: what was trained on what, in words.
+
+    Raises:
+        ValueError: if the two share a suspect, or either lacks poisoned or clean ones.
+    """
+    if {one.number for one in tuning} & {one.number for one in measuring}:
+        raise ValueError("expected other suspects to measure on than to tune on")
+    for some in (tuning, measuring):
+        if len({one.poisoned for one in some}) < 2:
+            raise ValueError("expected poisoned and clean suspects in both parts")
+    return Thresholds(
+        setting=setting,
+        tuning=tuple(one.number for one in tuning),
+        measuring=tuple(one.number for one in measuring),
+        with_clean=_rule(tuning, measuring, METHODS),
+        without_clean=_rule(tuning, measuring, WITHOUT_CLEAN),
+    )
+
+
+def threshold_between(clean: Sequence[float], poisoned: Sequence[float]) -> float:
+    """Return the number above which poisoned models lie best: largest difference of shares, halfway to the next.
+
+    Of equally good ones, the highest: a false alarm is dearer, since most models are clean.
+    """
+    values = np.unique([*clean, *poisoned])
+    between = np.concatenate([(values[:-1] + values[1:]) / 2, values[-1:]])
+    gains = [np.mean(np.asarray(poisoned) > limit) - np.mean(np.asarray(clean) > limit) for limit in between]
+    return float(between[np.flatnonzero(np.isclose(gains, max(gains)))[-1]])
+
+
+def _rule(tuning: Sequence[Described], measuring: Sequence[Described], methods: Sequence[str]) -> Rule:
+    thresholds = {
+        name: threshold_between(
+            [one.highest[name] for one in tuning if not one.poisoned],
+            [one.highest[name] for one in tuning if one.poisoned],
+        )
+        for name in methods
+    }
+    deciding: tuple[str, ...] = ()
+    # The best method decides; another joins if on the tuning models it finds more than it alarms for nothing.
+    for _ in methods:
+        joined = [(*deciding, name) for name in methods if name not in deciding]
+        best = max(joined, key=lambda some: _gain(tuning, thresholds, some))
+        if _gain(tuning, thresholds, best) <= (_gain(tuning, thresholds, deciding) if deciding else -1):
+            break
+        deciding = best
+    triggers = sorted({one.trigger for one in measuring if one.trigger})
+    return Rule(
+        thresholds=thresholds,
+        deciding=deciding,
+        tuned=measure(tuning, thresholds, deciding),
+        measured=measure(measuring, thresholds, deciding),
+        by_method={name: measure(measuring, thresholds, (name,)) for name in methods},
+        by_trigger={
+            name: measure([one for one in measuring if one.trigger == name], thresholds, deciding) for name in triggers
+        },
+    )
+
+
+def measure(some: Sequence[Described], thresholds: dict[str, float], deciding: Sequence[str]) -> Measured:
+    """Count what a rule does on suspects."""
+    poisoned = [one for one in some if one.poisoned]
+    clean = [one for one in some if not one.poisoned]
+    named = [named_class(one.highest, one.classes, thresholds, deciding) for one in poisoned]
+    return Measured(
+        detected=sum(label is not None for label in named),
+        named=sum(label is not None and label == one.target for label, one in zip(named, poisoned, strict=True)),
+        poisoned=len(poisoned),
+        false_alarms=sum(named_class(one.highest, one.classes, thresholds, deciding) is not None for one in clean),
+        clean=len(clean),
+    )
+
+
+def named_class(
+    highest: dict[str, float], classes: dict[str, int], thresholds: dict[str, float], deciding: Sequence[str]
+) -> int | None:
+    """Return the class that the first deciding method above its threshold names; None if none is."""
+    for name in deciding:
+        if highest[name] > thresholds[name]:
+            return classes[name]
+    return None
+
+
+def _gain(some: Sequence[Described], thresholds: dict[str, float], deciding: Sequence[str]) -> float:
+    found = measure(some, thresholds, deciding)
+    return found.detection.value - found.false_alarm.value

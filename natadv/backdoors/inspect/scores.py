@@ -1,0 +1,122 @@
+"""What each method finds in each class of the data under suspicion: numbers alone, no verdict."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from natadv.backdoors.inspect.activation_clustering import cluster_class
+from natadv.backdoors.inspect.activations import penultimate
+from natadv.backdoors.inspect.region import Region, compare_regions, saliency
+from natadv.backdoors.inspect.second_opinion import diversity, second_opinion
+from natadv.backdoors.inspect.spectral_signatures import spectrum_of_class
+from natadv.backdoors.inspect.strip import blended_entropy, threshold_of
+from natadv.backdoors.measure import predictions
+from natadv.training.pictures import Pictures
+
+CLUSTERS, SPECTRUM, STRIP, OPINION = "activation clustering", "spectral signatures", "STRIP", "second opinion"
+METHODS = (CLUSTERS, SPECTRUM, STRIP, OPINION)
+WITHOUT_CLEAN = (CLUSTERS, SPECTRUM)
+"""Methods that need no clean pictures."""
+
+_STRIP_IMAGES, _STRIP_BLENDS, _STRIP_REJECTION = 40, 8, 0.05
+_MAPS = 24
+_LEAST = 5  # a cluster of fewer pictures says nothing
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What was found.
+
+    Attributes:
+        by_method: a number for each class, (classes,), more is more suspicious; NaN where a class has too few pictures.
+            Activation clustering: silhouette. Spectral signatures: share of the variance along the top direction.
+            STRIP: share of pictures whose entropy is below what 5 % of clean ones have. Second opinion: bits, of what
+            the foreign cluster's pictures are taken for.
+        foreign: for each class, which of the data's pictures are in its foreign cluster: the one of more opinions, or
+            the smaller one without clean pictures.
+        region: of the foreign cluster against the rest of the class `region_class`; None if either was too small.
+        region_class: the class of highest second opinion, or silhouette without clean pictures.
+    """
+
+    by_method: Mapping[str, NDArray[np.float64]]
+    foreign: tuple[NDArray[np.int64], ...]
+    region: Region | None
+    region_class: int
+
+
+def score_model(
+    model: nn.Module, data: Pictures, clean: Pictures | None, classes: int, *, device: torch.device, seed: int = 0
+) -> Scores:
+    """Ask all methods.
+
+    Args:
+        model: on `device`; its last linear layer decides.
+        data: that it was trained on.
+        clean: pictures known to be clean, of other origin than `data`; None or none for what can be said without.
+        classes: how many the model has.
+        device: where to compute.
+        seed: of everything random.
+
+    Raises:
+        ValueError: if there are no data, or the model has no linear layer or no map.
+    """
+    known = clean if clean is not None and len(clean) >= 2 else None
+    features = penultimate(model, data.images, device)
+    clean_features = penultimate(model, known.images, device) if known else None
+    answers = None
+    if known:
+        opinion = second_opinion(known, classes, seed=seed, device=device)
+        answers = predictions(opinion, data.images, device)
+    found: dict[str, list[float]] = {name: [] for name in (METHODS if known else WITHOUT_CLEAN)}
+    foreign = []
+    for label in range(classes):
+        mine = np.flatnonzero(data.targets == label)
+        clusters = cluster_class(features[mine], np.random.default_rng([seed, label]))
+        parts = [mine[clusters.smaller], mine[~clusters.smaller]]
+        found[CLUSTERS].append(clusters.silhouette)
+        theirs = clean_features[known.targets == label] if known and clean_features is not None else None
+        found[SPECTRUM].append(spectrum_of_class(features[mine], theirs).dominance)
+        if answers is not None:
+            opinions = [diversity(answers[part], classes) if len(part) >= _LEAST else -np.inf for part in parts]
+            found[OPINION].append(max(opinions) if np.isfinite(max(opinions)) else np.nan)
+            foreign.append(parts[int(np.argmax(opinions))])
+        else:
+            foreign.append(parts[0])
+    if known:
+        found[STRIP] = _strip(model, data, known, classes, device, np.random.default_rng([seed, classes]))
+    scores = {name: np.asarray(values, np.float64) for name, values in found.items()}
+    asked = scores[OPINION if known else CLUSTERS]
+    worst = int(np.nanargmax(asked)) if np.isfinite(asked).any() else 0
+    return Scores(scores, tuple(foreign), _region(model, data, foreign[worst], worst, device, seed), worst)
+
+
+def _strip(
+    model: nn.Module, data: Pictures, known: Pictures, classes: int, device: torch.device, chance: np.random.Generator
+) -> list[float]:
+    def entropies(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        return blended_entropy(model, images, known.images, chance, blends=_STRIP_BLENDS, device=device)
+
+    limit = threshold_of(entropies(known.images), _STRIP_REJECTION)
+    shares = []
+    for label in range(classes):
+        some = chance.permutation(np.flatnonzero(data.targets == label))[:_STRIP_IMAGES]
+        shares.append(float((entropies(data.images[some]) < limit).mean()) if len(some) else float("nan"))
+    return shares
+
+
+def _region(
+    model: nn.Module, data: Pictures, foreign: NDArray[np.int64], label: int, device: torch.device, seed: int
+) -> Region | None:
+    chance = np.random.default_rng([seed, label, 1])
+    others = np.setdiff1d(np.flatnonzero(data.targets == label), foreign)
+    if min(len(foreign), len(others)) < _LEAST:
+        return None
+    maps = []
+    for group in (foreign, others):
+        some = chance.permutation(group)[:_MAPS]
+        maps.append(saliency(model, data.images[some], data.targets[some], device=device))
+    return compare_regions(maps[0], maps[1], chance)

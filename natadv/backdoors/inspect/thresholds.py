@@ -1,0 +1,97 @@
+"""What the inspection was tuned to and measured at: `calibration.json`, which the calibration writes."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from natadv.errors import DataError
+from natadv.evaluation.rates import Rate
+
+NAME = "calibration.json"
+Count = Annotated[int, Field(ge=0)]
+
+
+class Measured(BaseModel):
+    """How often a rule was right about models that it was not tuned on.
+
+    Attributes:
+        detected: poisoned models called suspicious, of `poisoned`.
+        named: those for which the right class was named too.
+        false_alarms: clean models called suspicious, of `clean`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    detected: Count
+    named: Count
+    poisoned: Count
+    false_alarms: Count
+    clean: Count
+
+    @property
+    def detection(self) -> Rate:
+        """Of poisoned models."""
+        return Rate(self.detected, self.poisoned)
+
+    @property
+    def false_alarm(self) -> Rate:
+        """Of clean models."""
+        return Rate(self.false_alarms, self.clean)
+
+
+class Rule(BaseModel):
+    """When a model is suspicious, and how well that did.
+
+    Attributes:
+        thresholds: of each method: what its largest number must exceed.
+        deciding: methods that call a model suspicious; the others are evidence alone.
+        tuned: on the models that the thresholds were chosen by.
+        measured: on others.
+        by_method: each method alone, measured on the same.
+        by_trigger: the rule, measured on the poisoned models of a trigger.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    thresholds: dict[str, float]
+    deciding: tuple[str, ...]
+    tuned: Measured
+    measured: Measured
+    by_method: dict[str, Measured]
+    by_trigger: dict[str, Measured]
+
+
+class Thresholds(BaseModel):
+    """The whole of it.
+
+    Attributes:
+        setting: what was trained on what.
+        tuning: numbers of the suspects that thresholds were chosen by.
+        measuring: numbers of the others.
+        with_clean: the rule where clean pictures are at hand.
+        without_clean: where not.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal["natadv-inspection/1"] = "natadv-inspection/1"
+    setting: str
+    tuning: tuple[int, ...]
+    measuring: tuple[int, ...]
+    with_clean: Rule
+    without_clean: Rule
+
+
+def read_thresholds(path: Path | None = None) -> Thresholds:
+    """Read a calibration; None for the one that is shipped.
+
+    Raises:
+        DataError: if it is missing or damaged.
+    """
+    try:
+        text = path.read_text() if path else files(__package__).joinpath(NAME).read_text(encoding="utf-8")
+        return Thresholds.model_validate_json(text)
+    except (OSError, ValidationError, ValueError) as error:
+        raise DataError(f"{path or NAME}: no calibration of the inspection ({str(error).splitlines()[0]})") from error

@@ -1,0 +1,169 @@
+"""The verdict: is a model suspicious, on what evidence, and how often is such a verdict wrong?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from natadv.backdoors.inspect.scores import CLUSTERS, OPINION, SPECTRUM, STRIP, Scores, score_model
+from natadv.backdoors.inspect.thresholds import Measured, Rule, Thresholds, read_thresholds
+from natadv.batches import to_batch
+from natadv.errors import DataError
+from natadv.training.pictures import Pictures
+
+_WORDS = {
+    CLUSTERS: "two clusters in what the last layer sees of it, silhouette {:.2f}",
+    SPECTRUM: "{:.2f} of its variance lies along one direction",
+    STRIP: "{:.2f} of its pictures keep their class under blending, of which 0.05 would be usual",
+    OPINION: "a network that saw clean pictures alone takes a cluster of it for many classes, {:.2f} bits",
+}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one method says.
+
+    Attributes:
+        method: its name.
+        score: its largest number of all classes; NaN if no class has enough pictures.
+        threshold: what the score must exceed to count; tuned on known models.
+        target: the class with that number; None without one.
+        decides: whether the method decides; else it is shown alone.
+        measured: how often the method alone was right, on models that it was not tuned on.
+        words: all of it in a sentence.
+    """
+
+    method: str
+    score: float
+    threshold: float
+    target: int | None
+    decides: bool
+    measured: Measured
+    words: str
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether the score is above the threshold."""
+        return self.score > self.threshold
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the inspection came to.
+
+    Attributes:
+        suspicious: whether a deciding method is above its threshold.
+        target: class that carries poison, as it seems; None if not suspicious.
+        evidence: one of each method.
+        region: where Grad-CAM sees the class most suspected, in words; None if a cluster was too small to tell.
+        suspected: indices of the data's pictures that seem poisoned, sorted; none if not suspicious.
+        errors: how often such a verdict was right and wrong on models that it was not tuned on.
+        setting: what these models were: other networks, sizes and data may err otherwise.
+    """
+
+    suspicious: bool
+    target: int | None
+    evidence: tuple[Evidence, ...]
+    region: str | None
+    suspected: NDArray[np.int64]
+    errors: Measured
+    setting: str
+
+    @property
+    def errors_in_words(self) -> str:
+        """The error rates in a sentence."""
+        return (
+            f"of {self.errors.poisoned} poisoned models it found {self.errors.detection}, "
+            f"of {self.errors.clean} clean ones it suspected {self.errors.false_alarm}; {self.setting}"
+        )
+
+
+def inspect_model(
+    model: nn.Module,
+    data: Pictures,
+    clean: Pictures | None,
+    *,
+    device: torch.device,
+    seed: int = 0,
+    thresholds: Thresholds | None = None,
+) -> Verdict:
+    """Inspect a model and the data that it was trained on.
+
+    Args:
+        model: gives logits of (n, 3, h, w) in 0..1; its last linear layer decides. Its mode and weights stay.
+        data: that it was trained on, at the model's size, under its classes.
+        clean: pictures known to be clean and not in `data`, as some of a test set; None for what can be said without,
+            which is little.
+        device: where to compute; the model is moved there.
+        seed: of everything random.
+        thresholds: as a calibration has it; None for the one that is shipped.
+
+    Raises:
+        DataError: if there are too few pictures in every class, or the calibration is missing or damaged.
+        ValueError: if the model has no linear layer or no map.
+    """
+    if not len(data):
+        raise DataError("no training data to inspect; name the folder that the model was trained on")
+    known = clean if clean is not None and len(clean) >= 2 else None
+    calibration = thresholds or read_thresholds()
+    rule = calibration.with_clean if known else calibration.without_clean
+    model = model.to(device)
+    classes = _classes(model, data, device)
+    if (known and int(known.targets.max()) >= classes) or int(data.targets.max()) >= classes:
+        raise DataError(f"the model has {classes} classes, the pictures more; take those that it was trained on")
+    scores = score_model(model, data, known, classes, device=device, seed=seed)
+    evidence = tuple(_evidence(name, scores, rule) for name in rule.thresholds)
+    if not any(np.isfinite(one.score) for one in evidence):
+        raise DataError(f"{len(data)} pictures in {classes} classes are too few to inspect")
+    by_name = {one.method: one for one in evidence}
+    exceeded = [by_name[name] for name in rule.deciding if by_name[name].exceeded]
+    target = exceeded[0].target if exceeded else None
+    return Verdict(
+        suspicious=bool(exceeded),
+        target=target,
+        evidence=evidence,
+        region=_region_words(scores),
+        suspected=np.sort(scores.foreign[target]) if target is not None else np.zeros(0, np.int64),
+        errors=rule.measured,
+        setting=calibration.setting,
+    )
+
+
+def _evidence(name: str, scores: Scores, rule: Rule) -> Evidence:
+    values = scores.by_method[name]
+    there = bool(np.isfinite(values).any())
+    target = int(np.nanargmax(values)) if there else None
+    score = float(values[target]) if target is not None else float("nan")
+    said = f"class {target}: {_WORDS[name].format(score)}" if there else "too few pictures in every class"
+    side = "above" if score > rule.thresholds[name] else "not above"
+    return Evidence(
+        method=name,
+        score=score,
+        threshold=rule.thresholds[name],
+        target=target,
+        decides=name in rule.deciding,
+        measured=rule.by_method[name],
+        words=f"{name}: {said}; {side} {rule.thresholds[name]:.2f}",
+    )
+
+
+def _region_words(scores: Scores) -> str | None:
+    region = scores.region
+    if region is None:
+        return None
+    return (
+        f"Grad-CAM, class {scores.region_class}: maps of the suspected cluster correlate by {region.likeness:.2f}, "
+        f"of the others by {region.reference:.2f} (p = {region.p_value:.3f}); their largest tenth holds "
+        f"{region.concentration:.2f} of them"
+    )
+
+
+@torch.inference_mode()
+def _classes(model: nn.Module, data: Pictures, device: torch.device) -> int:
+    mode = model.training
+    model.eval()
+    count = int(model(to_batch(data.images[:1], device)).shape[1])
+    model.train(mode)
+    return count

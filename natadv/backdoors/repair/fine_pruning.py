@@ -1,0 +1,112 @@
+"""Fine-pruning: prune, then fine-tune (Liu et al. 2018, Sec. 3), to a given share or as far as accuracy allows."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from natadv.backdoors.repair.fine_tuning import fine_tune
+from natadv.backdoors.repair.pruning import prune_channels, prune_weights
+from natadv.evaluation.rates import Rate
+from natadv.training.evaluate import accuracy
+from natadv.training.pictures import Pictures
+
+__all__ = ["PrunedResult", "fine_prune", "prune_channels", "prune_weights"]
+
+How = Literal["weights", "channels"]
+_HELD_BACK = 3  # one picture in so many judges the pruning
+_STEPS = 20
+
+
+@dataclass(frozen=True)
+class PrunedResult:
+    """What pruning came to.
+
+    Attributes:
+        model: pruned and fine-tuned, in eval mode.
+        share: that was pruned, 0..1.
+        accuracies: by share, of the pruned model before fine-tuning, on the pictures held back; the first is that of
+            the model given. With a share given there are two; else the last is that at which pruning stopped.
+        after: accuracy on the same pictures after fine-tuning.
+    """
+
+    model: nn.Module
+    share: float
+    accuracies: tuple[tuple[float, Rate], ...]
+    after: Rate
+
+
+def fine_prune(
+    model: nn.Module,
+    clean: Pictures,
+    *,
+    how: How,
+    share: float | None = None,
+    most_drop: float = 0.04,
+    epochs: int = 10,
+    learning_rate: float = 1e-3,
+    batch_size: int = 32,
+    seed: int = 0,
+    device: torch.device,
+    after_epoch: Callable[[int, nn.Module], None] = lambda _epoch, _model: None,
+) -> PrunedResult:
+    """Prune a copy of the model and fine-tune it; the model given stays as it was.
+
+    A third of each class of `clean` is held back and judges; the rest says which channels sleep, and fine-tunes.
+
+    Args:
+        model: gives logits of (n, 3, h, w) in 0..1.
+        clean: at the model's size, under its classes; three or more.
+        how: `weights` of least magnitude, or `channels` least activated.
+        share: to prune, 0..1; None to go on by twentieths until accuracy has fallen by more than `most_drop`, and keep
+            the last share before that.
+        most_drop: of accuracy on what is held back, 0..1.
+        epochs: of fine-tuning; the rest as `fine_tune` has it.
+        learning_rate: the same.
+        batch_size: the same.
+        seed: of what is held back, and of fine-tuning.
+        device: where to compute.
+        after_epoch: as `fine_tune` has it.
+
+    Raises:
+        ValueError: if there are too few pictures, or a number is out of its range.
+    """
+    if not 0 <= most_drop < 1:
+        raise ValueError(f"expected a drop in 0..1 and below 1, got {most_drop}")
+    kept, judge = _parted(clean, seed)
+    if len(judge) < 1 or len(kept) < 2:
+        raise ValueError(f"expected a class of three clean pictures or more, got {len(clean)} in all")
+    repaired = copy.deepcopy(model).to(device)
+    found = [(0.0, accuracy(repaired, judge, device))]
+    reached = 0.0
+    for asked in [share] if share is not None else [step / _STEPS for step in range(1, _STEPS + 1)]:
+        tried = prune_weights(model, asked) if how == "weights" else prune_channels(model, kept, asked, device=device)
+        found.append((asked, accuracy(tried, judge, device)))
+        if share is None and found[0][1].value - found[-1][1].value > most_drop:
+            break
+        repaired, reached = tried, asked
+    tuned = fine_tune(
+        repaired,
+        kept,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        seed=seed,
+        device=device,
+        after_epoch=after_epoch,
+    )
+    return PrunedResult(tuned, reached, tuple(found), accuracy(tuned, judge, device))
+
+
+def _parted(clean: Pictures, seed: int) -> tuple[Pictures, Pictures]:
+    """Part the pictures of each class: two thirds to learn from, a third to judge by."""
+    order = np.random.default_rng(seed).permutation(len(clean))
+    held = np.zeros(len(clean), bool)
+    for label in np.unique(clean.targets):
+        mine = order[clean.targets[order] == label]
+        held[mine[: len(mine) // _HELD_BACK]] = True
+    return Pictures(clean.images[~held], clean.targets[~held]), Pictures(clean.images[held], clean.targets[held])

@@ -1,0 +1,357 @@
+"""Inspection of a model that really is backdoored, each method by itself, and the verdict with its error rates."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from natadv.backdoors.inspect.activation_clustering import cluster_class, silhouette_of, two_means
+from natadv.backdoors.inspect.activations import penultimate
+from natadv.backdoors.inspect.calibration.measured import Described, describe
+from natadv.backdoors.inspect.calibration.suspects import Plan, Suspect, plan_suspect, train_suspects
+from natadv.backdoors.inspect.calibration.tune import calibrate, threshold_between
+from natadv.backdoors.inspect.region import compare_regions, saliency
+from natadv.backdoors.inspect.scores import CLUSTERS, OPINION, SPECTRUM, STRIP, score_model
+from natadv.backdoors.inspect.second_opinion import diversity, second_opinion
+from natadv.backdoors.inspect.spectral_signatures import spectrum_of_class
+from natadv.backdoors.inspect.strip import blended_entropy, threshold_of
+from natadv.backdoors.inspect.thresholds import Measured, Rule, Thresholds, read_thresholds
+from natadv.backdoors.inspect.verdict import inspect_model
+from natadv.backdoors.measure import measure, predictions
+from natadv.backdoors.poison import triggered_test
+from natadv.batches import to_batch
+from natadv.errors import DataError
+from natadv.training.evaluate import accuracy
+from natadv.training.pictures import Pictures
+from tests.backdoored import CLASSES
+
+CPU = torch.device("cpu")
+
+
+def chance(seed=0):
+    return np.random.default_rng(seed)
+
+
+def ranked(scores, marked):
+    """Return the area under the curve: how often a marked one scores higher than another."""
+    return float((scores[marked][:, None] > scores[~marked][None]).mean())
+
+
+@pytest.fixture(scope="module")
+def target(backdoored):
+    """Which of the data carry the target's label, and which of these are poisoned."""
+    mine = np.flatnonzero(backdoored.data.targets == backdoored.poisoning.target)
+    return mine, np.isin(mine, backdoored.poisoned)
+
+
+@pytest.fixture(scope="module")
+def features(backdoored, target):
+    return penultimate(backdoored.model, backdoored.data.images[target[0]], CPU)
+
+
+@pytest.fixture(scope="module")
+def scores(backdoored):
+    return score_model(backdoored.model, backdoored.data, backdoored.clean, CLASSES, device=CPU)
+
+
+def test_the_features_are_what_the_last_layer_sees(backdoored):
+    images = backdoored.test.images[:5]
+    head = backdoored.model.backbone.head
+    seen = torch.from_numpy(penultimate(backdoored.model.train(), images, CPU, batch_size=2))
+    assert backdoored.model.training
+    backdoored.model.eval()
+    with torch.no_grad():
+        assert torch.allclose(head(seen), backdoored.model(to_batch(images, CPU)), atol=1e-5)
+    assert not head._forward_pre_hooks
+    with pytest.raises(ValueError, match="no linear layer"):
+        penultimate(nn.Flatten(), images, CPU)
+    with pytest.raises(ValueError, match="at least one image"):
+        penultimate(backdoored.model, images[:0], CPU)
+
+
+def test_two_means_part_two_clouds_and_the_silhouette_says_how_well():
+    cloud = chance().normal(size=(60, 4)).astype(np.float32)
+    apart = cloud + np.where(np.arange(60) < 20, 30, 0)[:, None].astype(np.float32)
+    second = two_means(apart, chance(1))
+    assert second[:20].all() != second[20:].all()
+    assert len(set(second[:20])) == len(set(second[20:])) == 1
+    assert silhouette_of(apart, second) > 0.7
+    assert silhouette_of(cloud, two_means(cloud, chance(1))) < 0.5
+    # On a line, mean distances to one's own and to the other cluster by hand.
+    line = np.array([[0.0], [1], [5], [7]], np.float32)
+    own, other = np.array([1, 1, 2, 2]), np.array([6, 5, 4.5, 6.5])
+    assert silhouette_of(line, np.array([0, 0, 1, 1], bool)) == pytest.approx(np.mean((other - own) / other))
+    assert np.isnan(silhouette_of(line, np.zeros(4, bool)))
+
+
+def test_the_smaller_cluster_is_named_and_too_few_say_nothing():
+    points = np.concatenate([np.zeros((10, 3)), np.ones((4, 3))]).astype(np.float32)
+    points += 0.01 * chance().normal(size=points.shape).astype(np.float32)
+    clusters = cluster_class(points, chance())
+    assert clusters.smaller.tolist() == [False] * 10 + [True] * 4
+    assert clusters.share == pytest.approx(4 / 14)
+    assert np.isnan(cluster_class(points[:3], chance()).silhouette)
+    assert np.isnan(cluster_class(np.ones((9, 3), np.float32), chance()).silhouette)
+
+
+def test_the_poisoned_pictures_of_the_target_are_a_cluster(features, target):
+    smaller = cluster_class(features, chance()).smaller
+    foreign = max(smaller, ~smaller, key=lambda part: target[1][part].mean())
+    assert target[1][foreign].mean() > 0.95
+    assert foreign[target[1]].mean() > 0.6
+
+
+def test_spectral_scores_rank_poison_above_the_rest_where_clean_pictures_are_known(backdoored, features, target):
+    mine = backdoored.clean.targets == backdoored.poisoning.target
+    known = penultimate(backdoored.model, backdoored.clean.images[mine], CPU)
+    found = spectrum_of_class(features, known)
+    assert ranked(found.scores, target[1]) > 0.9
+    removed = found.suspected(float(target[1].mean()) / 2)
+    assert removed.sum() == int(np.ceil(0.75 * target[1].mean() * len(removed)))
+    assert target[1][removed].mean() > 0.9
+
+
+def test_a_spectrum_is_as_the_paper_defines_it():
+    points = chance().normal(size=(50, 6)).astype(np.float32) * np.array([9, 1, 1, 1, 1, 1], np.float32)
+    found = spectrum_of_class(points, None)
+    centred = points - points.mean(0)
+    values, vectors = np.linalg.eigh(centred.T @ centred)
+    assert found.scores == pytest.approx((centred @ vectors[:, -1]) ** 2, rel=1e-3, abs=1e-3)
+    assert found.dominance == pytest.approx(values[-1] / values.sum(), rel=1e-4)
+    assert np.isnan(found.shift)
+    assert np.isnan(spectrum_of_class(points[:2], None).dominance)
+    assert found.suspected(0.1).sum() == 8  # 1.5 x 0.1 x 50, rounded up
+
+
+def test_the_entropy_under_blending_is_lower_with_the_trigger(backdoored):
+    others = triggered_test(backdoored.test, backdoored.poisoning).images
+    plain = backdoored.test.images[backdoored.test.targets != backdoored.poisoning.target]
+    low, high = (
+        blended_entropy(backdoored.model, some, backdoored.clean.images, chance(), device=CPU)
+        for some in (others, plain)
+    )
+    assert low.mean() < 0.5 * high.mean()
+    limit = threshold_of(high, 0.1)
+    assert (high < limit).mean() == pytest.approx(0.1, abs=0.02)
+    assert (low < limit).mean() > 0.4
+
+
+class Uniform(nn.Module):
+    """Knows nothing of four classes."""
+
+    def forward(self, batch):
+        return torch.zeros(len(batch), 4)
+
+
+def test_who_knows_nothing_has_two_bits_of_four_classes():
+    images = np.zeros((3, 8, 8, 3), np.uint8)
+    assert blended_entropy(Uniform(), images, images, chance(), device=CPU) == pytest.approx(2.0)
+    with pytest.raises(ValueError, match="a clean image and a blend"):
+        blended_entropy(Uniform(), images, images[:0], chance(), device=CPU)
+    with pytest.raises(ValueError, match="a share in"):
+        threshold_of(np.ones(3), 0.0)
+
+
+def test_maps_alike_in_place_are_told_from_maps_that_are_not():
+    spot = np.zeros((12, 16, 16), np.float32)
+    spot[:, 12:, 12:] = 1
+    spot += 0.05 * chance().random(spot.shape, np.float32)
+    wild = np.stack([np.roll(one, tuple(chance(n).integers(16, size=2)), (0, 1)) for n, one in enumerate(spot)])
+    found = compare_regions(spot, wild, chance())
+    assert found.likeness > 0.9
+    assert found.reference < 0.5
+    assert found.p_value == 1 / 200
+    assert found.concentration > compare_regions(np.ones_like(spot), wild, chance()).concentration
+    assert compare_regions(wild[:6], wild[6:], chance()).p_value > 0.05
+    with pytest.raises(ValueError, match="two maps of each"):
+        compare_regions(spot[:1], wild, chance())
+
+
+@pytest.mark.parametrize("method", ["grad-cam", "grad-cam++"])
+def test_a_patch_in_the_corner_draws_the_map_of_its_class_there(backdoored, method):
+    shown = triggered_test(backdoored.test, backdoored.poisoning)
+    hit = predictions(backdoored.model, shown.images, CPU) == backdoored.poisoning.target
+    images = shown.images[hit][:24]
+    classes = np.full(len(images), backdoored.poisoning.target)
+    maps = saliency(backdoored.model, images, classes, device=CPU, method=method)
+    assert maps.shape == (len(images), 32, 32)
+    mean = maps.mean(0)
+    assert mean[24:, 24:].mean() > 1.5 * mean.mean()
+
+
+def test_the_second_opinion_has_learnt_and_finds_poison_diverse(backdoored, target):
+    model = second_opinion(backdoored.clean, CLASSES, seed=0, device=CPU)
+    assert accuracy(model, backdoored.test, CPU).value > 0.6
+    answers = predictions(model, backdoored.data.images[target[0]], CPU)
+    assert diversity(answers[target[1]], CLASSES) > 1 + diversity(answers[~target[1]], CLASSES)
+    with pytest.raises(ValueError, match="two clean pictures"):
+        second_opinion(Pictures(backdoored.clean.images[:1], np.zeros(1, np.int64)), 2, seed=0, device=CPU)
+
+
+def test_diversity_is_an_entropy_in_bits():
+    assert diversity(np.zeros(40, np.int64), 4) == 0
+    assert diversity(np.zeros(0, np.int64), 4) == 0
+    assert diversity(np.tile(np.arange(4), 1000), 4) == pytest.approx(2, abs=1e-3)
+
+
+def test_the_target_stands_out_by_the_second_opinion_and_its_foreign_cluster_is_poison(backdoored, scores):
+    worst = int(np.nanargmax(scores.by_method[OPINION]))
+    assert worst == backdoored.poisoning.target == scores.region_class
+    foreign = scores.foreign[worst]
+    assert np.isin(foreign, backdoored.poisoned).mean() > 0.9
+    assert np.isin(backdoored.poisoned, foreign).mean() > 0.6
+    assert int(np.nanargmax(scores.by_method[STRIP])) == worst
+    assert scores.region is not None
+
+
+def by_hand(limit):
+    none = Measured(detected=9, named=9, poisoned=10, false_alarms=1, clean=10)
+    rule = {"tuned": none, "measured": none, "by_trigger": {}}
+    return Thresholds(
+        setting="by hand",
+        tuning=(0, 1),
+        measuring=(2, 3),
+        with_clean=Rule(
+            thresholds={OPINION: limit, STRIP: 2.0},
+            deciding=(OPINION,),
+            by_method={OPINION: none, STRIP: none},
+            **rule,
+        ),
+        without_clean=Rule(
+            thresholds={CLUSTERS: 2.0, SPECTRUM: 2.0},
+            deciding=(CLUSTERS,),
+            by_method={CLUSTERS: none, SPECTRUM: none},
+            **rule,
+        ),
+    )
+
+
+def test_the_verdict_names_the_target_and_shows_evidence_and_errors(backdoored):
+    verdict = inspect_model(backdoored.model, backdoored.data, backdoored.clean, device=CPU, thresholds=by_hand(1.5))
+    assert verdict.suspicious
+    assert verdict.target == backdoored.poisoning.target
+    assert np.isin(verdict.suspected, backdoored.poisoned).mean() > 0.9
+    assert [one.method for one in verdict.evidence] == [OPINION, STRIP]
+    assert verdict.evidence[0].exceeded
+    assert verdict.evidence[0].decides
+    assert not verdict.evidence[1].exceeded
+    assert f"class {verdict.target}" in verdict.evidence[0].words
+    assert "Grad-CAM" in (verdict.region or "")
+    assert "90.0 % (9/10" in verdict.errors_in_words
+    assert "10.0 % (1/10" in verdict.errors_in_words
+    assert "by hand" in verdict.errors_in_words
+
+
+def test_below_the_threshold_nothing_is_suspected(backdoored):
+    quiet = inspect_model(backdoored.model, backdoored.data, backdoored.clean, device=CPU, thresholds=by_hand(9.0))
+    assert not quiet.suspicious
+    assert quiet.target is None
+    assert not len(quiet.suspected)
+    blind = inspect_model(backdoored.model, backdoored.data, None, device=CPU, thresholds=by_hand(1.5))
+    assert [one.method for one in blind.evidence] == [CLUSTERS, SPECTRUM]
+    assert not blind.suspicious
+
+
+def test_data_that_cannot_be_inspected_are_refused(backdoored):
+    def inspected(data):
+        return inspect_model(backdoored.model, data, None, device=CPU, thresholds=by_hand(1.5))
+
+    data = backdoored.data
+    with pytest.raises(DataError, match="no training data"):
+        inspected(Pictures(data.images[:0], data.targets[:0]))
+    with pytest.raises(DataError, match="too few"):
+        inspected(Pictures(data.images[:2], data.targets[:2]))
+    with pytest.raises(DataError, match="the model has 6 classes"):
+        inspected(Pictures(data.images[:20], np.full(20, 6)))
+
+
+def test_the_calibration_that_is_shipped_was_measured_on_models_it_was_not_tuned_on(tmp_path):
+    shipped = read_thresholds()
+    assert not set(shipped.tuning) & set(shipped.measuring)
+    for rule in (shipped.with_clean, shipped.without_clean):
+        assert rule.measured.poisoned + rule.measured.clean == len(shipped.measuring) >= 20
+        assert rule.tuned.poisoned + rule.tuned.clean == len(shipped.tuning)
+        assert sum(one.poisoned for one in rule.by_trigger.values()) == rule.measured.poisoned
+        assert set(rule.deciding) <= set(rule.thresholds) == set(rule.by_method)
+    (tmp_path / "torn.json").write_text("{")
+    with pytest.raises(DataError, match=r"torn\.json: no calibration"):
+        read_thresholds(tmp_path / "torn.json")
+
+
+def test_suspects_differ_and_every_other_one_is_poisoned():
+    plans = [plan_suspect(number, 43) for number in range(40)]
+    assert all((plan.poisoning is None) == (plan.number % 2 == 0) for plan in plans)
+    assert all(len(set(plan.classes)) == 12 for plan in plans)
+    assert len({plan.classes for plan in plans}) == 40
+    poisonings = [plan.poisoning for plan in plans if plan.poisoning]
+    assert {one.trigger.name for one in poisonings} == {"rdba", "badnets", "blended", "rendered"}
+    assert all(0.02 <= one.share <= 0.15 for one in poisonings)
+    assert plan_suspect(7, 43) == plans[7]
+
+
+def test_a_suspect_is_trained_and_described_with_the_truth(backdoored):
+    train, test = backdoored.data, backdoored.test
+    (suspect,) = train_suspects([3], train, test, epochs=1, clean_per_class=4, device=CPU)
+    assert suspect.plan.poisoning
+    assert len(suspect.clean) == 4 * CLASSES
+    assert (suspect.data.targets[suspect.poisoned] == suspect.plan.poisoning.target).all()
+    known = Suspect(
+        plan=Plan(1, tuple(range(CLASSES)), backdoored.poisoning),
+        model=backdoored.model,
+        data=backdoored.data,
+        clean=backdoored.clean,
+        poisoned=backdoored.poisoned,
+        accuracy=accuracy(backdoored.model, test, CPU),
+        success=measure(backdoored.model, test, backdoored.poisoning, CPU).success,
+    )
+    line = describe(known, device=CPU)
+    assert line.poisoned
+    assert line.classes[OPINION] == line.target == backdoored.poisoning.target
+    assert line.precision[line.target] > 0.9
+    assert line.recall[line.target] > 0.6
+
+
+def lines(line, count, first):
+    """Suspects of which clean ones score low and poisoned ones high, by the second opinion alone."""
+    found = []
+    for number in range(first, first + count):
+        bad = number % 2 == 1
+        opinion = (3.0 if bad else 1.0) + 0.01 * number
+        found.append(
+            line.model_copy(
+                update={
+                    "number": number,
+                    "trigger": "rdba" if bad else None,
+                    "target": 2 if bad else None,
+                    "highest": {CLUSTERS: 0.3, SPECTRUM: 0.3 + 0.01 * (number % 3), STRIP: 0.1, OPINION: opinion},
+                    "classes": {CLUSTERS: 0, SPECTRUM: 0, STRIP: 0, OPINION: 2},
+                }
+            )
+        )
+    return found
+
+
+def test_the_rule_is_tuned_on_some_and_measured_on_others(backdoored):
+    line = Described(
+        number=0, trigger=None, share=0.0, target=None, accuracy=1.0, success=None, highest={}, classes={},
+        precision=(), recall=(), region_p=None, region_class=0,
+    )  # fmt: skip
+    tuning, measuring = lines(line, 10, 0), lines(line, 6, 10)
+    measuring[0] = measuring[0].model_copy(update={"highest": {**measuring[0].highest, OPINION: 9.0}})
+    found = calibrate(tuning, measuring, setting="drawn")
+    rule = found.with_clean
+    assert rule.deciding == (OPINION,)
+    assert 1.08 < rule.thresholds[OPINION] < 3.01
+    assert rule.tuned == Measured(detected=5, named=5, poisoned=5, false_alarms=0, clean=5)
+    assert rule.measured == Measured(detected=3, named=3, poisoned=3, false_alarms=1, clean=3)
+    assert rule.by_trigger == {"rdba": Measured(detected=3, named=3, poisoned=3, false_alarms=0, clean=0)}
+    with pytest.raises(ValueError, match="other suspects"):
+        calibrate(tuning, tuning, setting="the same")
+    with pytest.raises(ValueError, match="poisoned and clean"):
+        calibrate(tuning[::2], measuring, setting="clean ones alone")
+
+
+def test_a_threshold_lies_where_it_parts_best():
+    assert threshold_between([1, 2, 3], [7, 8]) == 5
+    assert threshold_between([1, 2, 7.5], [7, 8]) == pytest.approx(4.5)
+    assert threshold_between([5, 6], [1, 2]) >= 6
