@@ -358,7 +358,8 @@ def test_a_threshold_lies_where_it_parts_best():
     assert threshold_between([5, 6], [1, 2]) >= 6
 
 
-def test_a_calibration_goes_on_where_it_was_interrupted(backdoored, tmp_path):
+def test_a_calibration_goes_on_where_it_was_interrupted(backdoored, tmp_path, monkeypatch):
+    monkeypatch.setattr("natadv.backdoors.inspect.second_opinion.STEPS", 4)
     lines_path, out, seen = tmp_path / "suspects.jsonl", tmp_path / "calibration.json", []
     some = Pictures(backdoored.data.images[:240], backdoored.data.targets[:240])
 
