@@ -8,6 +8,7 @@ from torch import nn
 from natadv.backdoors.inspect.activation_clustering import cluster_class, silhouette_of, two_means
 from natadv.backdoors.inspect.activations import penultimate
 from natadv.backdoors.inspect.calibration.measured import Described, describe
+from natadv.backdoors.inspect.calibration.run import run_calibration
 from natadv.backdoors.inspect.calibration.suspects import Plan, Suspect, plan_suspect, train_suspects
 from natadv.backdoors.inspect.calibration.tune import calibrate, threshold_between
 from natadv.backdoors.inspect.region import compare_regions, saliency
@@ -16,7 +17,7 @@ from natadv.backdoors.inspect.second_opinion import diversity, second_opinion
 from natadv.backdoors.inspect.spectral_signatures import spectrum_of_class
 from natadv.backdoors.inspect.strip import blended_entropy, threshold_of
 from natadv.backdoors.inspect.thresholds import Measured, Rule, Thresholds, read_thresholds
-from natadv.backdoors.inspect.verdict import inspect_model
+from natadv.backdoors.inspect.verdict import inspect_model, judge
 from natadv.backdoors.measure import measure, predictions
 from natadv.backdoors.poison import triggered_test
 from natadv.batches import to_batch
@@ -242,8 +243,8 @@ def test_the_verdict_names_the_target_and_shows_evidence_and_errors(backdoored):
     assert "by hand" in verdict.errors_in_words
 
 
-def test_below_the_threshold_nothing_is_suspected(backdoored):
-    quiet = inspect_model(backdoored.model, backdoored.data, backdoored.clean, device=CPU, thresholds=by_hand(9.0))
+def test_below_the_threshold_nothing_is_suspected(backdoored, scores):
+    quiet = judge(scores, by_hand(9.0).with_clean, "by hand")
     assert not quiet.suspicious
     assert quiet.target is None
     assert not len(quiet.suspected)
@@ -355,3 +356,27 @@ def test_a_threshold_lies_where_it_parts_best():
     assert threshold_between([1, 2, 3], [7, 8]) == 5
     assert threshold_between([1, 2, 7.5], [7, 8]) == pytest.approx(4.5)
     assert threshold_between([5, 6], [1, 2]) >= 6
+
+
+def test_a_calibration_goes_on_where_it_was_interrupted(backdoored, tmp_path, monkeypatch):
+    monkeypatch.setattr("natadv.backdoors.inspect.second_opinion.STEPS", 4)
+    lines_path, out, seen = tmp_path / "suspects.jsonl", tmp_path / "calibration.json", []
+    some = Pictures(backdoored.data.images[:240], backdoored.data.targets[:240])
+
+    def run(measuring):
+        return run_calibration(
+            some, backdoored.test, lines_path, out, tuning=2, measuring=measuring, epochs=1, setting="short",
+            device=CPU, report=lambda line: seen.append(line.number),
+        )  # fmt: skip
+
+    with pytest.raises(ValueError, match="poisoned and clean"):
+        run(0)
+    assert seen == [0, 1]
+    assert not out.exists()
+    found = run(2)
+    assert seen == [0, 1, 2, 3]
+    assert read_thresholds(out) == found
+    assert found.measuring == (2, 3)
+    lines_path.write_text("{}\n")
+    with pytest.raises(DataError, match=r"suspects\.jsonl: damaged"):
+        run(2)

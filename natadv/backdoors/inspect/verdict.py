@@ -114,9 +114,20 @@ def inspect_model(
     if (known and int(known.targets.max()) >= classes) or int(data.targets.max()) >= classes:
         raise DataError(f"the model has {classes} classes, the pictures more; take those that it was trained on")
     scores = score_model(model, data, known, classes, device=device, seed=seed)
-    evidence = tuple(_evidence(name, scores, rule) for name in rule.thresholds)
-    if not any(np.isfinite(one.score) for one in evidence):
+    if not any(np.isfinite(values).any() for values in scores.by_method.values()):
         raise DataError(f"{len(data)} pictures in {classes} classes are too few to inspect")
+    return judge(scores, rule, calibration.setting)
+
+
+def judge(scores: Scores, rule: Rule, setting: str) -> Verdict:
+    """Return the verdict on what was found.
+
+    Args:
+        scores: with all methods of the rule.
+        rule: for data with clean pictures, or without.
+        setting: what the rule was measured on, in words.
+    """
+    evidence = tuple(_evidence(name, scores, rule) for name in rule.thresholds)
     by_name = {one.method: one for one in evidence}
     exceeded = [by_name[name] for name in rule.deciding if by_name[name].exceeded]
     target = exceeded[0].target if exceeded else None
@@ -127,7 +138,7 @@ def inspect_model(
         region=_region_words(scores),
         suspected=np.sort(scores.foreign[target]) if target is not None else np.zeros(0, np.int64),
         errors=rule.measured,
-        setting=calibration.setting,
+        setting=setting,
     )
 
 
