@@ -34,6 +34,7 @@ class Run:
         self._rules = rules.model_copy(update={"limits": rules.limits.of_rig(settings)})
         self._control = console.control if console else Control()
         self._tap = console.tap if console else Tap()
+        self._old_is_said = False
 
     def look(self) -> None:
         """Refuse a bench that is not where it was calibrated, once, within reach of the page and its emergency stop.
@@ -78,7 +79,7 @@ class Run:
                 self._rules,
                 progress=lambda item, kind: bar.update(task, advance=1, description=f"{item.label}/{item.source}"),
                 on_stuck=Restart(journal, notifier, self._control, self._signals),
-                look=self._look_at if look and self._calibrated() else None,
+                look=self._look_at if self._calibrated() and look else None,
             )
         if faults := self._settings.faults:
             happened = ", ".join(f"{device} {fault} {n}" for (device, fault), n in faults.campaign.happened.items())
@@ -89,9 +90,10 @@ class Run:
         return self._settings.open(operator=self._console.prompts if self._console else None, stops=self._control.stops)
 
     def _calibrated(self) -> bool:
-        """Whether there is a calibration to look by; one that is old is said."""
+        """Whether there is a calibration to look by; one that is old is said, once."""
         calibration = self._settings.measured()
-        if calibration is not None and (stale := calibration.stale()):
+        if calibration is not None and not self._old_is_said and (stale := calibration.stale()):
+            self._old_is_said = True
             _say(f"{self._settings.calibration_file}: {stale}")
         return calibration is not None
 
