@@ -193,6 +193,7 @@ class GrblLink:
 
         Raises:
             ConnectError: if nothing greets.
+            DeviceError: if it greets and then does not answer.
         """
         end_s = time.monotonic() + timeout_s
         while not self._welcomes:
@@ -205,6 +206,12 @@ class GrblLink:
         with self._changed:
             while self._changed.wait(_QUIET_S):
                 pass
+        # The greeting may have been for an older reset, while the board still starts because its port was opened: what
+        # it is sent then is lost, so it has greeted for the last time when it answers.
+        while True:
+            with contextlib.suppress(RestartedError):
+                self.command("", max(_BOOT_POLL_S, end_s - time.monotonic()))
+                break
         self._expecting = False
 
     def report(self, timeout_s: float = 2.0, wanted: Callable[[Status], bool] = lambda _: True) -> Status:

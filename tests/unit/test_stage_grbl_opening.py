@@ -16,6 +16,7 @@ from natadv.errors import ConfigError, ConnectError, DeviceError, SettingError
 from natadv.raindrops.pose import Pose
 from rigs.clock import RealClock
 from rigs.drivers import settings_of
+from rigs.firmware.machine import Machine
 from rigs.firmware.terminal import Terminal
 from rigs.room import Room
 from rigs.settings import parse_settings
@@ -114,6 +115,22 @@ def test_ctrl_c_while_it_homes_stops_it(kind, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             open_stage(kind, terminal.port)
         until(lambda: not terminal.moving, 0.5)
+
+
+def test_a_greeting_of_an_older_reset_is_not_taken_for_the_last_one(monkeypatch):
+    receive, begun = Machine.receive, []
+
+    def greeting_early(machine, data, now_s):
+        if not begun and now_s < machine._booted_s:  # what was in the wire when the port was opened
+            begun.append(now_s)
+            machine._out.insert(0, (now_s, f"\r\n{machine.kind.welcome}\r\n".encode()))
+        receive(machine, data, now_s)
+
+    monkeypatch.setattr(Machine, "receive", greeting_early)
+    monkeypatch.setattr("rigs.stage.grbl_link._QUIET_S", 0.01)
+    with running("grbl") as (_, stage):
+        assert begun
+        assert stage.pose() is not None
 
 
 @contextmanager
