@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from natadv.backdoor_cli import app
 from natadv.errors import ConfigError, DataError
 from natadv.images import read_image, write_image
+from tests.bright_squares import bright_squares
 from tests.scanned_sessions import record
 
 SMALL = ("--size", 16)
@@ -17,17 +18,7 @@ QUICK = ("--epochs", 2, "--batch-size", 8, "--device", "cpu", "--threads", 1)
 
 @pytest.fixture(scope="module")
 def squares(tmp_path_factory):
-    """Three classes that differ in where the bright square is, named as the sessions of colours name theirs."""
-    folder = tmp_path_factory.mktemp("squares")
-    rng = np.random.default_rng(0)
-    for split, count in (("train", 16), ("test", 6)):
-        for label, column in (("blue", 1), ("green", 6), ("red", 11)):
-            (folder / split / label).mkdir(parents=True)
-            for index in range(count):
-                image = rng.integers(0, 90, (16, 16, 3), dtype=np.uint8)
-                image[5:10, column : column + 4] = rng.integers(150, 255, 3)
-                write_image(folder / split / label / f"{index}.png", image)
-    return folder
+    return bright_squares(tmp_path_factory.mktemp("squares"))
 
 
 @pytest.fixture(scope="module")

@@ -12,24 +12,15 @@ from natadv.backdoors.patterns import BadNets
 from natadv.backdoors.poison import Poisoning
 from natadv.backdoors.stealth import area_under_curve, detector_scores
 from natadv.errors import ConfigError
-from natadv.images import write_image
 from natadv.papers.cli import app
 from natadv.papers.rdba import TABLE_1, TABLE_2
 from natadv.training.pictures import Pictures
+from tests.bright_squares import bright_squares
 
 
 @pytest.fixture(scope="module")
 def squares(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("squares")
-    rng = np.random.default_rng(0)
-    for split, count in (("train", 16), ("test", 6)):
-        for label, column in (("blue", 1), ("green", 6), ("red", 11)):
-            (folder / split / label).mkdir(parents=True)
-            for index in range(count):
-                image = rng.integers(0, 90, (16, 16, 3), dtype=np.uint8)
-                image[5:10, column : column + 4] = rng.integers(150, 255, 3)
-                write_image(folder / split / label / f"{index}.png", image)
-    return folder
+    return bright_squares(tmp_path_factory.mktemp("squares"))
 
 
 @pytest.fixture(scope="module")
