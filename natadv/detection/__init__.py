@@ -1,0 +1,1 @@
+"""Detection: telling adversarial images, natural and artificial, from clean ones."""
