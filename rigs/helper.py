@@ -96,7 +96,8 @@ class Helper:
                 self._process.wait(_CLOSE_S)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-                self._process.wait()
+                with contextlib.suppress(subprocess.TimeoutExpired):  # a system that does not let go of its device
+                    self._process.wait(_CLOSE_S)
             self._said.close()
 
     def _open(self) -> "Connection[Any, Any]":

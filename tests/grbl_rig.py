@@ -7,6 +7,7 @@ import yaml
 import rigs
 from rigs.clock import RealClock
 from rigs.firmware.kinds import KINDS, Setup
+from rigs.stage.grbl_greeting import greet
 from rigs.stage.grbl_link import GrblLink
 from rigs.stage.grbl_words import read_setting
 
@@ -40,7 +41,7 @@ def found_block(port: str) -> dict[str, object]:
     """Return the stage's block for a controller that is there, as its own settings are."""
     link = GrblLink(port, 115200, RealClock(), silence_s=2.0, brake_s=0.5)
     try:
-        link.greet(5.0)
+        greet(link, 5.0)
         has = dict(entry for line in link.command("$$").said if (entry := read_setting(line)))
     finally:
         link.close()

@@ -17,6 +17,7 @@ from natadv.errors import DeviceError
 from natadv.raindrops.pose import Pose
 from rigs.clock import Clock
 from rigs.room import Room
+from rigs.stage.grbl_greeting import greet, reset
 from rigs.stage.grbl_home import Left
 from rigs.stage.grbl_link import JOG_CANCEL, GrblLink, RestartedError
 from rigs.stage.grbl_ping import measure
@@ -31,6 +32,8 @@ _DWELL_S = 0.01
 _SYNC = f"G4P{_DWELL_S:g}"
 _OK_CHARS = 4
 _LATE_S = 2.0
+_ENDS_S = 5.0
+"""A path whose controller was reset ends at once; on a machine that does not get to it, later."""
 _UNSURE_S = 3.0
 """Longer than who stops in an emergency waits: a stage that is not known to stand has not obeyed."""
 _SLACK = 1e-6
@@ -59,7 +62,7 @@ class GrblStageSettings(GrblSettings):
         link = GrblLink(os.path.expandvars(self.port), self.baud, room.clock, self.silence_s, self.brake_s)
         with room.stops.reaching(emergency):
             try:
-                link.greet(self.boot_s)
+                greet(link, self.boot_s)
                 measure(link)
                 controller = set_up(link, self, room.operator)
                 stage = GrblStage(self, link, controller, room.clock)
@@ -234,7 +237,7 @@ class GrblStage:
         Raises:
             DeviceError: if the stage has failed.
         """
-        self._begin([Pose()]).ended.wait()
+        self._begin([Pose()]).ended.wait()  # each of its lines is answered in time, or it ends
         self._link.check()
 
     def _travel(self, journey: _Journey) -> None:
@@ -288,7 +291,7 @@ class GrblStage:
             self._link.now(JOG_CANCEL)
             self._link.report(self._settings.brake_s + _LATE_S, lambda status: status.state == "Idle")
         if self._open_valve:
-            self._link.reset()
+            reset(self._link)
         if journey is None or journey.ended.is_set():
             return
         journey.given_up = self._holding = True
@@ -299,11 +302,12 @@ class GrblStage:
                 self._settings.brake_s + _LATE_S,
                 lambda status: status.settled and status.state in ("Hold", "Idle"),
             )
-            self._link.reset()
+            reset(self._link)
             rest = self._read_pose()
         finally:
             self._holding = False
-        journey.ended.wait()
+        if not journey.ended.wait(_ENDS_S):
+            raise DeviceError(f"{self._settings.where}: its path goes on after a reset; begin anew")
         self._track.settle(rest, self._clock.now_s())
 
     def jog(self, pose: Pose) -> None:

@@ -5,6 +5,7 @@ its process is gone, however it went: then comes a feed hold and, when the plate
 shuts all outputs too. It is run by its path and needs the standard library alone, so it starts quickly.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -38,7 +39,8 @@ class Guard:
             self._process.communicate(_LEFT, timeout=_END_S)
         except (OSError, ValueError, subprocess.TimeoutExpired):  # it is gone, or hangs at a port that is gone
             self._process.kill()
-            self._process.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # a system that does not let go of the port
+                self._process.wait(_END_S)
 
 
 def watch(pipe: IO[bytes], port: int, brake_s: float) -> None:

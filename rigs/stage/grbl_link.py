@@ -5,16 +5,17 @@ well as it still can be, and every later call raises the same error, until the p
 """
 
 import contextlib
+import logging
 import math
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from natadv.errors import ConnectError, DeviceError
+from natadv.errors import DeviceError
 from rigs.clock import Clock
 from rigs.stage.grbl_guard import Guard
-from rigs.stage.grbl_port import GREET_S, READ_S, RESET, RETURN_S, halt, open_port, stop_what_comes_back
+from rigs.stage.grbl_port import GREET_S, READ_S, RETURN_S, halt, open_port, stop_what_comes_back
 from rigs.stage.grbl_words import (
     ALARMS,
     ERRORS,
@@ -30,12 +31,13 @@ from rigs.stage.grbl_words import (
 JOG_CANCEL, ASK = b"\x85", b"?"
 LINE_CHARS = 79  # GRBL 1.1 takes no longer line
 _POLL_S = 0.2
-_RESET_S = 2.0
-_BOOT_POLL_S = 0.3
-_QUIET_S = 0.1
 _TAKEN_S = 1.0
 _GREETS_S = 0.5
 """A controller that hears a reset greets within that."""
+_ENDS_S = 5.0
+"""Longer than a halt through a port that is lost."""
+
+_log = logging.getLogger(__name__)
 
 
 class RestartedError(DeviceError):
@@ -58,6 +60,9 @@ class GrblLink:
         char_s: how long a character takes on the wire; see grbl_ping.py.
         welcome: the line by which the controller greeted last.
         axes: how many numbers a whole report has; None while that is not known.
+        name: the stage, as errors begin with it.
+        greetings: heard so far; see grbl_greeting.py.
+        expecting: whether a greeting follows something that we did; another is a failure.
 
     Raises:
         ConnectError: if the port cannot be opened.
@@ -69,7 +74,9 @@ class GrblLink:
         self.char_s = 0.0
         self.welcome = ""
         self.axes: int | None = None
-        self._name = f"stage: {port}"  # an error says first whose it is
+        self.name = f"stage: {port}"  # an error says first whose it is
+        self.greetings = 0
+        self.expecting = True
         self._port, self._baud = port, baud
         self._clock = clock
         self._silence_s, self._brake_s = silence_s, brake_s
@@ -80,12 +87,10 @@ class GrblLink:
         self._heard: queue.SimpleQueue[tuple[float, str | Reply | DeviceError]] = queue.SimpleQueue()
         self._changed = threading.Condition()
         self._status: tuple[Status, float, float] | None = None
-        self._welcomes = 0
         self._halts = 0  # that are under way
         self._halted_s = -math.inf
         self._gone = self._stands = False
         self._asked_s: float | None = None
-        self._expecting = True
         self._watching = False
         self._last_s = clock.now_s()
         self._poll_s = 0.0
@@ -124,13 +129,12 @@ class GrblLink:
             raise ValueError(f"expected a line of at most {LINE_CHARS} characters, got {len(too_long[0])}")
         with self._turn:
             self.check()
-            while not self._heard.empty():
-                self._heard.get()
+            self._forget_heard()
             data = "".join(f"{line}\n" for line in lines).encode()
             with self._writing:
                 sent_s = self._clock.now_s()
                 if before is not None and not before(sent_s):
-                    raise RestartedError(f"{self._name}: stopped")
+                    raise RestartedError(f"{self.name}: stopped")
                 self._write(data)
             end_s, said = time.monotonic() + timeout_s, []
             waiting = len(lines)
@@ -140,17 +144,23 @@ class GrblLink:
                     said.append(word)
                 elif word.word == "error":
                     why = ERRORS.get(word.number, "see its list of errors")
-                    raise DeviceError(f"{self._name}: {lines[-waiting]}: error:{word.number}, {why}")
+                    raise DeviceError(f"{self.name}: {lines[-waiting]}: error:{word.number}, {why}")
                 else:
                     waiting -= 1
                     if not waiting:
                         return Answer(sent_s, heard_s, tuple(said))
 
+    def _forget_heard(self) -> None:
+        # Two threads may: one that saw something there, and waited for it, could wait for ever.
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._heard.get_nowait()
+
     def _next(self, end_s: float, line: str) -> tuple[float, str | Reply]:
         try:
             heard_s, word = self._heard.get(timeout=max(0.0, end_s - time.monotonic()))
         except queue.Empty:
-            raise DeviceError(f"{self._name}: no answer to {line}; look at the controller and its cable") from None
+            raise DeviceError(f"{self.name}: no answer to {line}; look at the controller and its cable") from None
         if isinstance(word, DeviceError):
             raise word
         return heard_s, word
@@ -171,48 +181,11 @@ class GrblLink:
         except OSError as error:
             raise self._lose(error) from error
 
-    def reset(self, timeout_s: float = _RESET_S) -> None:
-        """Reset the controller, and return when it greets again: no motion is planned then, all outputs are off.
-
-        Raises:
-            DeviceError: if it does not greet in time.
-        """
-        self._expecting = True
-        try:
-            with self._changed:
-                before = self._welcomes
-                self.now(RESET)
-                if not self._changed.wait_for(lambda: self._welcomes > before or self.failure, timeout_s):
-                    raise DeviceError(f"{self._name}: does not greet after a reset; switch the controller off and on")
-            self.check()
-        finally:
-            self._expecting = False
-
-    def greet(self, timeout_s: float) -> None:
-        """Reset a controller whose port was just opened, and wait until it has greeted for the last time.
-
-        Raises:
-            ConnectError: if nothing greets.
-            DeviceError: if it greets and then does not answer.
-        """
-        end_s = time.monotonic() + timeout_s
-        while not self._welcomes:
-            self.now(RESET)
-            with self._changed:
-                self._changed.wait_for(lambda: self._welcomes or self.failure, _BOOT_POLL_S)
-            if time.monotonic() > end_s:
-                raise ConnectError(f"{self._name}: no GRBL greets there in {timeout_s:g} s; look at `port` and `baud`")
-        # Of several resets that waited in a board that was starting, each has its greeting.
+    def await_change(self, true: Callable[[], bool], timeout_s: float) -> bool:
+        """Wait until something that is heard makes this true, or it has failed; return whether it is true."""
         with self._changed:
-            while self._changed.wait(_QUIET_S):
-                pass
-        # The greeting may have been for an older reset, while the board still starts because its port was opened: what
-        # it is sent then is lost, so it has greeted for the last time when it answers.
-        while True:
-            with contextlib.suppress(RestartedError):
-                self.command("", max(_BOOT_POLL_S, end_s - time.monotonic()))
-                break
-        self._expecting = False
+            self._changed.wait_for(lambda: true() or self.failure is not None, timeout_s)
+            return true()
 
     def report(self, timeout_s: float = 2.0, wanted: Callable[[Status], bool] = lambda _: True) -> Status:
         """Ask until a report, true after this call, is a wanted one, and return it.
@@ -229,7 +202,7 @@ class GrblLink:
             self.check()
             if found is not None and found[1] >= begun_s and wanted(found[0]):
                 return found[0]
-        raise DeviceError(f"{self._name}: no report in {timeout_s:.1f} s as was expected; look at the controller")
+        raise DeviceError(f"{self.name}: no report in {timeout_s:.1f} s as was expected; look at the controller")
 
     def _ask(self) -> None:
         with self._writing:
@@ -302,7 +275,7 @@ class GrblLink:
 
     def _lose(self, error: OSError) -> DeviceError:
         """Note that the port is lost; the link's thread then looks for it, to stop what is behind it."""
-        lost = DeviceError(f"{self._name}: the controller is gone ({error}); look at its cable, then go on")
+        lost = DeviceError(f"{self.name}: the controller is gone ({error}); look at its cable, then go on")
         with self._changed:
             if not self._gone:
                 self._gone = True
@@ -317,10 +290,16 @@ class GrblLink:
         self._closed = True
         self.rest()
         self._closing.set()
-        self._thread.join()
+        self._thread.join(_ENDS_S)
+        if self._thread.is_alive():
+            _log.warning(
+                "%s: its port does not return; it stays open, with its guard, until the program ends", self.name
+            )
+            self._fail(DeviceError(f"{self.name}: closed"))
+            return
         self._guard.close()
         self._serial.close()
-        if self._fail(DeviceError(f"{self._name}: closed")):
+        if self._fail(DeviceError(f"{self.name}: closed")):
             self._stands = True  # who closes what is whole has stopped it before
 
     # What is heard.
@@ -334,7 +313,7 @@ class GrblLink:
             except OSError as error:
                 self._lose(error)
             except Exception as error:  # noqa: BLE001 - whatever it is, nobody else would notice that this thread ended
-                self.fail(error if isinstance(error, DeviceError) else DeviceError(f"{self._name}: {error!r}"))
+                self.fail(error if isinstance(error, DeviceError) else DeviceError(f"{self.name}: {error!r}"))
         if self._gone:
             with self._halting():
                 halt(self._serial, self._brake_s)  # it may hear though it cannot be heard
@@ -352,7 +331,7 @@ class GrblLink:
             self._poll_s = now_s + _POLL_S
             self._ask()
         if now_s - self._last_s > self._silence_s:
-            quiet = f"{self._name}: nothing heard for {self._silence_s:g} s; look at the controller and its cable"
+            quiet = f"{self.name}: nothing heard for {self._silence_s:g} s; look at the controller and its cable"
             self.fail(DeviceError(quiet))
 
     def _hear(self, line: str, now_s: float) -> None:
@@ -378,26 +357,25 @@ class GrblLink:
             self._heard.put((now_s, line))
 
     def _hear_alarm(self, number: int) -> None:
-        if self._expecting and not self._watching:  # while the port is opened, an old alarm may still be told
+        if self.expecting and not self._watching:  # while the port is opened, an old alarm may still be told
             return
         why = ALARMS.get(number, "see its list of alarms")
-        alarm = DeviceError(f"{self._name}: ALARM:{number}, {why}; look at the stage, then begin anew")
+        alarm = DeviceError(f"{self.name}: ALARM:{number}, {why}; look at the stage, then begin anew")
         if self._fail(alarm, halting=True):
             # It stands already. GRBL says nothing more until it is reset, and its outputs are off for certain then.
             with self._halting():
                 halt(self._serial, self._brake_s, at_once=True)
 
     def _hear_welcome(self, line: str, now_s: float) -> None:
-        while not self._heard.empty():
-            self._heard.get()
-        self._heard.put((now_s, RestartedError(f"{self._name}: it was reset")))
+        self._forget_heard()
+        self._heard.put((now_s, RestartedError(f"{self.name}: it was reset")))
         with self._changed:
-            self._welcomes += 1
+            self.greetings += 1
             self.welcome = line
             self._asked_s = None
             self._changed.notify_all()
-        if not self._expecting:
-            self._fail(DeviceError(f"{self._name}: the controller restarted by itself; look at its supply"))
+        if not self.expecting:
+            self._fail(DeviceError(f"{self.name}: the controller restarted by itself; look at its supply"))
             self._note_rest()
 
     def _note_rest(self) -> None:

@@ -127,7 +127,7 @@ def test_a_greeting_of_an_older_reset_is_not_taken_for_the_last_one(monkeypatch)
         receive(machine, data, now_s)
 
     monkeypatch.setattr(Machine, "receive", greeting_early)
-    monkeypatch.setattr("rigs.stage.grbl_link._QUIET_S", 0.01)
+    monkeypatch.setattr("rigs.stage.grbl_greeting._QUIET_S", 0.01)
     with running("grbl") as (_, stage):
         assert begun
         assert stage.pose() is not None
