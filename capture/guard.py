@@ -1,9 +1,9 @@
 """Guard: the devices of a rig as a session reaches them, so that no call moves what must stand still.
 
 Before each call it asks the control whether there was an emergency stop, and again after each motion and spray, which
-may have begun in the moment of the stop. It notes which call is running and since when, for the watchdog, and which
-device failed last, for the journal; it keeps the newest frame for whoever looks; and it cuts frames to what is stored,
-so that memory holds no more.
+may have begun in the moment of the stop. It notes which call is running and since when, for the watchdog (a stop, too,
+may hang), and which device failed last, for the journal; it keeps the newest frame for whoever looks; and it cuts
+frames to what is stored, so that memory holds no more.
 """
 
 import time
@@ -91,23 +91,32 @@ class Guard:
         """
         self.control.check_halted()
         self._check_tripped()
-        self._running = Call(device, time.monotonic())
-        try:
-            yield
-        except DeviceError:
-            self._blamed = device
-            raise
-        except OSError as error:  # of a driver's library that a driver did not map
-            self._blamed = device
-            raise DeviceError(f"{device}: {error.strerror or error}; look at it, then go on with --resume") from error
-        finally:
-            self._running = None
-            if undo and (self.control.halted_by or self._tripped):
-                undo()
+        with self.watched(device):
+            try:
+                yield
+            except DeviceError:
+                self._blamed = device
+                raise
+            except OSError as error:  # of a driver's library that a driver did not map
+                self._blamed = device
+                why = error.strerror or error
+                raise DeviceError(f"{device}: {why}; look at it, then go on with --resume") from error
+            finally:
+                if undo and (self.control.halted_by or self._tripped):
+                    undo()
         self.control.check_halted()
         if self._tripped:
             self._blamed = device
         self._check_tripped()
+
+    @contextmanager
+    def watched(self, device: Device) -> Iterator[None]:
+        """Let the watchdog see a call that is made whatever happened before, as a stop; raise nothing of its own."""
+        self._running = Call(device, time.monotonic())
+        try:
+            yield
+        finally:
+            self._running = None
 
     def _check_tripped(self) -> None:
         if self._tripped:
@@ -177,7 +186,8 @@ class _GuardedStage:
             return self._stage.is_moving()
 
     def stop(self) -> None:
-        self._stage.stop()
+        with self._guard.watched("stage"):
+            self._stage.stop()
 
     def close(self) -> None:
         self._stage.close()
@@ -196,7 +206,8 @@ class _GuardedSprayer:
             self._sprayer.dry()
 
     def close(self) -> None:
-        self._sprayer.close()
+        with self._guard.watched("sprayer"):
+            self._sprayer.close()
 
 
 class _GuardedPlacer(_GuardedSprayer):

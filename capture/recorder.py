@@ -52,7 +52,9 @@ def record_seconds(camera: Camera, duration_s: float, *, between: Callable[[], N
     # A timestamp that is due at the end exactly belongs to the next recording; half a frame period tells the two
     # apart whatever the rounding of the device's clock.
     end_s = frames[0].timestamp_s + duration_s - 0.5 / camera.info.fps
-    while (frame := camera.read()).timestamp_s < end_s:
+    expected = camera.info.fps * duration_s
+    # One too many is wrong already: a clock that hardly moves would be filmed for ever.
+    while len(frames) <= expected + 1 and (frame := camera.read()).timestamp_s < end_s:
         if frame.timestamp_s <= frames[-1].timestamp_s:
             raise DeviceError(
                 f"camera: frame {frame.index} is stamped {frame.timestamp_s:.4f} s, not after frame "
@@ -61,7 +63,6 @@ def record_seconds(camera: Camera, duration_s: float, *, between: Callable[[], N
         frames.append(frame)
         between()
     recording = Recording(frames, _lost(frames))
-    expected = camera.info.fps * duration_s
     if abs(len(frames) - expected) > 1:
         raise FramesMissingError(
             f"camera: {len(frames)} frames in {duration_s:g} s where {camera.info.fps:g} fps make "

@@ -53,8 +53,9 @@ def record_session(
     """
     desk = desk or Desk(Journal(archive.folder))
     guard = guard or Guard(desk.control, desk.tap, archive.settings.crop_px)
-    with _safe(rig), desk.control.holding(rig.stage, rig.sprayer):
-        _Session(archive, guard.rig(rig), desk, progress).run()
+    guarded = guard.rig(rig)
+    with _safe(guarded), desk.control.holding(rig.stage, rig.sprayer):
+        _Session(archive, guarded, desk, progress).run()
 
 
 class _Session:
