@@ -16,6 +16,7 @@ import csv
 import json
 import queue
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from multiprocessing import Manager
 from pathlib import Path
@@ -47,6 +49,9 @@ IMAGES, SECONDS, DISK = 10, 1.0, "2g"
 _RECOVERS_S = 120.0
 _AT_REST_S = COASTS_S + 0.5
 _FRUITLESS_LIVES = 6
+_TELLS_S = 1.0
+# Asked by SIGUSR1 it writes where each of its threads is; a process that was replaced by a fresh one does too.
+_PROGRAM = "import faulthandler, signal; faulthandler.register(signal.SIGUSR1); import natadv.cli; natadv.cli.main()"
 _ON_PURPOSE = "a fault made on purpose"
 CALLS_FAILING = {
     "seed": None,  # another for each process, or each would fail at the same calls
@@ -80,6 +85,7 @@ class Found:
         not_resumed: sessions that did not come to their end.
         reshot: recordings that were not good and made again.
         coasted_s: longest time until plate and valves were at rest, by what had happened.
+        silences: each time that nothing was recorded for `_RECOVERS_S`, and the process was killed: what it did.
     """
 
     faults: list[tuple[str, float | None]] = field(default_factory=list)
@@ -94,6 +100,7 @@ class Found:
     not_resumed: int = 0
     reshot: int = 0
     coasted_s: dict[str, float] = field(default_factory=dict)
+    silences: list[dict[str, Any]] = field(default_factory=list)
     wall_s: float = 0.0
 
 
@@ -156,6 +163,7 @@ class _Session:
         self._seed = found.sessions
         self._rig, self._rules = folder.with_name("rig.yaml"), folder.with_name("rules.yaml")
         self._images = folder.with_name("images")
+        self._log = folder.with_suffix(".log")
         self._journal = Reader(folder)
         self._events: list[Any] = []
         self._known: dict[tuple[int, str, str], int] = {}
@@ -186,8 +194,8 @@ class _Session:
         self._found.lives += 1
         words = ["capture", "run", self._rig, self._images, "--out", self._folder, "--resume", "--rules", self._rules]
         words += ["--seconds", SECONDS, "--seed", self._seed]
-        command = [sys.executable, "-c", "import natadv.cli; natadv.cli.main()", *map(str, words)]
-        log = self._folder.with_suffix(".log").open("ab")
+        command = [sys.executable, "-c", _PROGRAM, *map(str, words)]
+        log = self._log.open("ab")
         with log, subprocess.Popen(command, env=self._stand.environment, stdout=log, stderr=log) as process:
             self._stand.process = process
             try:
@@ -235,12 +243,31 @@ class _Session:
             if condition():
                 return True
             if time.monotonic() > give_up_s:
-                self._found.unsafe.append(f"session {self._seed}: nothing recorded for {_RECOVERS_S:.0f} s; killed")
+                self._found.silences.append(self._silence(process))
                 process.kill()
                 process.wait()
                 return False
             time.sleep(0.05)
         return False
+
+    def _silence(self, process: "subprocess.Popen[bytes]") -> dict[str, Any]:
+        """Say what a process did that recorded nothing for so long: failed again and again, or waited, and where."""
+        now = datetime.now(UTC)
+        meanwhile = [event for event in self._events if event.at >= now - timedelta(seconds=_RECOVERS_S)]
+        last = self._events[-1].at if self._events else None
+        before = self._log.stat().st_size
+        process.send_signal(signal.SIGUSR1)
+        time.sleep(_TELLS_S)
+        with self._log.open("rb") as log:
+            log.seek(before)
+            threads = log.read().decode(errors="replace")
+        return {
+            "session": self._seed,
+            "silent_s": _RECOVERS_S,
+            "without_an_event_s": None if last is None else round((now - last).total_seconds(), 1),
+            "meanwhile": [event.text for event in meanwhile],
+            "threads": threads.splitlines(),
+        }
 
     def _read(self) -> None:
         fresh = list(self._journal.events())
