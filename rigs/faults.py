@@ -11,7 +11,7 @@ A rig's file has them by a block:
 
 Each number is the chance, at a call of the device that does something, that this fault happens. A stage's call is a
 `follow`; of looks at it (`is_moving`, `pose_at`) there are dozens to a motion, so each has a fiftieth of that chance:
-a stage fails while the plate moves too.
+a stage fails while the plate moves too. A screen's look at what it shows has a fiftieth too.
 
     stall       the call hangs, until `stall_s` have passed or the device is closed, and then fails
     disconnect  the call fails, so do all that follow, and the next `opens_failing` openings of the rig
@@ -40,7 +40,7 @@ from natadv.raindrops.pose import Pose
 from rigs.camera.base import Camera, CameraInfo
 from rigs.clock import Clock
 from rigs.frame import Frame
-from rigs.screen.base import Screen
+from rigs.screen.base import ReadsBack, Screen
 from rigs.settings import Settings
 from rigs.sprayer.base import Placer, Sprayer
 from rigs.stage.base import Certain, Stage
@@ -153,11 +153,13 @@ class FaultSettings(Settings):
 
     def wrap_screen(self, screen: Screen, clock: Clock) -> Screen:
         """Return the screen with its faults."""
-        return _FaultyScreen(screen, self._faults("screen", self.screen, clock))
+        faulty = _FaultyReadBack if isinstance(screen, ReadsBack) else _FaultyScreen
+        return faulty(screen, self._faults("screen", self.screen, clock))
 
     def wrap_stage(self, stage: Stage, clock: Clock) -> Stage:
         """Return the stage with its faults."""
-        return _FaultyStage(stage, self._faults("stage", self.stage, clock))
+        faulty = _FaultyCertain if isinstance(stage, Certain) else _FaultyStage
+        return faulty(stage, self._faults("stage", self.stage, clock))
 
     def wrap_sprayer(self, sprayer: Sprayer, clock: Clock) -> Sprayer:
         """Return the sprayer with its faults."""
@@ -268,6 +270,12 @@ class _FaultyScreen:
         self._screen.close()
 
 
+class _FaultyReadBack(_FaultyScreen):
+    def changed(self) -> str | None:
+        self._faults.look()
+        return cast(ReadsBack, self._screen).changed()
+
+
 class _FaultyStage:
     def __init__(self, stage: Stage, faults: _Faults) -> None:
         self._stage, self._faults = stage, faults
@@ -288,9 +296,6 @@ class _FaultyStage:
         self._look()
         return self._stage.is_moving()
 
-    def is_at_rest(self) -> bool:
-        return self._stage.is_at_rest() if isinstance(self._stage, Certain) else True
-
     def _look(self) -> None:
         if self._faults.look() == "wrong":
             self._lies = True
@@ -304,6 +309,11 @@ class _FaultyStage:
 
     def _said(self, pose: Pose | None) -> Pose | None:
         return self._faults.somewhere(pose) if self._lies and pose is not None else pose
+
+
+class _FaultyCertain(_FaultyStage):
+    def is_at_rest(self) -> bool:
+        return cast(Certain, self._stage).is_at_rest()
 
 
 class _FaultySprayer:

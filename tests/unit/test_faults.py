@@ -1,16 +1,22 @@
 import threading
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from capture.session import record_session
 from natadv.errors import ConfigError, ConnectError, DeviceError, FrameTimeoutError
 from natadv.raindrops.drops import Drops
 from natadv.raindrops.pose import Pose
+from rigs.camera.base import Camera
 from rigs.faults import FaultSettings
 from rigs.rig import load_rig
-from rigs.sprayer.base import Placer
-from tests.recording import begun
+from rigs.screen.base import ReadsBack, Screen
+from rigs.session import Checks
+from rigs.sprayer.base import Placer, Sprayer
+from rigs.stage.base import Certain, Stage
+from tests.recording import Wrapped, begun
 from tests.rig_files import small_rig
 
 
@@ -161,3 +167,56 @@ def test_faults_that_there_are_not_are_refused(tmp_path, block, said):
     path.write_text(f"{path.read_text()}\n{block}\n")
     with pytest.raises(ConfigError, match=said):
         load_rig(path)
+
+
+PROTOCOLS = {
+    "camera": ((Camera,),),
+    "screen": ((Screen,), (Screen, ReadsBack)),
+    "stage": ((Stage,), (Stage, Certain)),
+    "sprayer": ((Sprayer,), (Sprayer, Placer)),
+}
+GIVEN = {
+    "show": (np.zeros((8, 8, 3), np.uint8),),
+    "follow": ([Pose()],),
+    "pose_at": (0.0,),
+    "spray": (0.1,),
+    "place": (Drops.empty((60.0, 60.0)), 0.1),
+}
+
+
+def _members(protocol):
+    return {name for one in protocol.__mro__ for name in vars(one) if not name.startswith("_")}
+
+
+@pytest.mark.parametrize(("device", "protocols"), [(device, one) for device, sets in PROTOCOLS.items() for one in sets])
+def test_whatever_a_driver_can_do_it_can_do_behind_its_faults(device, protocols):
+    asked, names = [], sorted(set().union(*map(_members, protocols)))
+    inner = type("Inner", (), {name: _noting(name, asked) for name in names})()
+    wrapped = getattr(FaultSettings(), f"wrap_{device}")(inner, None)
+    for name in names:
+        member = getattr(wrapped, name)
+        if name != "info":
+            member(*GIVEN.get(name, ()))
+    assert asked == names
+    optional = {ReadsBack, Certain, Placer} - set(protocols)
+    assert not any(isinstance(wrapped, one) for one in optional)
+
+
+def _noting(name, asked):
+    def call(*_):
+        asked.append(name)
+
+    return property(call) if name == "info" else call
+
+
+def test_a_screen_that_changes_behind_its_faults_is_seen(tmp_path):
+    class Popped(Wrapped):
+        def changed(self):
+            return "screen: a window popped up"
+
+    archive, settings = begun(tmp_path, labels=1, each=1, checks=Checks(retries=0), screen={"late": 0.0})
+    with settings.open() as rig:
+        screen = settings.faults.wrap_screen(Popped(rig.screen), rig.clock)
+        record_session(archive, replace(rig, screen=screen))
+    ((_, reasons),) = archive.skipped()
+    assert reasons == ("screen: a window popped up (since the picture was shown)",)
