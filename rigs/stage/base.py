@@ -12,7 +12,11 @@ from rigs.settings import Settings
 
 
 class Stage(Protocol):
-    """A stage that carries the plate."""
+    """A stage that carries the plate.
+
+    One that is a person (its settings say `asks`) never knows a pose; `follow` returns when the person says that the
+    plate is held at the one pose, so that it does not move then, or moves along the many, and goes on until `stop`.
+    """
 
     def follow(self, path: Sequence[Pose]) -> None:
         """Begin to visit these poses in turn and return at once; what it did before is given up.

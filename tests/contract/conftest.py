@@ -1,26 +1,33 @@
 """One contract per kind of device; every rig file runs it.
 
-The simulated one always; stages and sprayers on stand-ins of both GRBL firmwares too, and on the controller whose port
-or URL the environment variable NATADV_GRBL names; cameras on every driver that has a stand-in here, see
-tests/camera_bench.py; screens on a virtual display, before the camera that grabs it; another rig by `--rig FILE`.
+The simulated one always; stages and sprayers on stand-ins of both GRBL firmwares too, on the controller whose port or
+URL the environment variable NATADV_GRBL names, and on a person who does what is asked; cameras on every driver that has
+a stand-in here, see tests/camera_bench.py; screens on a virtual display, before the camera that grabs it; another rig
+by `--rig FILE`.
 """
 
 import os
+import re
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import yaml
 
 from natadv.errors import DeviceError
 from natadv.raindrops.pose import Pose
 from rigs.firmware.kinds import KINDS
 from rigs.firmware.terminal import Terminal
+from rigs.operator import TerminalOperator
 from rigs.rig import load_rig
 from tests.camera_bench import CAMERAS, Bench, set_up
 from tests.displays import loopback_rig, virtual_display
 from tests.grbl_rig import found_block, small_setup, stage_block, write_rig
+from tests.rig_files import small_rig
 
 _GRBL = "NATADV_GRBL"
+_PERSON = "person"
 _ON_A_CONTROLLER = ("test_stage_contract", "test_sprayer_contract")
 
 
@@ -35,6 +42,30 @@ class _Willing:
 
     def cancel(self):
         pass
+
+
+class _Person(_Willing):
+    """One who does the work, and takes the time that it takes."""
+
+    def ask(self, message):
+        if sprays := re.match(r"spray .* ([\d.]+) s", message):
+            time.sleep(float(sprays[1]))
+
+
+class _Noted:
+    """Another operator, and all that was said to it in `heard`."""
+
+    def __init__(self, operator):
+        self.heard = []
+        self.cancel, self._operator = operator.cancel, operator
+
+    def tell(self, message):
+        self.heard.append(message)
+        self._operator.tell(message)
+
+    def ask(self, message):
+        self.heard.append(message)
+        self._operator.ask(message)
 
 
 _ON_A_DISPLAY = {
@@ -53,8 +84,12 @@ _HAVE_MORE = {
 def pytest_generate_tests(metafunc):
     if "rig_file" in metafunc.fixturenames:
         files = ["simulated", *metafunc.config.getoption("--rig")]
+        if "persons_rig" in metafunc.fixturenames:
+            metafunc.parametrize("rig_file", [_PERSON, *files[1:]])
+            return
         if metafunc.module.__name__.rpartition(".")[2] in _ON_A_CONTROLLER:
             files += [*KINDS, *([_GRBL] if os.environ.get(_GRBL) else [])]
+            files += [] if "posed_rig" in metafunc.fixturenames else [_PERSON]
         files += _HAVE_MORE.get(metafunc.module.__name__.rpartition(".")[2], ())
         metafunc.parametrize("rig_file", files)
 
@@ -92,8 +127,17 @@ def rig_settings(rig_file, controllers, tmp_path, monkeypatch, request):
     elif rig_file in _ON_A_DISPLAY:
         display = request.getfixturevalue("display")
         yield load_rig(loopback_rig(tmp_path, display, glass=rig_file == "wet", **_ON_A_DISPLAY[rig_file]))
+    elif rig_file == _PERSON:
+        yield load_rig(_persons_file(tmp_path))
     else:
         yield load_rig(controllers(rig_file) if rig_file in (*KINDS, _GRBL) else Path(rig_file))
+
+
+def _persons_file(folder):
+    settings = yaml.safe_load(small_rig(folder).read_text())
+    settings |= {"stage": {"kind": "manual"}, "sprayer": {"kind": "operator"}}
+    (folder / "person.yaml").write_text(yaml.safe_dump(settings))
+    return folder / "person.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +152,7 @@ def kept_rigs():
 @pytest.fixture
 def rig(rig_settings, rig_file, kept_rigs):
     if rig_file not in (*KINDS, _GRBL):
-        with rig_settings.open() as rig:
+        with rig_settings.open(operator=_Noted(_Person() if rig_file == _PERSON else TerminalOperator())) as rig:
             yield rig
             rig.stage.stop()
         return
@@ -125,3 +169,19 @@ def rig(rig_settings, rig_file, kept_rigs):
     except DeviceError:  # the test has closed something, or broken it: the next one opens it anew
         kept_rigs.pop(rig_file)
         opened.close()
+
+
+@pytest.fixture
+def posed_rig(rig, rig_settings):
+    """A rig whose stage knows where it is."""
+    if rig_settings.stage.asks:
+        pytest.skip("this rig's stage is a person, who cannot say where the plate is")
+    return rig
+
+
+@pytest.fixture
+def persons_rig(rig, rig_settings):
+    """A rig whose stage is a person."""
+    if not rig_settings.stage.asks:
+        pytest.skip("this rig's stage is no person")
+    return rig
