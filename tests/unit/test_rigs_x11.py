@@ -3,6 +3,7 @@
 import contextlib
 import time
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -99,6 +100,22 @@ def test_a_late_frame_is_lost_and_its_number_is_missing(lateness, counted, grabb
     taken = [(grab.count, grab.taken_s) for grab in frames if grab]
     for (before, before_s), (after, after_s) in pairwise(taken):
         assert after_s - before_s == pytest.approx((after - before) * PERIOD_S, abs=0.25 * PERIOD_S + 1e-3)
+
+
+def test_a_hiccup_between_two_looks_at_clocks_moves_no_frame(grabbed, monkeypatch):
+    calls = []
+
+    def held_up():
+        calls.append(time.sleep(0.02) if len(calls) % 2 else None)
+        return time.time()
+
+    ahead_s = time.monotonic() - time.time()
+    monkeypatch.setattr(x11, "time", SimpleNamespace(time=held_up))
+    line_s = time.time()
+    frames = grabbed((0,) * 6)
+    assert len(calls) > 6
+    for grab in frames:
+        assert grab.taken_s - ahead_s - line_s == pytest.approx(grab.count * PERIOD_S, abs=0.008)
 
 
 def test_samples_are_read_line_by_line_and_turned_to_rgb(grabbed):
