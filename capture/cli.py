@@ -268,10 +268,15 @@ def _say(words: str) -> None:
 
 
 def _say_complete(archive: "Archive") -> None:
+    from capture.journal import Journal
+
     lost = sum(record.lost for record in archive.records())
     said = f", {lost} frames lost by the camera" if lost else ""
     if skipped := len(archive.skipped()):
         said += f", {skipped} images skipped (natadv capture watch {archive.folder} says why)"
+    coverage = Journal(archive.folder).snapshot().coverage
+    if coverage is not None and not coverage.enough:
+        said += f"; {coverage.verdict}"
     complete = len(archive.complete_items())
     typer.echo(
         f"{complete} images recorded in {archive.folder}{said}; next: natadv capture scan {archive.folder} BUNDLE"

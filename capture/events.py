@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from rigs.motion import COVERED
 from rigs.session import Kind
 
 Device = Literal["camera", "screen", "stage", "sprayer", "rig"]
@@ -274,7 +275,7 @@ class Said(_Event):
 
 
 class Coverage(_Event):
-    """How much of the stage's travel the clips of this run have covered, see rigs.motion; a share, 0..1, or None."""
+    """How much of the stage's travel the clips of a session have covered, see rigs.motion; a share, 0..1, or None."""
 
     kind: Literal["coverage"] = "coverage"
     disc: float | None
@@ -282,12 +283,30 @@ class Coverage(_Event):
     clips: int
 
     @property
+    def enough(self) -> bool | None:
+        """Whether the stated range, the stage's travel, is covered; None where nobody can know."""
+        return None if self.disc is None or self.angle is None else min(self.disc, self.angle) >= COVERED
+
+    @property
+    def shares(self) -> str:
+        """Return how much of the range, in words."""
+        if self.disc is None or self.angle is None:
+            return "the stage does not say where it is" if self.clips else "nothing of the range"
+        return f"{100 * self.disc:.0f} % of the disc and {100 * self.angle:.0f} % of the angles"
+
+    @property
+    def verdict(self) -> str:
+        """Return in words whether the range is covered."""
+        if self.enough is None and self.clips:
+            return f"whether the stated range is covered nobody knows, as {self.shares}"
+        if self.enough:
+            return f"the stated range is covered: {self.shares}"
+        return f"the stated range is not covered: {self.shares}, it takes {100 * COVERED:.0f} %; record more images"
+
+    @property
     def text(self) -> str:
         """Return the event in words, one line."""
-        if self.disc is None or self.angle is None:
-            return f"motion: {self.clips} clips, the stage does not say where it is"
-        shares = f"{100 * self.disc:.0f} % of the disc, {100 * self.angle:.0f} % of the angles"
-        return f"motion: {self.clips} clips covered {shares}"
+        return f"motion: {self.clips} clips, {self.verdict}"
 
 
 class Stopped(_Event):

@@ -9,6 +9,7 @@ from typing import Final
 
 from capture.events import (
     Began,
+    Coverage,
     DeviceBack,
     DeviceLost,
     Disk,
@@ -61,6 +62,7 @@ class Snapshot:
         left_s: until all are recorded, at that rate.
         hits: by model.
         disk: the last forecast.
+        coverage: of the stage's travel, when the session stopped last; None before.
         stopped: how it ended; None while it records, or was killed.
         pid: of the process that records, or did.
         at: moment of the last event.
@@ -79,6 +81,7 @@ class Snapshot:
     left_s: float | None = None
     hits: dict[str, ModelHits] = field(default_factory=dict)
     disk: Disk | None = None
+    coverage: Coverage | None = None
     stopped: Stopped | None = None
     pid: int | None = None
     at: datetime | None = None
@@ -106,6 +109,7 @@ class Telling:
         self._lost: DeviceLost | None = None
         self._hits: dict[str, dict[int, Hits]] = {}
         self._disk: Disk | None = None
+        self._coverage: Coverage | None = None
         self._stopped: Stopped | None = None
         self._whole: set[int] = set()
         self._pid: int | None = None
@@ -139,6 +143,7 @@ class Telling:
                 left_s=3600 * left / rate if rate else None,
                 hits={model: _sum(found.values()) for model, found in self._hits.items()},
                 disk=self._disk,
+                coverage=self._coverage,
                 stopped=self._stopped,
                 pid=self._pid,
                 at=self._at,
@@ -179,10 +184,16 @@ class Telling:
                 self._paused = None
                 self._pace.clear()  # a pause is no pace
                 self._pace.append(event.at)
-            case Disk():
-                self._disk = event
+            case Disk() | Coverage():
+                self._keep(event)
             case Stopped():
                 self._stopped, self._now, self._paused = event, None, None
+
+    def _keep(self, event: Disk | Coverage) -> None:
+        if isinstance(event, Disk):
+            self._disk = event
+        else:
+            self._coverage = event
 
     def _forget(self, item: int) -> None:
         """Count no hits of what does not count itself any more."""

@@ -96,7 +96,10 @@ def record_unattended(
 def _conclude(archive: Archive, journal: Journal, stopped: Stopped) -> None:
     """Tell the end; where the disk is full, listeners hear it, and the error that ended the session says it all."""
     try:
-        journal.tell(travelled(archive))
+        coverage = travelled(archive)
+        if stopped.outcome == "complete" and not coverage.enough:
+            stopped = stopped.model_copy(update={"reason": f"{stopped.reason}; {coverage.verdict}"})
+        journal.tell(coverage)
     except NatadvError as error:
         with suppress(NatadvError):
             journal.tell(Said(words=f"motion: not known ({error})"))

@@ -103,6 +103,8 @@ def _facts(snapshot: Snapshot, *, recording: bool, now: datetime) -> list[tuple[
         facts.append((model, Text(f"{hits.fooled} of {hits.images} images fool it, {hits.hits} hits{wrong}")))
     if snapshot.disk:
         facts.append(("disk", Text(snapshot.disk.text.removeprefix("disk: "), "" if snapshot.disk.enough else "red")))
+    if snapshot.coverage:
+        facts.append(("motion", Text(snapshot.coverage.verdict, "" if snapshot.coverage.enough else "yellow")))
     losses = f", lost {snapshot.device_losses} times so far" if snapshot.device_losses else ""
     if snapshot.device_lost:
         facts.append(("devices", Text(snapshot.device_lost.text, "red")))

@@ -11,6 +11,9 @@ from natadv.raindrops.pose import Pose
 WAYPOINTS_A_SECOND = 32
 """More than any stage can visit, however small its travel."""
 
+COVERED = 0.9
+"""Share of the disc's cells, and of the sectors of angles, from which on a range counts as covered."""
+
 _KNOTS_A_SECOND = 16
 _STEPS = 6  # from one knot of a smooth path to the next
 _CELLS = 8  # of the disc, in each direction

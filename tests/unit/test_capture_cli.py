@@ -4,7 +4,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from capture import events
 from capture.cli import app
+from capture.journal import Journal
 from rigs.archive import open_archive
 from tests.recording import begun
 from tests.tiny_bundle import write_tiny_bundle
@@ -47,6 +49,20 @@ def test_what_was_given_up_is_said_and_tried_again_when_asked(tmp_path, argument
     assert watched.exit_code == 0
     assert "0 of 4, 4 skipped" in watched.output
     assert "complete: 0 of 4 images recorded, 4 skipped" in watched.output
+
+
+def test_a_range_that_was_not_covered_is_said_in_the_last_line_and_after(tmp_path, arguments, monkeypatch):
+    recorded = run(app, arguments)
+    assert recorded.exit_code == 0, recorded.output
+    words = "the stated range is not covered: "
+    assert words in next(line for line in recorded.output.splitlines() if "4 images recorded" in line)
+    stopped = Journal(tmp_path / "s").snapshot().stopped
+    assert words in stopped.reason
+    monkeypatch.setattr(events, "COVERED", 0.05)
+    recorded = run(app, [*arguments, "--resume"])
+    assert recorded.exit_code == 0, recorded.output
+    assert "not covered" not in recorded.output
+    assert Journal(tmp_path / "s").snapshot().coverage.enough
 
 
 def test_other_checks_than_the_session_began_with_are_refused(tmp_path, arguments):

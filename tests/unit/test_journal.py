@@ -82,6 +82,24 @@ def test_every_event_is_a_line_and_one_line_of_words(event):
     assert "\n" not in line + event.text
 
 
+@pytest.mark.parametrize(
+    ("found", "enough", "said"),
+    [
+        ({"disc": 0.93, "angle": 1.0, "clips": 50}, True, "is covered: 93 % of the disc and 100 % of the angles"),
+        ({"disc": 0.93, "angle": 0.75, "clips": 50}, False, "is not covered: 93 % of the disc and 75 % of the angles"),
+        ({"disc": None, "angle": None, "clips": 50}, None, "nobody knows, as the stage does not say where it is"),
+        ({"disc": None, "angle": None, "clips": 0}, None, "is not covered: nothing of the range"),
+    ],
+)
+def test_whether_the_stated_range_is_covered_is_said(found, enough, said, tmp_path):
+    coverage = Coverage(**found)
+    assert coverage.enough is enough
+    assert said in coverage.text
+    snapshot = _told([*STORY, coverage, Stopped(outcome="complete", reason="done")])
+    assert snapshot.coverage == coverage
+    assert said in " ".join(_shown(snapshot, tmp_path, recording=False, width=200).split())
+
+
 def test_a_snapshot_adds_up_what_happened():
     seen = _told(STORY)
     assert (seen.images, seen.done, seen.skipped, seen.left, seen.reshoots) == (100, 2, 1, 97, 1)
