@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import rmtree
-from typing import Any
+from typing import Any, Literal
 
 from rigs.firmware.truth import Truth
 from rigs.loopback import DISPLAY_PROCESS, STAGE_TRUTH
@@ -24,7 +24,7 @@ class Stand:
     """What a campaign can lay hands on.
 
     Attributes:
-        names: of the loopback bench's environment.
+        names: of the loopback bench's environment; none where all devices are simulated.
         disk: where sessions are kept; nothing else is on it.
         process: that records.
     """
@@ -35,7 +35,7 @@ class Stand:
     _display: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self._display = int(self.names[DISPLAY_PROCESS])
+        self._display = int(self.names.get(DISPLAY_PROCESS, 0))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -104,6 +104,7 @@ class Fault:
         ends: whether the process has to end of it.
         cuts_off: whether nobody can tell the controller to stop meanwhile.
         weight: how often it is chosen.
+        of: what it is a fault of.
     """
 
     name: str
@@ -112,6 +113,7 @@ class Fault:
     ends: bool = False
     cuts_off: bool = False
     weight: float = 1.0
+    of: Literal["process", "disk", "display", "controller"] = "controller"
 
 
 def _for(chance: random.Random, low_s: float, high_s: float) -> None:
@@ -152,12 +154,14 @@ def _controller(name: str, low: float, high: float) -> Make:
 
 
 FAULTS = (
-    Fault("process killed (SIGKILL)", lambda stand, _: stand.signal(signal.SIGKILL), ends=True, weight=1.5),
-    Fault("process ended (SIGTERM)", lambda stand, _: stand.signal(signal.SIGTERM), ends=True),
-    Fault("process stopped for 0.1 to 3 s", _frozen),
-    Fault("disk full", lambda stand, _: stand.fill(), Stand.free, ends=True),
-    Fault("display's server killed", _without_display),
-    Fault("display's server stalls for 0.3 to 8 s", _frozen_display),
+    Fault(
+        "process killed (SIGKILL)", lambda stand, _: stand.signal(signal.SIGKILL), ends=True, weight=1.5, of="process"
+    ),
+    Fault("process ended (SIGTERM)", lambda stand, _: stand.signal(signal.SIGTERM), ends=True, of="process"),
+    Fault("process stopped for 0.1 to 3 s", _frozen, of="process"),
+    Fault("disk full", lambda stand, _: stand.fill(), Stand.free, ends=True, of="disk"),
+    Fault("display's server killed", _without_display, of="display"),
+    Fault("display's server stalls for 0.3 to 8 s", _frozen_display, of="display"),
     Fault("controller unplugged for 0.2 to 3 s", _unplugged, cuts_off=True),
     Fault("controller resets", lambda stand, _: stand.controller("power_up")),
     Fault("limit switch struck", lambda stand, _: stand.controller("strike")),

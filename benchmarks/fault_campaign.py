@@ -36,6 +36,7 @@ from rich.progress import Progress
 
 import rigs
 from benchmarks.campaign_faults import FAULTS, Fault, Stand
+from benchmarks.campaign_process import recording
 from benchmarks.loopback_session import draw_images
 from benchmarks.loopback_truth import checked
 from benchmarks.safety import COASTS_S, Safety
@@ -50,8 +51,6 @@ _RECOVERS_S = 120.0
 _AT_REST_S = COASTS_S + 0.5
 _FRUITLESS_LIVES = 6
 _TELLS_S = 1.0
-# Asked by SIGUSR1 it writes where each of its threads is; a process that was replaced by a fresh one does too.
-_PROGRAM = "import faulthandler, signal; faulthandler.register(signal.SIGUSR1); import natadv.cli; natadv.cli.main()"
 _ON_PURPOSE = "a fault made on purpose"
 CALLS_FAILING = {
     "seed": None,  # another for each process, or each would fail at the same calls
@@ -192,9 +191,7 @@ class _Session:
     def _life(self, told: Any) -> int:
         """Run the command until it ends, with faults while it runs; return its exit code."""
         self._found.lives += 1
-        words = ["capture", "run", self._rig, self._images, "--out", self._folder, "--resume", "--rules", self._rules]
-        words += ["--seconds", SECONDS, "--seed", self._seed]
-        command = [sys.executable, "-c", _PROGRAM, *map(str, words)]
+        command = recording(self._rig, self._images, self._folder, self._rules, seconds=SECONDS, seed=self._seed)
         log = self._log.open("ab")
         with log, subprocess.Popen(command, env=self._stand.environment, stdout=log, stderr=log) as process:
             self._stand.process = process
