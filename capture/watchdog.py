@@ -37,9 +37,8 @@ class Limits(Settings):
     grace_s: PositiveFloat = 30.0
 
     def of_rig(self, rig: RigSettings) -> "Limits":
-        """Return these without those of devices at which a person works, who takes as long as it takes."""
-        stage, sprayer = rig.stage.asks, rig.sprayer.asks
-        asking = {"stage_s": stage, "sprayer_s": sprayer, "open_s": stage or sprayer}
+        """Return these without those of calls in which a person works, who takes as long as it takes."""
+        asking = {"stage_s": rig.stage.asks, "sprayer_s": rig.sprayer.asks, "open_s": rig.stage.asks_to_open}
         return self.model_copy(update={name: None for name, asks in asking.items() if asks})
 
     def of(self, device: Device) -> float | None:

@@ -80,6 +80,11 @@ class StageSettings(Settings):
         return False
 
     @property
+    def asks_to_open(self) -> bool:
+        """Whether a person may be asked something while it is opened, and takes as long as it takes."""
+        return False
+
+    @property
     def stops_at_poses(self) -> bool:
         """Whether it comes to rest at each pose of a path."""
         return False

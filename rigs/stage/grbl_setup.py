@@ -76,6 +76,11 @@ class GrblSettings(StageSettings):
         return f"stage: {self.port}"
 
     @property
+    def asks_to_open(self) -> bool:
+        """Whether a person may have to put the plate at home."""
+        return self.homing == "skip"
+
+    @property
     def stops_at_poses(self) -> bool:
         """It does: see docs/decisions/0011."""
         return True

@@ -89,17 +89,20 @@ def test_a_sprayer_with_drops_of_its_own_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("stage", "sprayer", "stage_s", "sprayer_s"),
+    ("stage", "sprayer", "stage_s", "sprayer_s", "open_s"),
     [
-        ({"kind": "manual"}, {"kind": "operator"}, None, None),
-        ({"kind": "grbl", "port": "x"}, {"kind": "grbl"}, 30.0, None),  # a person wipes the plate
-        ({"kind": "grbl", "port": "x"}, {"kind": "grbl", "blower": "M7"}, 30.0, 300.0),
-        ({"kind": "grbl", "port": "x"}, {"kind": "wet", "sprayer": {"kind": "operator"}}, 30.0, None),
-        ({"kind": "simulated"}, {"kind": "simulated"}, 30.0, 300.0),
+        ({"kind": "manual"}, {"kind": "operator"}, None, None, 180.0),
+        ({"kind": "grbl", "port": "x"}, {"kind": "grbl"}, 30.0, None, 180.0),  # a person wipes the plate
+        ({"kind": "grbl", "port": "x"}, {"kind": "grbl", "blower": "M7"}, 30.0, 300.0, 180.0),
+        # a person puts the plate at home
+        ({"kind": "grbl", "port": "x", "homing": "skip"}, {"kind": "grbl", "blower": "M7"}, 30.0, 300.0, None),
+        ({"kind": "grbl", "port": "x"}, {"kind": "wet", "sprayer": {"kind": "operator"}}, 30.0, None, 180.0),
+        ({"kind": "simulated"}, {"kind": "simulated"}, 30.0, 300.0, 180.0),
     ],
 )
-def test_a_person_takes_as_long_as_it_takes(tmp_path, stage, sprayer, stage_s, sprayer_s):
+def test_a_person_takes_as_long_as_it_takes(tmp_path, stage, sprayer, stage_s, sprayer_s, open_s):
     block = yaml.safe_load(LOOPBACK.read_text()) | {"stage": stage, "sprayer": sprayer}
     (tmp_path / "rig.yaml").write_text(yaml.safe_dump(block))
     limits = Limits().of_rig(load_rig(tmp_path / "rig.yaml"))
-    assert (limits.stage_s, limits.sprayer_s, limits.camera_s) == (stage_s, sprayer_s, 30.0)
+    assert (limits.stage_s, limits.sprayer_s, limits.open_s) == (stage_s, sprayer_s, open_s)
+    assert limits.camera_s == 30.0
