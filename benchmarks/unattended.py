@@ -1,6 +1,6 @@
 """An unattended session under random faults, to its end: what it recorded, and what became of that.
 
-`python -m benchmarks.unattended WORK --images 300 [--rig simulated] [--faults-an-hour 60]` records a session by the
+`python -m benchmarks.unattended WORK --images 300 [--rig simulated] [--faults-an-hour 12]` records a session by the
 command line, as an operator does. Meanwhile faults from outside (`benchmarks.campaign_faults`) come at random moments
 at that mean rate, and calls of the devices fail by the rig's own `faults:` block; whenever the process ends it is
 started again with `--resume`, until the session is complete. Images, session and notes are kept in WORK, so this may
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=300)
     parser.add_argument("--rig", choices=("simulated", "loopback"), default="simulated")
     parser.add_argument("--seconds", type=float, default=5.0, help="of a clip")
-    parser.add_argument("--faults-an-hour", type=float, default=60.0)
+    parser.add_argument("--faults-an-hour", type=float, default=12.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("results/rig/unattended"))
     options = parser.parse_args()

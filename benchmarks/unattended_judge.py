@@ -20,8 +20,10 @@ from rigs.archive import Archive, open_archive
 from rigs.rig import RigSettings
 from rigs.session import ClipRecord
 
-_WARM_S: Final = 60.0
+_WARM_S: Final = 120.0
 """After a process began; what it takes until then is no leak."""
+_LONG_S: Final = 600.0
+"""A process that was warm for less says nothing of an hour."""
 _SIDE_PX: Final = 32
 _ON_PURPOSE: Final = "a fault made on purpose"
 
@@ -127,7 +129,8 @@ def slope_mb_an_hour(lines: Sequence[dict[str, Any]]) -> float | None:
             lives.append([])
         elif line["kind"] == "sample" and lives and line["rss_mb"] and line["at"] - begun_s >= _WARM_S:
             lives[-1].append((line["at"] / 3600, line["rss_mb"]))
-    apart = [np.array(life) - np.mean(life, 0) for life in lives if len(life) > 2]
+    long = [life for life in lives if life and 3600 * (life[-1][0] - life[0][0]) >= _LONG_S]
+    apart = [np.array(life) - np.mean(life, 0) for life in long]
     if not apart:
         return None
     hours, megabytes = np.concatenate(apart).T

@@ -27,7 +27,8 @@ from rigs.screen.quiet import Quiet
 
 _PUMP_S: Final = 0.02
 _AGAIN_S: Final = 0.3
-_FIRST_S: Final = 15.0  # a window has to be made, mapped and sized before it shows anything
+_FIRST_S: Final = 6.0  # a window has to be made, mapped and sized before it shows anything
+_WINDOWS: Final = 3
 _BUS: Final = "DBUS_SESSION_BUS_ADDRESS"
 
 
@@ -70,10 +71,31 @@ def _opened(line: "Connection[Any, Any]", opened: ExitStack) -> "_Shower":
     monitor = find_monitor(desktop, settings.monitor, settings.box)
     quiet = opened.enter_context(closing(Quiet(os.environ.get(_BUS))))
     said = [line for line in (desktop.hide_pointer(), desktop.keep_awake(), *quiet.refused) if line]
-    painter = opened.enter_context(closing(settings.painter()))
-    shower = _Shower(settings, desktop, monitor.box, painter)
-    shower.put(settings.layout.empty(), _FIRST_S)
+    shower = _first_shown(settings, desktop, monitor.box, opened)
     line.send(("opened", said))
+    return shower
+
+
+def _first_shown(settings: Any, desktop: Desktop, box: Box, opened: ExitStack) -> "_Shower":
+    """Make a window and show the ground, by a window made anew if that does not come.
+
+    On a display that was started a moment ago, some windows are there, mapped and sized, and never draw (4 of 42 of
+    OpenCV's, by Qt, on a busy machine).
+
+    Raises:
+        SettingError: if none shows it.
+    """
+    for left in reversed(range(_WINDOWS)):
+        with ExitStack() as making:
+            shower = _Shower(settings, desktop, box, making.enter_context(closing(settings.painter())))
+            try:
+                shower.put(settings.layout.empty(), _FIRST_S)
+            except SettingError:
+                if not left:
+                    raise
+                continue
+            opened.push(making.pop_all())
+            break
     return shower
 
 

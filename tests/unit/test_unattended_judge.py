@@ -12,18 +12,18 @@ from capture.unattended import record_unattended
 from tests.recording import begun
 
 
-def _life(begun_s, slope, level, samples=20):
+def _life(begun_s, slope, level, samples=80):
     yield {"at": begun_s, "kind": "life"}
     for number in range(samples):
         at_s = begun_s + 10 * number
-        grown = 500 if at_s - begun_s < 60 else slope * (at_s - begun_s) / 3600  # opening a rig takes what it takes
+        grown = 500 if at_s - begun_s < 120 else slope * (at_s - begun_s) / 3600  # opening a rig takes what it takes
         yield {"at": at_s, "kind": "sample", "rss_mb": level + grown}
 
 
 def test_memory_is_fitted_within_processes_that_are_warm():
     lines = [*_life(0, 36, 100), *_life(1000, 36, 300)]
     assert slope_mb_an_hour(lines) == pytest.approx(36)
-    assert slope_mb_an_hour(list(_life(0, 36, 100, samples=6))) is None
+    assert slope_mb_an_hour(list(_life(0, 36, 100, samples=60))) is None
     assert slope_mb_an_hour([]) is None
 
 
