@@ -12,6 +12,7 @@ The disk is not filled (`benchmarks.fault_campaign` does), as other things live 
 import argparse
 import contextlib
 import json
+import math
 import os
 import random
 import signal
@@ -57,7 +58,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # who ends this ends the session in good order too
     options.work.mkdir(parents=True, exist_ok=True)
     with loopback() if options.rig == "loopback" else contextlib.nullcontext({}) as names:
-        _Run(options, Stand(names, options.work)).run()
+        try:
+            _Run(options, Stand(names, options.work)).run()
+        except KeyboardInterrupt:
+            parser.exit(130, f"interrupted; said again it goes on in {options.work}\n")
     notes = Notes.read(options.work / "notes.jsonl")
     rig = load_rig(options.work / "rig.yaml") if options.rig == "loopback" else None
     figures = judge(options.work / "session", notes, rig)
@@ -78,15 +82,15 @@ class _Run:
         self._notes = Notes.read(work / "notes.jsonl")
         self._journal = Reader(self._session)
         self._recorded = 0
-        # Of the faults so far the next one follows, so that an interruption changes none of those to come.
         self._faults = [fault for fault in FAULTS if fault.of in _of(options.rig)]
-        self._next_s = self._drawn()[0]
+        self._next_s = math.inf
         self._known: set[tuple[int, str, str]] = set()
 
     def run(self) -> None:
         """Start the command again and again, until it says that all is done."""
         self._prepare()
         self._notes.add("begun")
+        self._next_s = self._drawn()[0]
         fruitless, before = 0, 0
         while (code := self._life()) != 0:
             self._read()
@@ -105,7 +109,8 @@ class _Run:
 
     def _drawn(self) -> tuple[float, Fault, random.Random]:
         """Return when the next fault comes, by the machine's clock, which, and the chance that it is made by."""
-        chance = random.Random(f"{self._options.seed} {len(self._notes.of('fault'))}")
+        drawn = len(self._notes.of("fault")), len(self._notes.of("begun"))
+        chance = random.Random(f"{self._options.seed} {drawn}")
         wait_s = chance.expovariate(self._options.faults_an_hour / 3600)
         return time.monotonic() + wait_s, chance.choices(self._faults, [one.weight for one in self._faults])[0], chance
 
