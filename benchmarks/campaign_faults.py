@@ -33,6 +33,7 @@ class Stand:
     disk: Path
     process: "subprocess.Popen[bytes] | None" = None
     _display: int = field(init=False)
+    _server: "subprocess.Popen[bytes] | None" = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self._display = int(self.names.get(DISPLAY_PROCESS, 0))
@@ -60,8 +61,14 @@ class Stand:
             left.unlink(missing_ok=True)
         command = ["Xvfb", name, "-screen", "0", "1280x720x24", "-nolisten", "tcp", "-noreset"]
         quiet: Any = subprocess.DEVNULL
-        server = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
-        self._display = server.pid
+        self._server = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+        self._display = self._server.pid
+
+    def close(self) -> None:
+        """End the display's server if it is one that was started here; the bench ends its own."""
+        if self._server is not None:
+            self._server.kill()
+            self._server.wait()
 
     def controller(self, *names: str, **faults: float) -> None:
         """Let the controller's stand-in do things, and set its faults."""

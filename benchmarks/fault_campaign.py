@@ -129,11 +129,12 @@ def _campaign(seed: int, wanted: int, made: Any) -> Found:
     """Make so many faults, or some more, on a bench of its own; `made` is told of each."""
     found = Found()
     with _ram_disk() as disk, loopback() as names, Safety(Path(names[STAGE_TRUTH])) as safety:
-        stand, chance = Stand(names, disk), random.Random(seed)
-        while len(found.faults) < wanted and found.not_resumed < 3:
-            folder = stand.disk / f"session-{found.sessions}"
-            found.sessions += 1
-            _Session(folder, stand, safety, chance, found).run(lambda: made.put(1))
+        chance = random.Random(seed)
+        with contextlib.closing(Stand(names, disk)) as stand:
+            while len(found.faults) < wanted and found.not_resumed < 3:
+                folder = stand.disk / f"session-{found.sessions}"
+                found.sessions += 1
+                _Session(folder, stand, safety, chance, found).run(lambda: made.put(1))
         port = str(Path(names[STAGE]))
         found.coasted_s = {why.replace(port, "controller"): coast_s for why, coast_s in safety.coasted_s.items()}
         found.unsafe = [words.replace(port, "controller") for words in found.unsafe]

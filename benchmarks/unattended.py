@@ -59,7 +59,8 @@ def main() -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     with loopback() if options.rig == "loopback" else contextlib.nullcontext({}) as names:
         try:
-            _Run(options, Stand(names, options.work)).run()
+            with contextlib.closing(Stand(names, options.work)) as stand:
+                _Run(options, stand).run()
         except KeyboardInterrupt:
             parser.exit(130, f"interrupted; said again it goes on in {options.work}\n")
     notes = Notes.read(options.work / "notes.jsonl")
