@@ -207,7 +207,8 @@ def check_name(folder: Path, *, overwrite: bool) -> None:
         return
     if not overwrite:
         raise ConfigError(f"{folder}: exists already; choose another name, or overwrite it explicitly")
-    if not folder.is_dir() or {path.name for path in folder.iterdir()} - {*FILES, SIGNATURE}:
+    ours = {*FILES, SIGNATURE, SIGNATURE + PART_SUFFIX}  # the last of a process that was killed while it signed
+    if not folder.is_dir() or {path.name for path in folder.iterdir()} - ours:
         raise ConfigError(f"{folder}: is not a bundle and will not be overwritten; choose another name")
 
 

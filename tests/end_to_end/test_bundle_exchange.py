@@ -1,5 +1,6 @@
 """A bundle that is overwritten is the old or the new one, for whoever reads it and whenever the writer is killed."""
 
+import itertools
 import json
 import os
 import random
@@ -12,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from edge.bundle import read_bundle, write_bundle
+from edge.bundle import FILES, SIGNATURE, read_bundle, write_bundle
 from edge.classifier import Classifier
+from edge.signature import read_signed, sign_bundle
 from natadv.errors import NatadvError
+from tests.signing_keys import keys
 from tests.tiny_bundle import write_tiny_bundle
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -39,7 +42,7 @@ def writer(place: Path, *more: str) -> subprocess.Popen:
         place.parent / "old",
         place.parent / "new",
     ]
-    environment = os.environ | {"PYTHONPATH": str(CHECKOUT)}
+    environment = os.environ | {"PYTHONPATH": str(CHECKOUT), "TMPDIR": str(place.parent)}
     return subprocess.Popen([*command, *more], cwd=CHECKOUT, env=environment, stdout=subprocess.PIPE, text=True)
 
 
@@ -79,10 +82,41 @@ def test_a_writer_is_killed_at_each_of_its_steps(place: Path) -> None:
     assert process.returncode == 0
     found = json.loads(said)
     assert found["status"] == 0
-    assert len(found["labels"]) > 20
-    assert set(found["labels"]) == {"old", "new"}
+    assert len(found["seen"]) > 20
+    assert set(found["seen"]) == {"old", "new"}
     assert set(found["left"]) >= {"bundle", ".bundle.new", ".bundle.new.part"}
     assert found["after"] == ["bundle"]
+
+
+def test_a_signer_is_killed_at_each_of_its_steps(place: Path) -> None:
+    write_tiny_bundle(place / "bundle", OLD)
+    for name in ("old", "new"):
+        keys(place.parent, name)
+    process = writer(place, "signing")
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == 0
+    found = json.loads(said)
+    assert found["status"] == 0
+    assert len(found["seen"]) > 20
+    # Before the first signature has its name there is none; then it is the one or the other, and always a whole one.
+    signed = list(itertools.dropwhile(lambda who: who == "nobody", found["seen"]))
+    assert set(signed) == {"old", "new"}
+    assert set(found["left"]) == {*FILES, SIGNATURE, f"{SIGNATURE}.part"}
+    assert set(found["after"]) == {*FILES, SIGNATURE}
+
+
+def test_a_bundle_whose_signer_was_killed_is_read_signed_and_overwritten(place: Path) -> None:
+    bundle = write_tiny_bundle(place / "bundle", OLD)
+    left = bundle / f"{SIGNATURE}.part"
+    left.write_bytes(b"{")
+    assert read_bundle(bundle).manifest.labels == OLD
+    write_tiny_bundle(bundle, NEW, overwrite=True)
+    assert not left.exists()
+    left.write_bytes(b"{")
+    private, public = keys(place.parent, "ours")
+    sign_bundle(bundle, private)
+    assert read_signed(bundle, public).manifest.labels == NEW
+    assert not left.exists()
 
 
 def reads(place: Path, count: int) -> Counter:
