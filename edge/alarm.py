@@ -91,12 +91,14 @@ class Alarms:
     def add(self, prediction: Prediction, now_s: float) -> tuple[tuple[Sign, ...], bool | None]:
         """Return the signs after one more prediction, and whether an alarm begins (True), ends (False) or neither.
 
-        Nothing is said before as many frames came as are looked back on.
+        Nothing is said before as many frames came as are looked back on: no alarm begins, and one that is on goes on.
         """
         if self._recent:
             self._changes.append(self._recent[-1].label != prediction.label)
         self._recent.append(prediction)
-        signs = self._signs() if len(self._recent) == self._rule.frames else ()
+        if len(self._recent) < self._rule.frames:
+            return (), None
+        signs = self._signs()
         if signs:
             self._last_sign_s = now_s
             if not self.on:
@@ -108,7 +110,7 @@ class Alarms:
         return signs, None
 
     def reset(self) -> None:
-        """Forget the last frames: others, or another model's, follow. An alarm goes on until its time is over."""
+        """Forget the last frames: others, or another model's, follow. An alarm goes on until enough of those were seen."""
         self._recent.clear()
         self._changes.clear()
 

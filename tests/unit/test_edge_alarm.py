@@ -84,6 +84,19 @@ def test_after_an_outage_it_looks_back_on_new_frames_alone() -> None:
     assert alarms.add(said("a", 0.1), 0.5) == ((), None)
 
 
+@pytest.mark.parametrize(("confidence", "over"), [(0.1, None), (0.9, False)])
+def test_an_alarm_that_a_swap_meets_is_not_over_before_the_new_model_was_looked_at(
+    confidence: float, over: bool | None
+) -> None:
+    alarms = Alarms(RULE)
+    for place in range(5):
+        alarms.add(said("a", 0.1), 1.0 * place)
+    alarms.reset()
+    # A model of one answer a second needs longer for as many as are looked back on than quiet lasts.
+    turns = [alarms.add(said("a", confidence), 1.0 * place)[1] for place in range(5, 10)]
+    assert turns == [None] * 4 + [over]
+
+
 @pytest.mark.parametrize("wrong", [{"frames": 1}, {"quiet_s": -1.0}])
 def test_a_rule_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="expected two frames or more"):
