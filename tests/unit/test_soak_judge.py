@@ -1,8 +1,11 @@
 """A soak is judged by whole cycles of the camera's frame sizes, and by the longest time without a prediction."""
 
+import time
+
 import numpy as np
 import pytest
 
+from benchmarks import soak
 from benchmarks.soak_judge import AFTER_S, Asked, Sample, cycle_means, cycle_s, judge, longest_gap_s
 
 EVERY_S = 60.0
@@ -66,3 +69,12 @@ def test_a_camera_that_is_not_found_again_is_counted() -> None:
     predicted_s = np.concatenate((np.arange(0, 50, 0.02), np.arange(55 + AFTER_S + 1, 3000, 0.02)))
     figures = judge(saw_tooth(minutes=50), predicted_s, [], ahead_s=10.0, every_s=EVERY_S)
     assert figures["faults_not_recovered_from"] == 1
+
+
+def test_the_cameras_clock_is_placed_by_when_it_answered_not_by_when_it_was_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = iter([100.0, 112.0])  # twelve seconds until it answers
+    monkeypatch.setattr(soak, "_wait_for", lambda address: (next(now_s), b"11.5")[1])
+    monkeypatch.setattr(time, "monotonic", lambda: next(now_s))
+    assert soak.clock_began_s("http://127.0.0.1:1/clock") == 100.5
