@@ -1,8 +1,9 @@
 """A network camera by its address: RTSP, or video over HTTP (MJPEG too), at low latency.
 
 A frame's time: of RTSP the stream's own clock tells how far apart frames were taken; when that clock began we learn
-from the frame that came through quickest, so a frame that waited on its way is known to be older. MJPEG over HTTP has
-no clock: there it is the time of arrival.
+from the frame that came through quickest, so a frame that waited on its way is known to be older. What all of them wait
+is not: FFmpeg hands a frame of H.264 over RTSP on when the next one begins, so it is a frame older than it looks. MJPEG
+over HTTP has no clock: there it is the time of arrival.
 """
 
 import threading

@@ -23,9 +23,10 @@ _CLOCKLESS: Final = ("mjpeg", "mpjpeg", "image2pipe", "jpeg_pipe")
 class Stream:
     """A stream that is open."""
 
-    def __init__(self, container: Any, name: str) -> None:
+    def __init__(self, container: Any, name: str, read_s: float) -> None:
         self._container = container
         self._name = name
+        self._read_s = read_s
 
     def pictures(self) -> Generator[tuple[Image, float | None], None, None]:
         """Yield images, each with the time by the stream's clock, in seconds, where it has one; call it once.
@@ -42,6 +43,8 @@ class Stream:
             for picture in self._container.decode(stream):
                 yield rgb(picture), picture.time if has_clock else None
                 count += 1
+        except av.error.ExitError as error:  # FFmpeg was told so by PyAV, whose patience was over
+            raise FrameTimeoutError(f"{self._name}: fell silent for {self._read_s:g} s after {count} frames") from error
         except (av.FFmpegError, OSError) as error:
             raise FrameTimeoutError(f"{self._name}: broke off after {count} frames ({_words(error)})") from error
 
@@ -79,7 +82,7 @@ def open_stream(
     if not container.streams.video:
         container.close()
         raise ConnectError(f"{name}: has no video")
-    return Stream(container, name)
+    return Stream(container, name, read_s)
 
 
 def public(address: str) -> str:
@@ -90,5 +93,7 @@ def public(address: str) -> str:
 
 def _words(error: BaseException) -> str:
     """Return what went wrong, without the address that FFmpeg repeats in its errors."""
+    if isinstance(error, av.error.ExitError):
+        return "no answer in time"
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return str(text).splitlines()[0][:200]
