@@ -296,9 +296,9 @@ class _Watch:
         if live.stop.is_set():
             model.close()
             return
-        same = model.digest == live.slot.model.digest
-        live.slot.put(model)
-        if same:
+        if not live.slot.put(model, instead_of=old):
+            model.close()  # somebody swapped meanwhile, and said so: that model is wanted, not ours
+        elif model.digest == old.digest:
             live.restarts += 1
             live.events.add("restarted", f"{reason}; now {model.described}")
         else:

@@ -78,16 +78,23 @@ class Slot:
             _check(self.model, labels)
             self._needed = tuple(labels)
 
-    def put(self, model: Predictor) -> None:
-        """Put a model in place of the one in use, from its next frame on.
+    def put(self, model: Predictor, *, instead_of: Predictor | None = None) -> bool:
+        """Put a model in place of the one in use, from its next frame on; return whether it was.
+
+        Args:
+            model: the next one.
+            instead_of: the one that it is to follow; where another came in between, that one stays.
 
         Raises:
             ConfigError: if it lacks a label that the source needs; the one in use stays.
         """
         with self._lock:
+            if instead_of is not None and self.model is not instead_of:
+                return False
             _check(model, self._needed)
             self.model = model
             self.swaps += 1
+            return True
 
     def prepare(self, shot: Shot, source: Source) -> NDArray[np.uint8]:
         """Return what the model in use takes of a shot, uint8 (1, h, w, 3)."""

@@ -154,6 +154,27 @@ def test_what_lies_in_the_bundles_place_by_then_is_said_to_be_another() -> None:
     assert (summary.restarts, summary.swaps, live.slot.model.digest) == (0, 1, "new")
 
 
+def test_a_swap_that_comes_while_the_model_is_opened_anew_stays() -> None:
+    first, stale, chosen = Model("old", hangs_at(3, gives_up=True)), Model("stale"), Model("new")
+    live = Live(Slot(first))
+    swapper = Swapper(live.slot, live.events, lambda folder: chosen)
+
+    def reopen() -> Model:
+        swapper.swap(Path("chosen"))  # by somebody on the page, who saw that the model hangs
+        return stale
+
+    kept = Until(live, "new", 5)
+    summary = run(
+        live, lambda: nullcontext(Ticking()), [kept], seconds=20, patience=Patience(model_s=0.2), reopen=reopen
+    )
+    assert live.slot.model is chosen
+    assert [one.prediction.label for one in kept.observations] == ["old"] * 2 + ["new"] * 5
+    assert (summary.swaps, summary.restarts) == (1, 0)
+    assert stale.closed
+    assert first.closed
+    assert [event.text for event in kept.events if event.kind in ("swapped", "restarted")] == ["chosen: new"]
+
+
 def test_a_model_that_fails_is_replaced() -> None:
     def fails(model: Model, count: int) -> None:
         if count == 3:
