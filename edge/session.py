@@ -4,6 +4,7 @@ import contextlib
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from edge.alarm import AlarmRule
 from edge.album import Album
@@ -24,6 +25,8 @@ from edge.swap import Swapper, Watcher, mark_of
 from edge.video import AnnotatedVideo
 from natadv.errors import ConfigError
 from rigs.camera.stream import public
+
+_OPENING_S: Final = 5.0  # that a watched bundle which is being opened at the end has left
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,11 @@ def run_session(
             album = None if store is None else Album(store.folder)
             sinks.extend(opened.enter_context(page_of(live, swapper, bundle, page, album)))
         if watch:
-            Watcher(bundle, marked, swapper, live.stop).start()
+            watcher = Watcher(bundle, marked, swapper, live.stop)
+            watcher.start()
+            # A thread that comes back out of a library while Python is torn down aborts the process.
+            opened.callback(watcher.join, _OPENING_S)
+            opened.callback(live.stop.set)
         summary = run(
             live,
             lambda: open_source(source_name, options),

@@ -1,5 +1,7 @@
 """A watched bundle: whatever is put in its place, however slowly, is taken, and nothing ends the watch."""
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -199,3 +201,36 @@ def _wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end_s, "it did not come about"
         time.sleep(0.01)
+
+
+def test_a_run_that_ends_waits_for_the_bundle_that_is_being_opened(tmp_path: Path) -> None:
+    """A thread that comes back out of a library while Python is torn down would abort the process."""
+    bundle = write_tiny_bundle(tmp_path / "bundle", ("a", "b", "c"))
+    (tmp_path / "film").mkdir()
+    for number in range(60):
+        write_image(tmp_path / "film" / f"{number:02}.png", np.full((8, 8, 3), 4 * number, np.uint8))
+    begun, done = threading.Event(), threading.Event()
+
+    class Slow(Placing):
+        def open(self, bundle: Path, *, first: bool = False) -> Classifier:
+            if not first:
+                begun.set()
+                time.sleep(1.0)
+            try:
+                return super().open(bundle, first=first)
+            finally:
+                if not first:
+                    done.set()
+
+    def end() -> None:
+        write_tiny_bundle(bundle, ("a", "b", "d"), overwrite=True)
+        begun.wait(20)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    asking = threading.Timer(0.5, end)
+    asking.start()
+    source = SourceOptions(image_s=0.5)
+    session.run_session(bundle, str(tmp_path / "film"), source, placing=Slow(device="cpu"), watch=True)
+    asking.join(20)
+    assert begun.is_set()
+    assert done.is_set()
