@@ -1,5 +1,6 @@
 """Labelling: what a person says that a clip of evidence or a part of it shows, and pictures of that for training."""
 
+import math
 import shutil
 from pathlib import Path
 from typing import Final
@@ -36,8 +37,6 @@ def label_clip(folder: Path, label: str, *, from_s: float | None = None, to_s: f
         DataError: if the clip is damaged.
         ResourceError: if the disk is full.
     """
-    if (from_s or 0.0) < 0 or (to_s is not None and to_s <= (from_s or 0.0)):
-        raise ConfigError(f"{folder}: from {from_s or 0:g} s to {to_s:g} s is no part of a clip")
     _check_label(EvidenceClip(folder), label)
     labelled = folder.parent / LABELLED
     with labelling_alone(labelled):
@@ -73,6 +72,10 @@ def _label_whole(clip: EvidenceClip, label: str, labelled: Path) -> int:
 def _label_part(clip: EvidenceClip, label: str, labelled: Path, from_s: float, to_s: float | None) -> int:
     """Label a part of a clip. Killed at any moment, the part has the label that it had, if any, or the new one."""
     times = _times(clip)
+    long_s = times[-1] - times[0]
+    if not 0 <= from_s <= long_s or (to_s is not None and not from_s < to_s < math.inf):
+        until = "its end" if to_s is None else f"{to_s:g} s"
+        raise ConfigError(f"{clip.name}: from {from_s:g} s to {until} is no part of a clip of {long_s:g} s")
     begin_s, end_s = times[0] + from_s, times[-1] if to_s is None else times[0] + to_s
     part = LabelledPart(clip=clip.name, label=label, from_s=from_s, to_s=end_s - times[0])
     check_apart(part, parts_of(labelled, clip.name), clip.label)

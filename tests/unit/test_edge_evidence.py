@@ -137,8 +137,26 @@ def test_a_part_of_a_clip_can_be_labelled_where_the_scene_changes(tmp_path: Path
     assert EvidenceClip(clip.archive.folder).label is None
     parts = [load_hits(folder, LABELS) for folder in evidence_folders(tmp_path / "e")]
     assert [[part.labels[target] for target in part.targets] for part in parts] == [["red"] * 2, ["blue"] * 4]
-    with pytest.raises(ConfigError, match="from 3 s to 2 s is no part"):
-        label_clip(clip.archive.folder, "red", from_s=3, to_s=2)
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ({"from_s": 3, "to_s": 2}, "from 3 s to 2 s is no part of a clip of 0.7 s"),
+        ({"from_s": -1}, "from -1 s to its end is no part"),
+        ({"to_s": 0}, "from 0 s to 0 s is no part"),
+        ({"from_s": 0.71}, "from 0.71 s to its end is no part of a clip of 0.7 s"),
+        ({"from_s": 5, "to_s": 6}, "from 5 s to 6 s is no part of a clip of 0.7 s"),
+        ({"from_s": float("nan")}, "from nan s to its end is no part"),
+        ({"to_s": float("inf")}, "from 0 s to inf s is no part"),
+    ],
+)
+def test_what_is_no_part_of_a_clip_is_refused(tmp_path: Path, part: dict[str, float], words: str) -> None:
+    with EvidenceStore(tmp_path / "e", max_bytes=1 << 30) as store:
+        clip = write(store, count=8)
+    with pytest.raises(ConfigError, match=words):
+        label_clip(clip.archive.folder, "red", **part)
+    assert clip.parts() == []
 
 
 def test_no_picture_is_trained_on_under_two_labels(tmp_path: Path) -> None:
