@@ -45,7 +45,7 @@ def parse_rule(texts: Sequence[str]) -> AlarmRule:
     """Read NAME=VALUE, as `confidence=0.3` or `changes=off`; what is not named is the default.
 
     Raises:
-        ConfigError: if there is no such name, or the value is out of its range.
+        ConfigError: if there is no such name, the value is out of its range, or so many changes can never be.
     """
     found = asdict(AlarmRule())
     for text in texts:
@@ -56,6 +56,12 @@ def parse_rule(texts: Sequence[str]) -> AlarmRule:
             found[name] = _value(name, value)
         except ValueError as error:
             raise ConfigError(f"--alarm {text}: {error}") from error
+    frames, changes = found["frames"], found["changes"]
+    if changes is not None and changes >= frames:
+        raise ConfigError(
+            f"--alarm {' '.join(texts)}: {changes} changes among {frames} answers, which have {frames - 1} at most;"
+            " say fewer, or changes=off"
+        )
     return AlarmRule(**found)
 
 
@@ -110,7 +116,7 @@ class Alarms:
         return signs, None
 
     def reset(self) -> None:
-        """Forget the last frames: others, or another model's, follow. An alarm goes on until enough of those were seen."""
+        """Forget the last frames: others, or another model's, follow. An alarm goes on until enough of them came."""
         self._recent.clear()
         self._changes.clear()
 

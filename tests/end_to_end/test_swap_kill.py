@@ -61,7 +61,7 @@ def live(place: Path) -> subprocess.Popen[str]:
     source = ("--source", place / "film", "--image-s", 1)
     kept = ("--evidence", place / "kept", "--evidence-disk", 2)
     # Any answer is an alarm, and two are enough: a window of fifteen would not fill between two swaps, which empty it.
-    alarmed = ("--alarm", "confidence=1", "--alarm", "frames=2")
+    alarmed = ("--alarm", "confidence=1", "--alarm", "frames=2", "--alarm", "changes=off")
     return natadv("edge", "run", place / "live", *source, "--watch", "--steady-threshold", 0, *alarmed, *kept)
 
 

@@ -109,6 +109,7 @@ def test_a_rule_is_read_from_words() -> None:
     rule = parse_rule(["confidence=0.3", "changes=off", "frames=30", "score=off", "quiet_s=2.5"])
     assert rule == AlarmRule(frames=30, confidence=0.3, changes=None, score=False, quiet_s=2.5)
     assert parse_rule([]) == AlarmRule()
+    assert parse_rule(["frames=4", "changes=3"]) == AlarmRule(frames=4, changes=3)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +124,8 @@ def test_a_rule_is_read_from_words() -> None:
         ("changes=2.5", "invalid literal"),
         ("score=1", "on or off"),
         ("quiet_s=-1", "0 to 3600"),
+        ("changes=15", "15 changes among 15 answers, which have 14 at most; say fewer, or changes=off"),
+        ("frames=4", "4 changes among 4 answers"),
     ],
 )
 def test_what_is_no_rule_is_refused(text: str, said: str) -> None:
