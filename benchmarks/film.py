@@ -1,5 +1,10 @@
-"""A film for the live benchmarks, and a sink for nobody."""
+"""A film for the live benchmarks, a process that decodes it beside them, and a sink for nobody."""
 
+import multiprocessing
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.synchronize import Event as Flag
 from pathlib import Path
 
 import av
@@ -8,6 +13,8 @@ import numpy as np
 
 from edge.events import Event
 from edge.sinks import Observation
+from natadv.images import resize
+from rigs.video import play_video
 
 FRAMES = 300
 
@@ -37,3 +44,29 @@ def write_film(path: Path) -> Path:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(noisy, format="rgb24")))
         container.mux(stream.encode(None))
     return path
+
+
+@contextmanager
+def decoded_beside(path: Path, size: tuple[int, int], fps: float) -> Iterator[None]:
+    """Let another process decode a film and shrink its pictures to (height, width), so many a second, over and over."""
+    context = multiprocessing.get_context("spawn")
+    begun = context.Event()
+    other = context.Process(target=_decode, args=(path, size, fps, begun), daemon=True)
+    other.start()
+    try:
+        if not begun.wait(60):
+            raise TimeoutError(f"{path}: the process that is to decode it does not begin")
+        yield
+    finally:
+        other.terminate()
+        other.join()
+
+
+def _decode(path: Path, size: tuple[int, int], fps: float, begun: Flag) -> None:
+    next_s = time.monotonic()
+    while True:
+        for _, image in play_video(path):
+            resize(image, size)
+            begun.set()
+            next_s = max(next_s + 1 / fps, time.monotonic() - 1)  # a second's delay is made up for, not more
+            time.sleep(max(0.0, next_s - time.monotonic()))
