@@ -12,6 +12,7 @@ import os
 import ssl
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
@@ -121,7 +122,9 @@ class MqttSink:
     def close(self) -> None:
         """Say goodbye; what waits for a broker that is away is let go."""
         if self._client.is_connected():
-            self._client.publish(self._topic("state"), "offline", qos=1, retain=True).wait_for_publish(_GOODBYE_S)
+            # That it went a moment ago, or still has a thousand events to take, is what paho's two errors say.
+            with suppress(RuntimeError, ValueError):
+                self._client.publish(self._topic("state"), "offline", qos=1, retain=True).wait_for_publish(_GOODBYE_S)
         self._client.disconnect()
         self._client.loop_stop()
 

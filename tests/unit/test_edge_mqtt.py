@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -124,6 +125,24 @@ def test_events_wait_for_a_broker_that_is_away() -> None:
         wait_for(lambda: bool(listener.of("t/prediction")))
         listener.close()
         sink.close()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("Message publish failed: The client is not currently connected."), ValueError("ERR_QUEUE_SIZE")],
+)
+def test_a_broker_that_goes_just_when_the_run_ends_is_no_error(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = MagicMock()
+    client.connect.side_effect = lambda *_: client.on_connect(client, None, None, MagicMock(is_failure=False), None)
+    monkeypatch.setattr(paho, "Client", lambda version: client)
+    sink = MqttSink(Broker("127.0.0.1", 1883, "t"))
+    # As paho does where its connection broke since it was asked, or its queue is full.
+    client.publish.return_value.wait_for_publish.side_effect = error
+    sink.close()
+    client.disconnect.assert_called_once()
+    client.loop_stop.assert_called_once()
 
 
 def test_a_broker_that_was_never_there_is_an_error() -> None:
