@@ -1,24 +1,48 @@
 """A table of results for people: rows and columns as in the paper, the paper's number beside ours."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from natadv.papers.number import Number
 
 
-def as_markdown(title: str, numbers: Sequence[Number], *, picture: str | None = None) -> str:
-    """Return a page with a table, whose cells are as "84.2 [76.1–90.0], n 101 (paper 88.1) ¹", and its settings."""
-    rows, columns = _distinct(n.row for n in numbers), _distinct(n.column for n in numbers)
+@dataclass(frozen=True)
+class Section:
+    """A part of a table that is too wide for a page.
+
+    Attributes:
+        title: above it.
+        columns: how the names of its columns begin.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+
+
+def as_markdown(
+    title: str, numbers: Sequence[Number], *, picture: str | None = None, sections: Sequence[Section] = ()
+) -> str:
+    """Return a page with a table, whose cells are as "84.2 [76.1–90.0], n 101 (paper 88.1) ¹", and its settings.
+
+    Args:
+        title: of the page.
+        numbers: of the table, in the order of rows and columns.
+        picture: file of a figure, above the table.
+        sections: tables of their own; columns of none of them are in the first table.
+    """
     settings = _distinct(n.setting for n in numbers)
-    cells = {n.place: _cell(n, settings.index(n.setting) + 1 if len(settings) > 1 else None) for n in numbers}
+    marks = {entry: number for number, entry in enumerate(settings, 1)} if len(settings) > 1 else {}
+    parts: dict[str, list[Number]] = {one.title: [] for one in (Section("", ()), *sections)}
+    for number in numbers:
+        parts[next((one.title for one in sections if number.column.startswith(one.columns)), "")].append(number)
     lines = [f"# {title}", ""]
     if picture:
         lines += [f"![{title}]({picture})", ""]
+    for name, some in parts.items():
+        if some:
+            lines += [*([f"## {name}", ""] if name else []), *_table(some, marks), ""]
     if numbers:
         lines += [
-            _line(["", *columns]),
-            _line(["---"] * (len(columns) + 1)),
-            *(_line([row, *(cells.get((row, column), "") for column in columns)]) for row in rows),
-            "",
             "Ours [95 % interval, unless the setting says otherwise], n images (the paper's number, where it has one).",
             "",
         ]
@@ -27,6 +51,16 @@ def as_markdown(title: str, numbers: Sequence[Number], *, picture: str | None = 
     else:
         lines += [f"{number}. {entry}" for number, entry in enumerate(settings, 1)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _table(numbers: Sequence[Number], marks: Mapping[str, int]) -> list[str]:
+    rows, columns = _distinct(n.row for n in numbers), _distinct(n.column for n in numbers)
+    cells = {n.place: _cell(n, marks.get(n.setting)) for n in numbers}
+    return [
+        _line(["", *columns]),
+        _line(["---"] * (len(columns) + 1)),
+        *(_line([row, *(cells.get((row, column), "") for column in columns)]) for row in rows),
+    ]
 
 
 def _cell(number: Number, mark: int | None) -> str:

@@ -144,10 +144,11 @@ def _stealth(request: "RdbaRequest", extractor: Path | None, folder: Path, repla
 
 def _write(found: "Iterable[Number]", folder: Path, name: str, title: str, replace: bool) -> None:
     """Write each number as it comes, and say it."""
+    from natadv.papers.rdba import SECTIONS
     from natadv.papers.results import write_table
 
     for number in found:
-        kept = write_table(folder, name, title, [number], replace=replace)
+        kept = write_table(folder, name, title, [number], replace=replace, sections=SECTIONS.get(name, ()))
         note = f"; kept {kept[0].ours:.4g} of {kept[0].n} images, see --replace" if kept else ""
         _say(number, note)
     typer.echo(folder / f"{name}.md")

@@ -15,14 +15,21 @@ from pathlib import Path
 
 from natadv.durable import file_error, replace_file
 from natadv.errors import ConfigError, DataError
-from natadv.papers.markdown import as_markdown
+from natadv.papers.markdown import Section, as_markdown
 from natadv.papers.number import Number
 
 COLUMNS = tuple(field.name for field in fields(Number))
 
 
 def write_table(
-    folder: Path, name: str, title: str, numbers: Sequence[Number], *, replace: bool = False, whole: bool = False
+    folder: Path,
+    name: str,
+    title: str,
+    numbers: Sequence[Number],
+    *,
+    replace: bool = False,
+    whole: bool = False,
+    sections: Sequence[Section] = (),
 ) -> tuple[Number, ...]:
     """Merge numbers into `folder`/NAME.csv and write NAME.md from all that are there then.
 
@@ -33,6 +40,7 @@ def write_table(
         numbers: in the order of rows and columns that a new table is to have.
         replace: replace also what rests on more images.
         whole: the table's rows are compared with each other, so numbers of other runs go.
+        sections: of a table too wide for a page.
 
     Returns:
         The older numbers that were kept in the place of new ones.
@@ -52,7 +60,8 @@ def write_table(
             else:
                 merged[number.place] = number
         replace_file(path, _as_csv(merged.values()))
-        replace_file(folder / f"{name}.md", as_markdown(title, list(merged.values())).encode())
+        page = as_markdown(title, list(merged.values()), sections=sections)
+        replace_file(folder / f"{name}.md", page.encode())
     return tuple(kept)
 
 

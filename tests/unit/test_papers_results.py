@@ -8,6 +8,7 @@ import pytest
 
 from natadv.errors import ConfigError, DataError
 from natadv.evaluation.rates import Rate
+from natadv.papers.markdown import Section
 from natadv.papers.number import Number, percentage, setting
 from natadv.papers.results import check_smaller, read_numbers, write_figure, write_table
 
@@ -116,3 +117,18 @@ def test_fewer_images_do_not_replace_a_whole_table(tmp_path):
         check_smaller(tmp_path / "table-1.csv", [few])
     check_smaller(tmp_path / "table-1.csv", [many])
     check_smaller(tmp_path / "table-9.csv", [few])
+
+
+def test_a_table_too_wide_for_a_page_is_parted_by_columns(tmp_path):
+    rain = [replace(ONE, column=f"rain {number}", setting="other") for number in (1, 2)]
+    write_table(
+        tmp_path, "table-1", "T", [ONE, *rain], sections=[Section("Rain", ("rain",)), Section("Snow", ("snow",))]
+    )
+    text = (tmp_path / "table-1.md").read_text()
+    first, second = text.split("## Rain\n")
+    assert f"|  | {ONE.column} |" in first
+    assert "rain" not in first
+    assert "|  | rain 1 | rain 2 |" in second
+    assert "<sup>2</sup>" in second  # of the settings of the whole page
+    assert "Snow" not in text
+    assert len((tmp_path / "table-1.csv").read_text().splitlines()) == 4

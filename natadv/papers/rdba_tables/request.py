@@ -73,14 +73,12 @@ class RdbaRequest:
 
 
 def rain_numbers(
-    request: RdbaRequest, model: Classifier, row: str, before: str, rains: list[Rain], setting: str
+    request: RdbaRequest, model: Classifier, row: str, rains: list[Rain], setting: str
 ) -> Iterator[Number]:
     """Yield how many pictures in natural rain become the target, a number a kind of rain."""
     for rain in rains:
         rate = towards(model, rain.pictures, 0, request.bench.device)
-        yield percentage(
-            row, f"{before} to target: {rain.name}", rate, paper=None, setting=setting + _of(request, rain)
-        )
+        yield percentage(row, rain.name, rate, paper=None, setting=setting + _of(request, rain))
 
 
 def _of(request: RdbaRequest, rain: Rain) -> str:

@@ -12,30 +12,32 @@ from natadv.papers.rdba_tables.request import RdbaRequest, rain_numbers
 _CLASSES = 12
 """That the paper's numbers are of."""
 
+ACCURACY, ASR, UNTOUCHED = "accuracy", "ASR", "untouched, to target"
+
 
 def numbers(request: RdbaRequest) -> Iterator[Number]:
-    """Yield the row of the bench's model: BTA, then ATA and ASR of each trigger, with natural rain after them.
+    """Yield a row for the clean model and one for each trigger: accuracy, ASR, and what natural rain does.
 
     The clean model's rain comes first: what the others are compared with.
     """
     bench, test, rains = request.bench, request.bench.test(), request.rain()
     classes = len(set(test.targets.tolist()))
-    row = f"{bench.model}, {classes} classes"
     paper = TABLE_1.get(bench.model.removesuffix("_bn"), {}) if classes == _CLASSES else {}
-    said = bench.setting(kappa=bench.share)
+    row, said = f"{bench.model}, {classes} classes, clean", bench.setting(kappa=bench.share)
     clean = request.model_of(None)
     right = int((predictions(clean, test.images, bench.device) == test.targets).sum())
-    yield percentage(row, "BTA", Rate(right, len(test)), paper=paper.get("BTA"), setting=said)
-    yield from rain_numbers(request, clean, row, "clean", rains, said)
+    yield percentage(row, ACCURACY, Rate(right, len(test)), paper=paper.get(f"clean {ACCURACY}"), setting=said)
+    yield from rain_numbers(request, clean, row, rains, said)
     for name in request.triggers:
         poisoning = bench.poisoning(make_trigger(name))
         model = request.model_of(poisoning)
         found = request.measured(model, poisoning, test)
+        row = f"{bench.model}, {classes} classes, {name}"
         said = bench.setting(kappa=bench.share, trigger=_shown(poisoning.trigger.settings))
-        yield percentage(row, f"{name} ATA", found.accuracy, paper=paper.get(f"{name} ATA"), setting=said)
-        yield percentage(row, f"{name} ASR", found.success, paper=paper.get(f"{name} ASR"), setting=said)
-        yield percentage(row, f"{name} to target: untouched", found.to_target, paper=None, setting=said)
-        yield from rain_numbers(request, model, row, name, rains, said)
+        yield percentage(row, ACCURACY, found.accuracy, paper=paper.get(f"{name} {ACCURACY}"), setting=said)
+        yield percentage(row, ASR, found.success, paper=paper.get(f"{name} {ASR}"), setting=said)
+        yield percentage(row, UNTOUCHED, found.to_target, paper=None, setting=said)
+        yield from rain_numbers(request, model, row, rains, said)
 
 
 def _shown(settings: object) -> str:
