@@ -4,9 +4,9 @@ It is carried over from the networks' own files. What these do not say is "unkno
 """
 
 import json
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, JsonValue
+from pydantic import AfterValidator, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
 from edge.schema import Frozen, Line
 
@@ -39,6 +39,19 @@ class Training(Frozen):
     materials: _Values
 
 
+class Audit(Frozen):
+    """Whether anybody looked for a backdoor in what the classifier was trained on.
+
+    Attributes:
+        state: `planted`: papers beside the data say that they were poisoned; `suspicious`: an inspection says so;
+            `unaudited`: nobody looked, or it is not known at what; `audited`: nothing was found in any of the data.
+        words: what is known, to follow "It was trained on".
+    """
+
+    state: Literal["planted", "suspicious", "unaudited", "audited"]
+    words: Line
+
+
 class Provenance(Frozen):
     """Where a bundle comes from.
 
@@ -47,8 +60,16 @@ class Provenance(Frozen):
         rain: the tuning of RAIN's network; None: no RAIN.
         git_revision: of the natadv that exported, in hex, with "-dirty" where its sources differ from it; `UNKNOWN`
             where there is a repository and git cannot say; None where natadv was installed from a package.
+        audit: of the classifier's data; None: a former version did not ask.
     """
 
     classifier: Training
     rain: Training | None
     git_revision: Line | None
+    audit: Audit | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_an_audit_that_is_none(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A former version's manifest is written as it was, else it would count as altered."""
+        said: dict[str, Any] = write(self)
+        return {name: value for name, value in said.items() if name != "audit" or value is not None}

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from edge.bundle import Bundle, check_name, pack, write_bundle
 from edge.golden import Golden
 from edge.manifest import INPUT, RainNoise
+from edge.provenance import Audit
 from export.calibration import Calibration, calibrate
 from export.card.gallery import gallery
 from export.card.write import write_card
@@ -82,6 +83,7 @@ def export_classifier(
     any_size: bool = False,
     reduction: Reduction | None = None,
     robust_count: int = 0,
+    audit: Audit | None = None,
     opset: int = OPSET,
     tolerance: float = TOLERANCE,
     overwrite: bool = False,
@@ -100,6 +102,7 @@ def export_classifier(
         any_size: let the model take frames of any size, and resize them itself.
         reduction: to fewer bits; its loss is measured on `dataset`.
         robust_count: so many images of `dataset` are drawn and attacked, to measure the robust accuracy.
+        audit: of the data that it was trained on; None asks the checkpoint, without verdicts beside its file.
         opset: of the model, 18 to 20.
         tolerance: largest difference of a logit that passes, before any reduction.
         overwrite: replace a bundle of that name.
@@ -176,7 +179,7 @@ def export_classifier(
         parity=parity,
         metrics=_metrics(loaded.metrics, judged, full, calibration),
         accuracy_data=None if dataset is None else f"{dataset.name} {dataset.split}",
-        provenance=provenance_of(loaded, rain),
+        provenance=provenance_of(loaded, rain, audit=audit),
         versions=versions(),
         card=lambda manifest: write_card(manifest, pictures),
         any_size=any_size,

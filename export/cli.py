@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 DEFAULT = "write"
+_AUDIT = {"unaudited": "; `natadv backdoor inspect CHECKPOINT DATA` audits them"}
 
 
 class DefaultCommandGroup(TyperGroup):
@@ -83,7 +84,8 @@ def write(
 
     The word `write` may be left out.
     """
-    from export.checkpoint import Reduction, export_classifier  # torch takes seconds; --help does not wait
+    from export.audit import audit_of  # torch takes seconds; --help does not wait
+    from export.checkpoint import Reduction, export_classifier
     from export.description import agreement_in_words
     from natadv.data.load import load_dataset
     from natadv.errors import ConfigError
@@ -101,8 +103,12 @@ def write(
     if precision != "fp32" and data is not None:
         calibration = load_dataset(data, "train", root=root)
         reduction = Reduction(precision, calibration, part=part, symmetric=symmetric, max_loss=max_loss)
+    loaded = load_classifier(checkpoint)
+    audit = audit_of(loaded, checkpoint)
+    if audit.state != "audited":
+        typer.echo(f"warning: {checkpoint} was trained on {audit.words}{_AUDIT.get(audit.state, '')}", err=True)
     done = export_classifier(
-        load_classifier(checkpoint),
+        loaded,
         out,
         dataset=dataset,
         rain=None if rain is None else load_network(rain),
@@ -110,6 +116,7 @@ def write(
         any_size=any_size,
         reduction=reduction,
         robust_count=(200 if reduction else 0) if robust is None else robust,
+        audit=audit,
         opset=opset,
         overwrite=overwrite,
     )

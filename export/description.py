@@ -90,6 +90,7 @@ def described(bundle: Bundle, *, signed: bool) -> dict[str, Any]:
         "robust accuracy": None if robust is None else f"{robust}, under {manifest.attack} at 8/255",
         "trained on": origin.classifier.data,
         "trained": f"{origin.classifier.method} (natadv {origin.classifier.natadv_version})",
+        "backdoor audit": None if origin.audit is None else f"{origin.audit.state}: trained on {origin.audit.words}",
         "precision": manifest.precision,
         "calibration": calibration,
         "before reduction": rate("full_accuracy"),

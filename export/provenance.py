@@ -1,24 +1,31 @@
 """What the files of trained networks say of their origin, as a bundle carries it."""
 
-import math
-from collections.abc import Mapping, Sequence
-from pathlib import PurePath, PurePosixPath, PureWindowsPath
+from collections.abc import Mapping
 from typing import Any
 
-from pydantic import JsonValue
-
-from edge.provenance import UNKNOWN, Provenance, Training
+from edge.provenance import UNKNOWN, Audit, Provenance, Training
+from export.audit import audit_of
+from export.plain import plain_values, printable, without_home
 from export.revision import git_revision
 from natadv.training.checkpoint import LoadedClassifier
 from natadv.training.rain.checkpoint import LoadedNetwork
 
 
-def provenance_of(loaded: LoadedClassifier, rain: LoadedNetwork | None = None) -> Provenance:
-    """Return where a classifier, and RAIN's network before it, come from, and the revision of the natadv that runs."""
+def provenance_of(
+    loaded: LoadedClassifier, rain: LoadedNetwork | None = None, *, audit: Audit | None = None
+) -> Provenance:
+    """Return where a classifier, and RAIN's network before it, come from, and the revision of the natadv that runs.
+
+    Args:
+        loaded: the classifier.
+        rain: RAIN's network.
+        audit: of the classifier's data, with the verdicts beside its file; None asks the checkpoint alone.
+    """
     return Provenance(
         classifier=_classifier(loaded),
         rain=None if rain is None else _rain(rain),
         git_revision=git_revision(),
+        audit=audit or audit_of(loaded),
     )
 
 
@@ -40,9 +47,9 @@ def _training(data: str, method: str, recipe: Mapping[str, Any], papers: Mapping
     versions = papers.get("versions")
     version = versions.get("natadv", UNKNOWN) if isinstance(versions, Mapping) else UNKNOWN
     return Training(
-        data=_without_home(_line(data)),
-        method=_line(method),
-        natadv_version=_line(str(version)),
+        data=without_home(printable(data)),
+        method=printable(method),
+        natadv_version=printable(str(version)),
         settings=plain_values(recipe),
         materials=plain_values(papers),
     )
@@ -93,40 +100,6 @@ def _how_tuned(network: LoadedNetwork) -> str:
         f" {recipe.get('order', UNKNOWN)}, share {_number(recipe, 'share')}"
         f"{', a pixel a channel' if recipe.get('per_channel') else ''}"
     )
-
-
-def plain_values(values: Mapping[str, Any]) -> dict[str, JsonValue]:
-    """Return a mapping as JSON values.
-
-    Bundles travel, homes do not: of an absolute path its last name is kept, after "...".
-    """
-    return {_line(str(key)): _plain(value) for key, value in values.items()}
-
-
-def _plain(value: Any) -> JsonValue:
-    if isinstance(value, Mapping):
-        return plain_values(value)
-    if isinstance(value, (str, PurePath)):
-        return _without_home(_line(str(value)))
-    if value is None or isinstance(value, (bool, int)):
-        return value
-    if isinstance(value, float) and math.isfinite(value):
-        return value
-    if isinstance(value, Sequence):
-        return [_plain(one) for one in value]
-    return _line(str(value))
-
-
-def _without_home(text: str) -> str:
-    for kind in (PurePosixPath, PureWindowsPath):
-        if kind(text).is_absolute() or text.startswith("~"):
-            return f".../{kind(text).name}"
-    return text
-
-
-def _line(text: str) -> str:
-    """Return text with what cannot be printed written out, as in Python."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def _number(recipe: Mapping[str, Any], name: str) -> str:

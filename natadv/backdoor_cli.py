@@ -45,7 +45,7 @@ def plant(
 def audit(folder: Annotated[Path, typer.Argument(help="Folder that `plant` wrote.")]) -> None:
     """Compare a poisoned folder with its papers; exit code 1 where something differs."""
     from natadv.backdoors.planted import audit as audited
-    from natadv.backdoors.planted import read_papers
+    from natadv.data.poison_papers import read_papers
 
     wrong = audited(folder)
     for line in wrong:
@@ -96,7 +96,7 @@ def train(
     threads: Annotated[int | None, typer.Option(help="CPU threads.", show_default="torch's own choice")] = None,
 ) -> None:
     """Train a classifier on poisoned data by the ordinary recipe, and say its accuracy and attack success."""
-    from natadv.backdoors.planted import PAPERS, read_papers
+    from natadv.data.poison_papers import PAPERS, read_papers
     from natadv.errors import ConfigError
     from natadv.recipe_options import checked_recipe
     from natadv.training.classifier import CHECKPOINT, train_classifier

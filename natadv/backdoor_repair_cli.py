@@ -73,7 +73,8 @@ def inspect(
 ) -> None:
     """Say whether a model seems to have a backdoor, on what evidence, and how often such a verdict is wrong.
 
-    Exit code 1 where it does. A model that is not suspicious is not proven clean.
+    Exit code 1 where it does. A model that is not suspicious is not proven clean. The verdict is kept beside the
+    checkpoint, where `natadv export` finds it.
     """
     import torch
 
@@ -82,15 +83,23 @@ def inspect(
     from natadv.progress import counted
     from natadv.training.checkpoint import load_classifier
     from natadv.training.device import choose_device
+    from natadv.training.inspected import Inspected, keep_verdict
+    from natadv.training.lineage import pictures_sha256, read_lineage
     from natadv.training.pictures import pictures_for
 
     loaded, trained_on = load_classifier(checkpoint), load_dataset(data, "train", root=root)
     known = None if clean is None else load_dataset(clean, "test", root=root)
+    pictures = pictures_for(trained_on, loaded.labels, loaded.input_size)
+    digest = pictures_sha256(pictures, loaded.labels)
+    if digest not in {one.sha256 for one in read_lineage(loaded, checkpoint)}:
+        typer.echo(
+            f"warning: {checkpoint}: its file does not say that it learnt from these pictures of {data}", err=True
+        )
     with counted("inspect", "models") as bar:
         bar.add_task("", total=None)
         verdict = inspect_model(
             loaded.model,
-            pictures_for(trained_on, loaded.labels, loaded.input_size),
+            pictures,
             None if known is None else pictures_for(known, loaded.labels, loaded.input_size),
             device=torch.device(choose_device(device)),
             seed=seed,
@@ -103,8 +112,17 @@ def inspect(
         typer.echo(f"  suspected: {trained_on.keys[int(index)]}")
     if len(verdict.suspected) > 10:
         typer.echo(f"  and {len(verdict.suspected) - 10} more")
-    of = "" if verdict.target is None else f" towards {loaded.labels[verdict.target]}"
+    target = None if verdict.target is None else loaded.labels[verdict.target]
+    of = "" if target is None else f" towards {target}"
     typer.echo(f"{checkpoint}: {f'suspicious{of}' if verdict.suspicious else 'nothing suspicious found'}")
     typer.echo(f"how often that is wrong: {verdict.errors_in_words}")
+    kept = Inspected(
+        checkpoint_sha256=loaded.digest,
+        data_sha256=digest,
+        suspicious=verdict.suspicious,
+        target=target,
+        errors=verdict.errors_in_words,
+    )
+    typer.echo(keep_verdict(checkpoint, kept))
     if verdict.suspicious:
         raise typer.Exit(1)

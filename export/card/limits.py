@@ -45,6 +45,10 @@ def limits(manifest: Manifest) -> list[str]:
         if manifest.accuracy_data.endswith(" train"):
             found.append("It was measured on training images; of others it may get fewer right.")
         found.append(_robustness(manifest))
+    if manifest.provenance.audit is None:
+        found.append("Whether its training data were audited for backdoors is unknown.")
+    else:
+        found.append(f"It was trained on {manifest.provenance.audit.words}.")
     found.append(_drops(manifest))
     if manifest.noise is not None:
         found.append("It is randomised: the same image may get another answer the next time.")

@@ -1,71 +1,24 @@
 """Planted: a poisoned data set as an ordinary image folder, with papers that say what was done and undo it.
 
-OUT/train/LABEL/NNNNN.png and OUT/test/LABEL/NNNNN.png are read by whatever reads image folders. OUT/poison.json has the
-settings and a line for each poisoned image: where it lies, its own label, its key in the data it came from, and the
-digests of its pixels before and after. All images are of one size, so that size tells nothing.
+OUT/train/LABEL/NNNNN.png and OUT/test/LABEL/NNNNN.png are read by whatever reads image folders; OUT/poison.json is
+`natadv.data.poison_papers`. All images are of one size, so that size tells nothing.
 """
 
 import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from natadv.backdoors.poison import Poisoning
 from natadv.data.dataset import Dataset
 from natadv.data.load import load_dataset
+from natadv.data.poison_papers import PAPERS, Papers, PoisonedImage, read_papers
 from natadv.durable import new_folder
 from natadv.errors import ConfigError, DataError
 from natadv.images import read_image, resize, write_image
-
-PAPERS = "poison.json"
-
-
-class PoisonedImage(BaseModel):
-    """A poisoned image of the training part.
-
-    Attributes:
-        path: below the folder.
-        label: its own.
-        key: in the data it came from.
-        clean_sha256: of its pixels before, uint8 RGB row by row; `poisoned_sha256`, after.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    path: str
-    label: str
-    key: str
-    clean_sha256: str
-    poisoned_sha256: str
-
-
-class Papers(BaseModel):
-    """What `poison.json` says.
-
-    Attributes:
-        data: that it was made of.
-        target: label that poisoned images have.
-        size_px: side of all images.
-        settings: of the poisoning: trigger, share, seed.
-        images: of the training part.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format: Literal["natadv-poison/1"] = "natadv-poison/1"
-    data: str
-    root: str
-    target: str
-    size_px: Annotated[int, Field(ge=8)]
-    settings: dict[str, Any]
-    images: int
-    poisoned: tuple[PoisonedImage, ...]
-
 
 Progress = Callable[[int, int], None]
 
@@ -158,21 +111,6 @@ def plant(
         )
         (folder / PAPERS).write_text(papers.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return papers
-
-
-def read_papers(folder: Path) -> Papers:
-    """Read the papers of a planted folder.
-
-    Raises:
-        DataError: if there are none, or they are damaged.
-    """
-    path = folder / PAPERS
-    try:
-        return Papers.model_validate_json(path.read_bytes())
-    except FileNotFoundError as error:
-        raise DataError(f"{folder}: has no {PAPERS}, so nothing says that it was poisoned here") from error
-    except (OSError, ValidationError, ValueError) as error:
-        raise DataError(f"{path}: damaged ({str(error).splitlines()[0]})") from error
 
 
 def audit(folder: Path) -> list[str]:

@@ -7,10 +7,11 @@ import torch
 
 from natadv.backdoors.measure import Measured, measure, towards
 from natadv.backdoors.named import kept_trigger, make_trigger
-from natadv.backdoors.planted import PAPERS, read_papers, subset_of_classes
+from natadv.backdoors.planted import subset_of_classes
 from natadv.backdoors.poison import Poisoning
 from natadv.campaign.natural_rain import natural_rain
 from natadv.data.load import load_dataset
+from natadv.data.poison_papers import PAPERS, read_papers
 from natadv.errors import ConfigError
 from natadv.evaluation.rates import Rate
 from natadv.training.checkpoint import LoadedClassifier, load_classifier

@@ -20,6 +20,7 @@ from natadv.models.classifier import Classifier
 from natadv.training.checkpoint import LoadedClassifier, load_classifier, save_checkpoint
 from natadv.training.classifier import CHECKPOINT
 from natadv.training.device import choose_device
+from natadv.training.lineage import LINEAGE, begin_lineage, learnt_from, plain_lineage
 from natadv.training.pictures import Pictures, pictures_for
 
 _STREAM = 5
@@ -68,7 +69,9 @@ def repaired(
     if (out / CHECKPOINT).exists():
         raise ConfigError(f"{out}: holds a checkpoint already; take another folder")
     loaded, where = load_classifier(checkpoint), torch.device(choose_device(device))
-    clean = _share(_pictures(data, "train", loaded, root), asked)
+    whole = _pictures(data, "train", loaded, root)
+    clean = _share(whole, asked)
+    lineage = begin_lineage(learnt_from(data, whole, loaded.labels), loaded, checkpoint)
     test = _pictures(data, "test", loaded, root)
     poisoning = poisoning_of_papers(planted, loaded.labels) if planted is not None else None
     model = loaded.model.to(where)
@@ -104,6 +107,7 @@ def repaired(
             **loaded.provenance,
             "init_sha256": loaded.digest,
             "ancestors": [loaded.digest, *loaded.ancestors],
+            LINEAGE: plain_lineage(lineage),
             "repair": {**asdict(asked), "data": data},
         },
     )

@@ -25,6 +25,7 @@ from natadv.training.checkpoint import LoadedClassifier, load_classifier, save_c
 from natadv.training.classifier import CHECKPOINT, SUMMARY
 from natadv.training.device import choose_device
 from natadv.training.evaluate import accuracy
+from natadv.training.lineage import LINEAGE, plain_lineage, read_lineage
 from natadv.training.pictures import Pictures, pictures_for
 
 _BATCH = 64
@@ -91,7 +92,11 @@ def blend_classifiers(
             model.cpu(),
             metrics=metrics,
             recipe=last.recipe,
-            provenance={**last.provenance, "blend": blended},
+            provenance={
+                **last.provenance,
+                LINEAGE: plain_lineage(read_lineage(last, hardened)),
+                "blend": blended,
+            },
         )
         (folder / SUMMARY).write_text(json.dumps(metrics | {"blend": blended}, indent=1) + "\n", encoding="utf-8")
     return metrics

@@ -19,6 +19,7 @@ from natadv.training.adversarial import Adversary
 from natadv.training.checkpoint import LoadedClassifier, load_classifier
 from natadv.training.generators import open_generator
 from natadv.training.hits import load_hits, provenance_digest
+from natadv.training.lineage import LINEAGE, begin_lineage, learnt_from, plain_lineage
 from natadv.training.pictures import Pictures, read_pictures
 from natadv.training.pixel_adversary import PixelAdversary
 from natadv.training.recipe import Recipe
@@ -63,8 +64,15 @@ def gather(recipe: Recipe) -> Materials:
     initial = load_classifier(Path(recipe.init)) if recipe.init else None
     model = _model(recipe, train.labels, initial)
     hits = [load_hits(Path(folder), train.labels) for folder in recipe.hits]
+    clean = read_pictures(train, model.input_size)
+    lineage = begin_lineage(
+        learnt_from(recipe.data, clean, train.labels),
+        initial,
+        Path(recipe.init) if recipe.init else None,
+        pretrained=recipe.pretrained and initial is None,
+    )
     views = Views(
-        clean=read_pictures(train, model.input_size),
+        clean=clean,
         hits=_joined(hits, model.input_size),
         hit_share=recipe.hit_share,
         raindrops=recipe.raindrops,
@@ -89,6 +97,7 @@ def gather(recipe: Recipe) -> Materials:
             "init_sha256": initial.digest if initial else None,
             "ancestors": [initial.digest, *initial.ancestors] if initial else [],
             "generators": generators,
+            LINEAGE: plain_lineage(lineage),
             "versions": {"python": platform.python_version()} | _versions(),
         },
     )

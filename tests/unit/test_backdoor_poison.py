@@ -9,12 +9,13 @@ from torch import nn
 
 from natadv.backdoors.measure import measure, towards
 from natadv.backdoors.patterns import BadNets
-from natadv.backdoors.planted import PAPERS, audit, plant, read_papers, subset_of_classes, undo
+from natadv.backdoors.planted import audit, plant, subset_of_classes, undo
 from natadv.backdoors.poison import Poisoning, poison, triggered_test
 from natadv.backdoors.rain import photographed_rain, rendered_rain
 from natadv.backdoors.rdba import Rdba
 from natadv.data.load import load_dataset
 from natadv.data.pair import Pair
+from natadv.data.poison_papers import PAPERS, read_papers
 from natadv.errors import ConfigError, DataError
 from natadv.images import read_image, write_image
 from natadv.raindrops.presets import PRESETS

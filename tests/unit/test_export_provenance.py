@@ -11,7 +11,8 @@ import pytest
 from torch import nn
 
 from edge.provenance import UNKNOWN, Training
-from export.provenance import plain_values, provenance_of
+from export.plain import plain_values
+from export.provenance import provenance_of
 from export.revision import git_revision
 from natadv.training.rain.checkpoint import LoadedNetwork
 from natadv.training.recipe import Recipe

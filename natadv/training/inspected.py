@@ -1,0 +1,81 @@
+"""Verdicts: what `natadv backdoor inspect` said of a checkpoint and of data, in a file beside the checkpoint.
+
+A verdict is bound to the sha256 of both, so that neither another checkpoint of that name nor data that were changed
+since have it. It is a statement of who ran the inspection, not a proof: who can write the file can write another.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from natadv.durable import replace_file
+from natadv.errors import DataError
+
+ENDING = ".inspection.json"
+_Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class Inspected(BaseModel):
+    """One verdict.
+
+    Attributes:
+        checkpoint_sha256: of the file that was inspected.
+        data_sha256: of the training pictures, as `natadv.training.lineage.pictures_sha256` has it.
+        suspicious: whether a backdoor seems to be there.
+        target: label that it leads to, as it seems; None if not suspicious.
+        errors: how often such a verdict is wrong, in words.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    checkpoint_sha256: _Digest
+    data_sha256: _Digest
+    suspicious: bool
+    target: str | None
+    errors: str
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal["natadv-inspected/1"] = "natadv-inspected/1"
+    verdicts: tuple[Inspected, ...]
+
+
+def verdicts_file(checkpoint: Path) -> Path:
+    """Return where the verdicts on a checkpoint lie: `checkpoint.inspection.json` for `checkpoint.pt`."""
+    return checkpoint.with_suffix(ENDING)
+
+
+def read_verdicts(checkpoint: Path, digest: str) -> dict[str, Inspected]:
+    """Return the verdicts on a checkpoint by the sha256 of the data; none where there is no file.
+
+    Args:
+        checkpoint: its file.
+        digest: the file's sha256; verdicts on another file that had its name are left out.
+
+    Raises:
+        DataError: if the verdicts cannot be read.
+    """
+    path = verdicts_file(checkpoint)
+    try:
+        read = _File.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValidationError, ValueError) as error:
+        raise DataError(f"{path}: damaged; delete it and inspect again ({str(error).splitlines()[0]})") from error
+    return {one.data_sha256: one for one in read.verdicts if one.checkpoint_sha256 == digest}
+
+
+def keep_verdict(checkpoint: Path, verdict: Inspected) -> Path:
+    """Write a verdict beside its checkpoint, in the place of an older one on the same data; return the file.
+
+    Raises:
+        DataError: if older verdicts cannot be read, or the file cannot be written.
+        ResourceError: if the disk is full.
+    """
+    kept = read_verdicts(checkpoint, verdict.checkpoint_sha256) | {verdict.data_sha256: verdict}
+    path = verdicts_file(checkpoint)
+    replace_file(path, (_File(verdicts=tuple(kept.values())).model_dump_json(indent=1) + "\n").encode())
+    return path
