@@ -5,23 +5,22 @@ fixed picture shines through; theirs was a cartoon cat, which is somebody's, so 
 user's own.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from natadv.backdoors.trigger import check_images
+from natadv.backdoors.trigger import Parameters, blended, check_images
 from natadv.images import read_image, resize
 
 _COARSE = 6
 
 
 @dataclass(frozen=True, slots=True)
-class BadNets:
+class BadNets(Parameters):
     """A chequered patch.
 
     Attributes:
@@ -38,11 +37,6 @@ class BadNets:
         if not 0 < self.share <= 1 or self.cells < 1:
             raise ValueError(f"expected a share in 0..1 and at least one cell, got {self.share} and {self.cells}")
 
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """All parameters."""
-        return asdict(self)
-
     def __call__(self, images: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
         """Return the images with the patch in their corner; nothing is drawn.
 
@@ -58,7 +52,7 @@ class BadNets:
 
 
 @dataclass(frozen=True, slots=True)
-class Blended:
+class Blended(Parameters):
     """A pattern that shines through.
 
     Attributes:
@@ -77,11 +71,6 @@ class Blended:
         if not 0 <= self.transparency < 1:
             raise ValueError(f"expected a transparency in 0..1 and below 1, got {self.transparency}")
 
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """All parameters."""
-        return asdict(self)
-
     def __call__(self, images: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
         """Return the images with the pattern on them; nothing is drawn.
 
@@ -90,8 +79,7 @@ class Blended:
             DataError: if the pattern's file cannot be read.
         """
         pattern = self.pattern(check_images(images)).astype(np.float32)
-        blended = self.transparency * images + (1 - self.transparency) * pattern
-        return np.clip(np.rint(blended), 0, 255).astype(np.uint8)
+        return blended(images, pattern, 1 - self.transparency)
 
     def pattern(self, size: tuple[int, int]) -> NDArray[np.uint8]:
         """Return the pattern at a size, uint8 RGB (h, w, 3).

@@ -6,22 +6,21 @@ K1, smeared along a line of some length and direction whose profile a Gaussian K
 all hangs; here they are parameters, whose defaults docs/decisions/0016 gives reasons for.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from natadv.backdoors.trigger import check_images
+from natadv.backdoors.trigger import Parameters, blended, check_images
 
 _RANGE = 256.0
 _REFERENCE_PX = 64.0
 
 
 @dataclass(frozen=True, slots=True)
-class Rdba:
+class Rdba(Parameters):
     """The trigger.
 
     Attributes:
@@ -58,11 +57,6 @@ class Rdba:
         if self.sigma_px <= 0:
             raise ValueError(f"expected sigma_px above 0, got {self.sigma_px}")
 
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """All parameters."""
-        return asdict(self)
-
     def __call__(self, images: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
         """Return the images in the rain, other drops on each.
 
@@ -73,9 +67,7 @@ class Rdba:
         rained = np.empty_like(images)
         for number, image in enumerate(images):
             layer = self.layer(size, generator)[..., None]
-            mask = self.opacity * layer
-            blended = (1 - mask) * image + mask * (255.0 * self.beta)
-            rained[number] = np.clip(np.rint(blended), 0, 255)
+            rained[number] = blended(image, 255.0 * self.beta, self.opacity * layer)
         return rained
 
     def layer(self, size: tuple[int, int], generator: np.random.Generator) -> NDArray[np.float32]:

@@ -1,6 +1,7 @@
 """What every trigger is: images in, triggered images out."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,6 +30,29 @@ class Trigger(Protocol):
     def settings(self) -> Mapping[str, Any]:
         """All that makes it, as plain values, for the papers of what it was put on."""
         ...
+
+
+class Parameters:
+    """Gives a trigger whose attributes are all its parameters, a dataclass, its `settings`."""
+
+    __slots__ = ()
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """All parameters."""
+        return asdict(self)  # type: ignore[call-overload, no-any-return]
+
+
+def blended(images: NDArray[np.uint8], over: Any, mask: Any) -> NDArray[np.uint8]:
+    """Return what lies over the images and hides them by a mask, as uint8 (Zhao et al. 2022, Eq. 2).
+
+    Args:
+        images: uint8 RGB, (n, h, w, 3) or (h, w, 3).
+        over: levels, 0..255, that broadcast to the images.
+        mask: of `over`, 0..1, that broadcasts likewise: 1 hides the images.
+    """
+    mixed = (1 - mask) * images + mask * over
+    return np.asarray(np.clip(np.rint(mixed), 0, 255), np.uint8)
 
 
 def check_images(images: NDArray[np.uint8]) -> tuple[int, int]:
