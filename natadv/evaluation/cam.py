@@ -9,7 +9,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from natadv.errors import ConfigError
 from natadv.models.frozen import frozen
+
+
+def require_grad_cam() -> None:
+    """Refuse to begin what will need a map where the library is not installed.
+
+    Raises:
+        ConfigError: if it is not.
+    """
+    try:
+        import pytorch_grad_cam  # noqa: F401, PLC0415
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            "Grad-CAM needs the package grad-cam: in natadv's checkout, pip install '.[papers]'"
+        ) from error
 
 
 def grad_cam(
@@ -35,7 +50,9 @@ def grad_cam(
 
     Raises:
         ValueError: if the layer is not the model's, or the model has no map.
+        ConfigError: if the library is not installed.
     """
+    require_grad_cam()
     from pytorch_grad_cam import GradCAM, GradCAMPlusPlus  # noqa: PLC0415  # brings scikit-learn and pyplot
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget  # noqa: PLC0415
 

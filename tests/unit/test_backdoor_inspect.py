@@ -1,5 +1,7 @@
 """Inspection of a model that really is backdoored, each method by itself, and the verdict with its error rates."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -21,7 +23,7 @@ from natadv.backdoors.inspect.verdict import inspect_model, judge
 from natadv.backdoors.measure import measure, predictions
 from natadv.backdoors.poison import triggered_test
 from natadv.batches import to_batch
-from natadv.errors import DataError
+from natadv.errors import ConfigError, DataError
 from natadv.training.evaluate import accuracy
 from natadv.training.pictures import Pictures
 from tests.backdoored import CLASSES
@@ -279,6 +281,14 @@ def test_the_calibration_that_is_shipped_was_measured_on_models_it_was_not_tuned
         read_thresholds(tmp_path / "torn.json")
 
 
+def test_without_grad_cam_it_does_not_begin(backdoored, monkeypatch):
+    """The maps come last, after minutes; what they lack is said first."""
+    monkeypatch.setitem(sys.modules, "pytorch_grad_cam", None)
+    monkeypatch.setattr("natadv.backdoors.inspect.scores.penultimate", lambda *_: pytest.fail("it began"))
+    with pytest.raises(ConfigError, match=r"pip install '\.\[papers\]'"):
+        score_model(backdoored.model, backdoored.data, backdoored.clean, CLASSES, device=CPU)
+
+
 def test_suspects_differ_and_every_other_one_is_poisoned():
     plans = [plan_suspect(number, 43) for number in range(40)]
     assert all((plan.poisoning is None) == (plan.number % 2 == 0) for plan in plans)
@@ -350,6 +360,21 @@ def test_the_rule_is_tuned_on_some_and_measured_on_others(backdoored):
         calibrate(tuning, tuning, setting="the same")
     with pytest.raises(ValueError, match="poisoned and clean"):
         calibrate(tuning[::2], measuring, setting="clean ones alone")
+
+
+def test_a_method_that_names_the_wrong_class_does_not_join(backdoored):
+    """Of ten suspects the spectrum alone is high for one that the second opinion misses, in the wrong class."""
+    line = Described(
+        number=0, trigger=None, share=0.0, target=None, accuracy=1.0, success=None, highest={}, classes={},
+        precision=(), recall=(), region_p=None, region_class=0,
+    )  # fmt: skip
+    tuning, measuring = lines(line, 10, 0), lines(line, 6, 10)
+    missed = tuning[1]
+    highest = {**missed.highest, OPINION: 0.5, SPECTRUM: 0.9}
+    for named in (0, 2):
+        tuning[1] = missed.model_copy(update={"highest": highest, "classes": {**missed.classes, SPECTRUM: named}})
+        rule = calibrate(tuning, measuring, setting="drawn").with_clean
+        assert rule.deciding == ((OPINION, SPECTRUM) if named == missed.target else (OPINION,))
 
 
 def test_a_threshold_lies_where_it_parts_best():

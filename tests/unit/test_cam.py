@@ -1,11 +1,14 @@
 """Attention maps that are known in closed form, the model left as it was, and the panel."""
 
+import sys
+
 import cv2
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from natadv.errors import ConfigError
 from natadv.evaluation.cam import grad_cam, last_map
 from natadv.papers.panels import Seen, attention_panel, overlay
 
@@ -33,6 +36,12 @@ def images():
     images[:, 0, :4, :6] = 1
     images[:, 1, 4:, 6:] = 1
     return images
+
+
+def test_without_the_library_it_says_what_to_install(images, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pytorch_grad_cam", None)
+    with pytest.raises(ConfigError, match=r"Grad-CAM needs the package grad-cam: .* pip install '\.\[papers\]'"):
+        grad_cam(TwoColours(), images, torch.tensor([0, 1, 0]))
 
 
 def test_a_class_is_found_where_it_is(images):

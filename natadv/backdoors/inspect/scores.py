@@ -15,6 +15,7 @@ from natadv.backdoors.inspect.second_opinion import diversity, second_opinion
 from natadv.backdoors.inspect.spectral_signatures import spectrum_of_class
 from natadv.backdoors.inspect.strip import blended_entropy, threshold_of
 from natadv.backdoors.measure import predictions
+from natadv.evaluation.cam import require_grad_cam
 from natadv.training.pictures import Pictures
 
 CLUSTERS, SPECTRUM, STRIP, OPINION = "activation clustering", "spectral signatures", "STRIP", "second opinion"
@@ -63,7 +64,9 @@ def score_model(
 
     Raises:
         ValueError: if there are no data, or the model has no linear layer or no map.
+        ConfigError: if the library of Grad-CAM is not installed.
     """
+    require_grad_cam()  # at once: the maps come last, after minutes
     known = clean if clean is not None and len(clean) >= 2 else None
     features = penultimate(model, data.images, device)
     clean_features = penultimate(model, known.images, device) if known else None

@@ -11,7 +11,7 @@ from natadv.backdoors.measure import predictions
 from natadv.backdoors.named import make_trigger
 from natadv.backdoors.poison import triggered_test
 from natadv.batches import to_batch
-from natadv.evaluation.cam import grad_cam
+from natadv.evaluation.cam import grad_cam, require_grad_cam
 from natadv.papers.number import Number
 from natadv.papers.panels import image_panel, overlay
 from natadv.papers.rdba_tables.request import RdbaRequest
@@ -22,6 +22,7 @@ _SHOWN, _MOST = 8, 128
 
 def draw_maps(request: RdbaRequest) -> tuple[bytes, list[Number]]:
     """Return the picture, two lines a trigger, and a number a trigger: how far its maps agree, in percent."""
+    require_grad_cam()  # before any model is trained
     bench, rows, numbers = request.bench, {}, []
     for name in request.triggers:
         poisoning = bench.poisoning(make_trigger(name))

@@ -99,5 +99,9 @@ def named_class(
 
 
 def _gain(some: Sequence[Described], thresholds: dict[str, float], deciding: Sequence[str]) -> float:
+    """Return the share of poisoned suspects named rightly less that of false alarms.
+
+    A method that suspects the right model of the wrong class has found something else than the poison.
+    """
     found = measure(some, thresholds, deciding)
-    return found.detection.value - found.false_alarm.value
+    return found.named / found.poisoned - found.false_alarm.value
