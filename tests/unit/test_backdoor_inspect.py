@@ -13,8 +13,9 @@ from natadv.backdoors.inspect.calibration.measured import Described, describe
 from natadv.backdoors.inspect.calibration.run import run_calibration
 from natadv.backdoors.inspect.calibration.suspects import Plan, Suspect, plan_suspect, train_suspects
 from natadv.backdoors.inspect.calibration.tune import calibrate, threshold_between
+from natadv.backdoors.inspect.rain_response import rain_response
 from natadv.backdoors.inspect.region import compare_regions, saliency
-from natadv.backdoors.inspect.scores import CLUSTERS, OPINION, SPECTRUM, STRIP, score_model
+from natadv.backdoors.inspect.scores import CLUSTERS, OPINION, RAIN, SPECTRUM, STRIP, score_model
 from natadv.backdoors.inspect.second_opinion import diversity, second_opinion
 from natadv.backdoors.inspect.spectral_signatures import spectrum_of_class
 from natadv.backdoors.inspect.strip import blended_entropy, threshold_of
@@ -197,6 +198,34 @@ def test_diversity_is_an_entropy_in_bits():
     assert diversity(np.tile(np.arange(4), 1000), 4) == pytest.approx(2, abs=1e-3)
 
 
+class Drenched(nn.Module):
+    """Class 0 is red and 2 is blue; a picture whose places differ is of class 1, or with `blind` as if they did not."""
+
+    def __init__(self, *, blind):
+        super().__init__()
+        self.blind = blind
+
+    def forward(self, batch):
+        red, blue = batch[:, 0].mean((1, 2)), batch[:, 2].mean((1, 2))
+        uneven = 0 * red if self.blind else 1000 * (batch.std((2, 3)).amax(1) > 0.002)
+        return torch.stack([red, uneven, blue], 1)
+
+
+def test_rain_draws_pictures_to_the_class_that_learnt_drops():
+    images = np.zeros((24, 32, 32, 3), np.uint8)
+    images[:12, ..., 0] = images[12:, ..., 2] = 200
+    images[0, :5, :5] = 0  # is taken for class 1 though it is dry
+    clean = Pictures(images, np.repeat([0, 2], 12))
+    found = rain_response(Drenched(blind=False), clean, 3, device=CPU, seed=0)
+    assert found[1] == pytest.approx(23 / 24, abs=0.2)  # a drop lies before nearly every picture, and one counts dry
+    assert found[1] <= 23 / 24
+    assert found[0] == found[2] == 0
+    assert not rain_response(Drenched(blind=True), clean, 3, device=CPU, seed=0).any()
+    assert np.isnan(rain_response(Drenched(blind=True), Pictures(images[:1], np.array([0])), 1, device=CPU, seed=0)[0])
+    with pytest.raises(ValueError, match="at least one clean picture"):
+        rain_response(Drenched(blind=True), Pictures(images[:0], clean.targets[:0]), 3, device=CPU, seed=0)
+
+
 def test_the_target_stands_out_by_the_second_opinion_and_its_foreign_cluster_is_poison(backdoored, scores):
     worst = int(np.nanargmax(scores.by_method[OPINION]))
     assert worst == backdoored.poisoning.target == scores.region_class
@@ -334,8 +363,14 @@ def lines(line, count, first):
                     "number": number,
                     "trigger": "rdba" if bad else None,
                     "target": 2 if bad else None,
-                    "highest": {CLUSTERS: 0.3, SPECTRUM: 0.3 + 0.01 * (number % 3), STRIP: 0.1, OPINION: opinion},
-                    "classes": {CLUSTERS: 0, SPECTRUM: 0, STRIP: 0, OPINION: 2},
+                    "highest": {
+                        CLUSTERS: 0.3,
+                        SPECTRUM: 0.3 + 0.01 * (number % 3),
+                        STRIP: 0.1,
+                        OPINION: opinion,
+                        RAIN: 0.0,
+                    },
+                    "classes": {CLUSTERS: 0, SPECTRUM: 0, STRIP: 0, OPINION: 2, RAIN: 0},
                 }
             )
         )

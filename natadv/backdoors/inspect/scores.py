@@ -10,6 +10,7 @@ from torch import nn
 
 from natadv.backdoors.inspect.activation_clustering import cluster_class
 from natadv.backdoors.inspect.activations import penultimate
+from natadv.backdoors.inspect.rain_response import rain_response
 from natadv.backdoors.inspect.region import Region, compare_regions, saliency
 from natadv.backdoors.inspect.second_opinion import diversity, second_opinion
 from natadv.backdoors.inspect.spectral_signatures import spectrum_of_class
@@ -19,7 +20,8 @@ from natadv.evaluation.cam import require_grad_cam
 from natadv.training.pictures import Pictures
 
 CLUSTERS, SPECTRUM, STRIP, OPINION = "activation clustering", "spectral signatures", "STRIP", "second opinion"
-METHODS = (CLUSTERS, SPECTRUM, STRIP, OPINION)
+RAIN = "natural rain"
+METHODS = (CLUSTERS, SPECTRUM, STRIP, OPINION, RAIN)
 WITHOUT_CLEAN = (CLUSTERS, SPECTRUM)
 """Methods that need no clean pictures."""
 
@@ -36,7 +38,7 @@ class Scores:
         by_method: a number for each class, (classes,), more is more suspicious; NaN where a class has too few pictures.
             Activation clustering: silhouette. Spectral signatures: share of the variance along the top direction.
             STRIP: share of pictures whose entropy is below what 5 % of clean ones have. Second opinion: bits, of what
-            the foreign cluster's pictures are taken for.
+            the foreign cluster's pictures are taken for. Natural rain: share of clean pictures that become the class.
         foreign: for each class, which of the data's pictures are in its foreign cluster: the one of more opinions, or
             the smaller one without clean pictures.
         region: of the foreign cluster against the rest of the class `region_class`; None if either was too small.
@@ -91,6 +93,7 @@ def score_model(
             foreign.append(parts[0])
     if known:
         found[STRIP] = _strip(model, data, known, classes, device, np.random.default_rng([seed, classes]))
+        found[RAIN] = rain_response(model, known, classes, device=device, seed=seed).tolist()
     scores = {name: np.asarray(values, np.float64) for name, values in found.items()}
     asked = scores[OPINION if known else CLUSTERS]
     worst = int(np.nanargmax(asked)) if np.isfinite(asked).any() else 0

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from natadv.backdoors.inspect.scores import CLUSTERS, OPINION, SPECTRUM, STRIP, Scores, score_model
+from natadv.backdoors.inspect.scores import CLUSTERS, OPINION, RAIN, SPECTRUM, STRIP, Scores, score_model
 from natadv.backdoors.inspect.thresholds import Measured, Rule, Thresholds, read_thresholds
 from natadv.batches import to_batch
 from natadv.errors import DataError
@@ -18,6 +18,7 @@ _WORDS = {
     SPECTRUM: "{:.2f} of its variance lies along one direction",
     STRIP: "{:.2f} of its pictures keep their class under blending, of which 0.05 would be usual",
     OPINION: "a network that saw clean pictures alone takes a cluster of it for many classes, {:.2f} bits",
+    RAIN: "{:.2f} of the clean pictures of other classes become it in rain that nobody planted, beyond those dry",
 }
 
 

@@ -49,7 +49,7 @@ def _rule(tuning: Sequence[Described], measuring: Sequence[Described], methods: 
     thresholds = {
         name: threshold_between(
             [one.highest[name] for one in tuning if not one.poisoned],
-            [one.highest[name] for one in tuning if one.poisoned],
+            [_rightly(one, name) for one in tuning if one.poisoned],
         )
         for name in methods
     }
@@ -72,6 +72,11 @@ def _rule(tuning: Sequence[Described], measuring: Sequence[Described], methods: 
             name: measure([one for one in measuring if one.trigger == name], thresholds, deciding) for name in triggers
         },
     )
+
+
+def _rightly(one: Described, name: str) -> float:
+    """Return what a method has of a poisoned suspect, or nothing where it has it of the wrong class."""
+    return one.highest[name] if one.classes[name] == one.target else -np.inf
 
 
 def measure(some: Sequence[Described], thresholds: dict[str, float], deciding: Sequence[str]) -> Measured:
