@@ -425,18 +425,21 @@ def test_a_calibration_goes_on_where_it_was_interrupted(backdoored, tmp_path, mo
 
     def run(measuring):
         return run_calibration(
-            some, backdoored.test, lines_path, out, tuning=2, measuring=measuring, epochs=1, setting="short",
+            some, backdoored.test, lines_path, out, tuning=(0, 1), measuring=measuring, epochs=1, setting="short",
             device=CPU, report=lambda line: seen.append(line.number),
         )  # fmt: skip
 
     with pytest.raises(ValueError, match="poisoned and clean"):
-        run(0)
+        run(())
     assert seen == [0, 1]
     assert not out.exists()
-    found = run(2)
-    assert seen == [0, 1, 2, 3]
+    old = lines_path.read_text().splitlines()
+    lines_path.write_text(f"{old[0]}\n{old[1].replace(RAIN, 'another method')}\n")  # from before rain was asked
+    found = run((2, 3))
+    assert seen == [0, 1, 1, 2, 3]
+    assert lines_path.read_text().splitlines()[:2] == old  # the same suspect again has the same figures
     assert read_thresholds(out) == found
     assert found.measuring == (2, 3)
     lines_path.write_text("{}\n")
     with pytest.raises(DataError, match=r"suspects\.jsonl: damaged"):
-        run(2)
+        run((2, 3))

@@ -1,9 +1,9 @@
-"""Run the calibration: train suspects, ask about each, tune on the first of them and measure on the rest.
+"""Run the calibration: train suspects, ask about each, tune on some of them and measure on others.
 
 What was found of a suspect is kept in a file as soon as it is known; a run that was interrupted goes on from there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from natadv.backdoors.inspect.calibration.measured import Described, describe
 from natadv.backdoors.inspect.calibration.suspects import train_suspects
 from natadv.backdoors.inspect.calibration.tune import calibrate
+from natadv.backdoors.inspect.scores import METHODS
 from natadv.backdoors.inspect.thresholds import Thresholds
 from natadv.durable import replace_file
 from natadv.errors import DataError
@@ -24,8 +25,8 @@ def run_calibration(
     lines: Path,
     out: Path,
     *,
-    tuning: int = 16,
-    measuring: int = 20,
+    tuning: Sequence[int] = range(16),
+    measuring: Sequence[int] = range(36, 56),
     epochs: int = 12,
     setting: str,
     device: torch.device,
@@ -36,10 +37,10 @@ def run_calibration(
     Args:
         train: all classes of a data set, at the size that the suspects see.
         test: the same classes.
-        lines: one JSON line a suspect; those that it holds already are not trained again.
+        lines: one JSON line a suspect; those that it holds already, with all methods, are not trained again.
         out: `calibration.json`.
-        tuning: the first so many suspects; an even number has as many poisoned as clean.
-        measuring: the next so many.
+        tuning: numbers of the suspects that thresholds are chosen by; of neighbours every other one is poisoned.
+        measuring: numbers of others. 16 to 35 were measured on before natural rain was asked, and are spent.
         epochs: passes over a suspect's data.
         setting: what the suspects are, in words.
         device: where to compute.
@@ -51,16 +52,15 @@ def run_calibration(
         ValueError: if there are too few suspects of either kind.
     """
     known = read_lines(lines)
-    for number in range(tuning + measuring):
-        if number in known:
+    for number in (*tuning, *measuring):
+        if number in known and set(METHODS) <= set(known[number].highest):
             continue
         for suspect in train_suspects([number], train, test, epochs=epochs, device=device):
             known[number] = describe(suspect, device=device)
         report(known[number])
         text = "".join(known[one].model_dump_json() + "\n" for one in sorted(known))
         replace_file(lines, text.encode())
-    order = [known[number] for number in range(tuning + measuring)]
-    found = calibrate(order[:tuning], order[tuning:], setting=setting)
+    found = calibrate([known[one] for one in tuning], [known[one] for one in measuring], setting=setting)
     replace_file(out, (found.model_dump_json(indent=1) + "\n").encode())
     return found
 
