@@ -20,6 +20,7 @@ _FOLDERS = {
     "attack": ("natadv.attack_cli", "Make adversarial images behind raindrops; re-check and write them."),
     "robustness": ("natadv.robustness_cli", "Attack a model, bare and defended; robust accuracy, and what misleads."),
     "backdoor": ("natadv.backdoor_cli", "Plant a backdoor in data, train on them, measure, repair and look for one."),
+    "detect": ("natadv.detection_cli", "Tell adversarial images from clean ones: a bank of both, detectors."),
     "rig": ("capture.rig_cli", "Find a bench's devices, write the file that describes it, calibrate it."),
     "capture": ("capture.cli", "Record sessions on a rig, find the frames that fool a model, report."),
     "export": ("export.cli", "Turn a checkpoint into a model bundle, compared with its original."),

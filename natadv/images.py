@@ -52,14 +52,20 @@ def _decoded(encoded: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         cv2.utils.logging.setLogLevel(level)
 
 
-def write_image(path: Path, image: Image) -> None:
+def write_image(path: Path, image: Image, *, stored: bool = False) -> None:
     """Write uint8 RGB, (h, w, 3), in the format of the path's suffix.
+
+    Args:
+        path: the file.
+        image: what to write.
+        stored: a PNG's pixels are not compressed, so that the size of the file tells nothing of them.
 
     Raises:
         ResourceError: if the disk is full.
         DataError: if it cannot be written for another reason.
     """
-    ok, encoded = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    how = [cv2.IMWRITE_PNG_COMPRESSION, 0] if stored else []
+    ok, encoded = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), how)
     if not ok:
         raise DataError(f"{path}: cannot encode a {path.suffix} image")
     try:

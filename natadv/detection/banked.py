@@ -2,7 +2,9 @@
 
 BANK/train/KIND/NNNNN.png and BANK/test/KIND/NNNNN.png, one of the kinds being `clean`, are read by whatever reads image
 folders. BANK/bank.json has a line for each image. A source image is in one part alone, whatever was made of it, and all
-images have one size and were written by one encoder, so that neither tells a kind.
+images have one size and were written by one encoder, so that neither tells a kind. Besides `clean` there may be other
+kinds of the family `clean`: `dry` is what a camera saw without drops, so that a detector of captured rain learns the
+rain and not the camera.
 """
 
 from collections.abc import Mapping
@@ -26,8 +28,8 @@ class Kind(BaseModel):
     Attributes:
         family: the category of Agarwal et al. 2022, Sec. 3.
         settings: of the attack, or of what else made the images, as plain values.
-        tried: source images that it was tried on.
-        fooled: of those, that the model, right before, had wrong after.
+        tried: images that it was tried on, or that were looked at.
+        fooled: of those, that the model, right before, had wrong after; of a clean kind, that it has right.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,7 +47,8 @@ class Banked(BaseModel):
         path: below the bank.
         source: key of the image that it was made of, in the data it came from.
         label: of the source.
-        said: what the model says of it; the label itself for a clean image.
+        said: what the model says of it; the label itself for a clean image. Of a `misclassified` one, what most of the
+            models say that did not learn from it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -84,6 +87,8 @@ class BankPapers(BaseModel):
     def _whole(self) -> Self:
         if CLEAN not in self.kinds:
             raise ValueError(f"there is no kind {CLEAN!r}")
+        if self.kinds[CLEAN].family != CLEAN:
+            raise ValueError(f"the kind {CLEAN!r} is said to be {self.kinds[CLEAN].family}")
         parts: dict[str, Part] = {}
         for image in self.images:
             if image.kind not in self.kinds:
@@ -93,6 +98,10 @@ class BankPapers(BaseModel):
             if parts.setdefault(image.source, image.part) != image.part:
                 raise ValueError(f"{image.source}: is a source of both parts, so a detector could know its test images")
         return self
+
+    def kinds_of(self, *families: Family) -> tuple[str, ...]:
+        """Return the kinds of these families, in order."""
+        return tuple(name for name, kind in self.kinds.items() if kind.family in families)
 
     def of(self, part: Part, kind: str) -> tuple[Banked, ...]:
         """Return the images of a kind in a part, in order."""

@@ -1,0 +1,38 @@
+"""Kin: images of one thing, which stay together when a bank is parted, so that no detector knows a test image's twin.
+
+GTSRB has thirty frames of each sign, TRACK_FRAME in its files' names; elsewhere an image is its own kin.
+"""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from natadv.detection.banked import Part
+
+_FRAME_OF_TRACK = re.compile(r"(?P<track>.*\d{5})_\d{5}\.\w+")
+_STREAM = 1
+
+
+def kin_of(source: str) -> str:
+    """Return what a source is a picture of, as far as its name says: the track of GTSRB's, or the source itself."""
+    found = _FRAME_OF_TRACK.fullmatch(source)
+    return found["track"] if found else source
+
+
+def parted(sources: Sequence[str], labels: Sequence[str], seed: int) -> dict[str, Part]:
+    """Deal sources out to the two parts, kin together, label by label in turns.
+
+    Args:
+        sources: keys, in any order.
+        labels: one for each.
+        seed: of which kin goes where.
+    """
+    kin = sorted({(label, kin_of(source)) for source, label in zip(sources, labels, strict=True)})
+    chance = np.random.default_rng([seed, _STREAM])
+    shuffled = [kin[place] for place in chance.permutation(len(kin))]
+    shuffled.sort(key=lambda one: one[0])
+    first = int(chance.integers(2))
+    turns: tuple[Part, Part] = ("train", "test")
+    parts = {name: turns[(first + place) % 2] for place, (_, name) in enumerate(shuffled)}
+    return {source: parts[kin_of(source)] for source in sources}

@@ -1,0 +1,75 @@
+"""Made: what the kinds of a bank are made by, and what they make."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from natadv.detection.banked import Family, Part
+from natadv.images import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An image for a bank.
+
+    Attributes:
+        source: key of the image that it was made of.
+        label: of the source.
+        said: what the model says of it.
+        image: uint8 RGB, (h, w, 3), of the bank's size.
+    """
+
+    source: str
+    label: str
+    said: str
+    image: Image
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What some sources came to.
+
+    Attributes:
+        tried: images that were tried.
+        made: those of them that belong in the bank.
+    """
+
+    tried: int
+    made: tuple[Made, ...]
+
+
+class Maker(Protocol):
+    """Makes the images of one kind."""
+
+    @property
+    def family(self) -> Family:
+        """The category of the kind."""
+        ...
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """All that decides what it makes, but the sources, as plain values."""
+        ...
+
+    def blocks(self, part: Part) -> Iterator[Block]:
+        """Yield images of a part, always in one order, until there are no more or the caller has enough."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A maker of images that are there already, as they were found.
+
+    Attributes:
+        looked_at: images of each part that were looked at.
+        made: those of each part that belong in the bank, in order.
+    """
+
+    family: Family
+    looked_at: Mapping[Part, int]
+    made: Mapping[Part, tuple[Made, ...]]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def blocks(self, part: Part) -> Iterator[Block]:
+        """Yield all of a part at once."""
+        yield Block(self.looked_at[part], self.made[part])
