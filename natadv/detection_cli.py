@@ -8,6 +8,11 @@ import typer
 app = typer.Typer(no_args_is_help=True, help="Tell adversarial images from clean ones: a bank of both, detectors.")
 
 _KINDS = "fgsm, pgd, deepfool, advdrop, cw, ni+, ni-, hsv, advrd, rendered, rdba"
+_FOUND = "imagenet-a, imagenet-a-plus, captured, dry, misclassified"
+_DATA = "signs, gtsrb, or a labelled image folder."
+Root = Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's own choice")]
 
 
 @app.callback()
@@ -18,12 +23,12 @@ def _detect() -> None:
 @app.command()
 def bank(
     *,
-    data: Annotated[str, typer.Option(help="signs, gtsrb, or a labelled image folder.")],
+    data: Annotated[str, typer.Option(help=_DATA)],
     model: Annotated[str, typer.Option(help="What is to be fooled: checkpoint.pt or NAME.onnx.")],
     out: Annotated[Path, typer.Option(help="New folder for the bank.")],
     kind: Annotated[
         list[str] | None,
-        typer.Option(help=_KINDS + "; repeatable.", show_default="all"),
+        typer.Option(help=f"{_KINDS}; and of the options below {_FOUND}; repeatable.", show_default="all that can be"),
     ] = None,
     count: Annotated[int, typer.Option(min=2, help="Images of each kind, half of them for testing.")] = 300,
     size: Annotated[int | None, typer.Option(min=8, help="Side of all images, px.", show_default="the model's")] = None,
@@ -32,10 +37,16 @@ def bank(
     pool: Annotated[
         int | None, typer.Option(min=1, help="Look at so many of them, drawn by seed.", show_default="all")
     ] = None,
-    root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
+    root: Root = Path("data"),
     generator: Annotated[str, typer.Option(help="Of advrd: optics, optics:PRESET, gan, or a generator.pt.")] = "optics",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's own choice")] = None,
+    imagenet_a: Annotated[Path | None, typer.Option(help="Folder of ImageNet-A: adds the kind imagenet-a.")] = None,
+    imagenet_a_plus: Annotated[Path | None, typer.Option(help="Of ImageNet-A-Plus: adds imagenet-a-plus.")] = None,
+    session: Annotated[
+        Path | None, typer.Option(help="A recorded session: adds captured, and dry: its clean frames.")
+    ] = None,
+    misclassified: Annotated[Path | None, typer.Option(help="Folder of `detect scan`: adds misclassified.")] = None,
+    device: Device = "auto",
+    threads: Threads = None,
 ) -> None:
     """Make a bank of clean and adversarial images to train and test detectors on.
 
@@ -44,8 +55,8 @@ def bank(
     """
     import torch
 
-    from natadv.detection.bank import About, kinds_in_order, make_bank, model_sha256, outcomes_folder
-    from natadv.detection.crafted import CRAFTED, crafted
+    from natadv.campaign.bank_kinds import Material, all_makers, kinds_of
+    from natadv.detection.bank import About, make_bank, model_sha256, outcomes_folder
     from natadv.detection.sources import open_sources
     from natadv.progress import counted
     from natadv.training.device import choose_device
@@ -53,21 +64,62 @@ def bank(
 
     if threads is not None:
         torch.set_num_threads(threads)
-    kinds = kinds_in_order(kind or (), CRAFTED, CRAFTED)
+    material = Material(imagenet_a, imagenet_a_plus, session, misclassified, root, generator)
+    kinds = kinds_of(kind or (), material)
     digest, where = model_sha256(model), choose_device(device)
-    victim = open_victim(model, where)
-    sources = open_sources(victim, data, split=split, root=root, size_px=size, pool=pool, seed=seed, device=where)
     kept = outcomes_folder(out)
-    makers = {name: crafted(name, sources, kept, seed=seed, generator=generator) for name in kinds}
-    about = About(data, model, digest, sources.size_px, seed)
-    with counted("bank", "images") as bar:
-        tasks = {name: bar.add_task(name, total=count) for name in kinds}
-        try:
+    try:
+        victim = open_victim(model, where)
+        sources = open_sources(victim, data, split=split, root=root, size_px=size, pool=pool, seed=seed, device=where)
+        with counted("bank", "images") as bar:
+            task = bar.add_task("", total=None)
+
+            def report(what: str, done: int, total: int) -> None:
+                bar.update(task, completed=done, total=total, description=what)
+
+            makers = all_makers(kinds, material, sources, kept, seed=seed, report=report)
             papers = make_bank(
-                out, makers, about, count=count, report=lambda name, done, _: bar.update(tasks[name], completed=done)
+                out, makers, About(data, model, digest, sources.size_px, seed), count=count, report=report
             )
-        except KeyboardInterrupt:
-            bar.stop()
-            typer.echo(f"stopped; the same command goes on with what {kept.parent} holds", err=True)
-            raise typer.Exit(130) from None
+    except KeyboardInterrupt:
+        typer.echo(f"stopped; the same command goes on with what {kept.parent} holds", err=True)
+        raise typer.Exit(130) from None
+    for name, one in papers.kinds.items():
+        typer.echo(f"{name}: {one.fooled} of {one.tried}" + (" right" if one.family == "clean" else " fooled"))
     typer.echo(f"{len(papers.images)} images of {len(papers.kinds)} kinds in {out}")
+
+
+@app.command()
+def scan(
+    *,
+    data: Annotated[str, typer.Option(help=_DATA)],
+    out: Annotated[Path, typer.Option(help="New folder for the models and for misclassified.json.")],
+    folds: Annotated[int, typer.Option(min=2, help="Parts of the data, each looked at by models of the others.")] = 2,
+    models: Annotated[int, typer.Option(min=2, help="Models that look at each; all must err.")] = 3,
+    epochs: Annotated[int, typer.Option(min=1, help="Of each model's training.")] = 4,
+    model: Annotated[str, typer.Option(help="A timm name.")] = "natadv_slim",
+    size: Annotated[int, typer.Option(min=8, help="Picture side, px.")] = 64,
+    seed: Annotated[int, typer.Option(min=0, help="Of folds and models.")] = 0,
+    root: Root = Path("data"),
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """Find the images of a labelled set that several models get wrong, none of which learnt from them.
+
+    So ImageNet-A was made. Both splits are looked at. Stopped, the same command goes on with OUT.part.
+    """
+    from natadv.detection.cross_fit import PAPERS, cross_fit
+    from natadv.recipe_options import checked_recipe
+    from natadv.training.progress import on_terminal
+    from natadv.training.recipe import Recipe
+
+    given = {"data": data, "root": str(root), "model": model, "size_px": size, "epochs": epochs, "seed": seed}
+    recipe = checked_recipe(Recipe, given | {"device": device, "threads": threads})
+    try:
+        papers = cross_fit(
+            recipe, out, folds=folds, models=models, reporter=on_terminal, said=lambda line: typer.echo(line, err=True)
+        )
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on after the last whole epoch", err=True)
+        raise typer.Exit(130) from None
+    typer.echo(f"{out / PAPERS}: all models of their fold err on {len(papers.images)} of {papers.looked_at} images")

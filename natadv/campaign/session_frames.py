@@ -1,14 +1,15 @@
 """Frames of a recorded session as pictures: what a camera saw behind a wet plate, and before it was wet."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from natadv.errors import DataError
+from natadv.images import Image
 from natadv.training.pictures import Pictures
-from rigs.archive import open_archive
-from rigs.session import Kind
+from rigs.archive import Archive, open_archive
+from rigs.session import Item, Kind
 
 
 def session_frames(
@@ -30,17 +31,42 @@ def session_frames(
             or a clip is torn.
     """
     archive = open_archive(folder)
-    geometry = archive.settings.geometry
-    images, targets = [], []
+    images: list[Image] = []
+    targets: list[int] = []
     for item in archive.complete_items():
         if item.label not in labels:
             raise DataError(f"{folder}: label {item.label!r} of image {item.number} is not one of the model's")
-        clip = archive.clip(item, kind)
-        wanted = set(np.linspace(0, clip.info.frame_count - 1, per_clip + 2)[1:-1].round().astype(int).tolist())
-        for number, frame in enumerate(clip.images()):
-            if number in wanted:
-                images.append(geometry.rectify(frame, size))
-                targets.append(list(labels).index(item.label))
+        spread = _spread(archive.clip(item, kind).info.frame_count, per_clip)
+        shown = clip_pictures(archive, item, kind, size, spread)
+        images += shown
+        targets += [list(labels).index(item.label)] * len(shown)
     if not images:
         raise DataError(f"{folder}: has no complete clip yet")
     return Pictures(np.stack(images), np.array(targets, np.int64))
+
+
+def clip_pictures(
+    archive: Archive, item: Item, kind: Kind, size: tuple[int, int], wanted: Container[int] | None = None
+) -> list[Image]:
+    """Return frames of a clip, rectified, uint8 RGB (h, w, 3), in order.
+
+    Args:
+        archive: the session.
+        item: what was shown.
+        kind: wet or dry clip.
+        size: height and width that they are scaled to.
+        wanted: numbers of the frames; None for all.
+
+    Raises:
+        ClipError: if the clip is torn.
+    """
+    geometry = archive.settings.geometry
+    return [
+        geometry.rectify(frame, size)
+        for number, frame in enumerate(archive.clip(item, kind).images())
+        if wanted is None or number in wanted
+    ]
+
+
+def _spread(frames: int, count: int) -> set[int]:
+    return set(np.linspace(0, frames - 1, count + 2)[1:-1].round().astype(int).tolist())

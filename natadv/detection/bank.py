@@ -5,11 +5,11 @@ Until it is done it is OUT.part, which keeps what the attacks have done: stopped
 
 import hashlib
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from natadv.detection.banked import CLEAN, PAPERS, Banked, BankPapers, Kind, Part
+from natadv.detection.banked import PAPERS, Banked, BankPapers, Kind, Part
 from natadv.detection.made import Made, Maker
 from natadv.durable import PART_SUFFIX, file_error, replace_file, sync
 from natadv.errors import ConfigError, DataError
@@ -113,9 +113,9 @@ def make_bank(
     if short:
         least = 2 * min(number for number, _, _ in short)
         listed = ", ".join(f"{name} {number} for {part}ing" for number, name, part in sorted(short))
+        advice = f", or go on with --count {least}" if least else ""
         raise DataError(
-            f"{out}: too few images: {listed}, of {count // 2} asked for; leave such a kind out, give more data, or go "
-            f"on with --count {least}"
+            f"{out}: too few images: {listed}, of {count // 2} asked for; leave such kinds out, give more data{advice}"
         )
     folder = kept.parent
     try:
@@ -177,24 +177,3 @@ def _banked(folder: Path, part: Part, kind: str, number: int, made: Made) -> Ban
     path = f"{part}/{kind}/{number:05d}.png"
     write_image(folder / path, made.image, stored=True)
     return Banked(path=path, part=part, kind=kind, source=made.source, label=made.label, said=made.said)
-
-
-def kinds_in_order(asked: Sequence[str], given: Sequence[str], all_kinds: Sequence[str]) -> tuple[str, ...]:
-    """Return the kinds of a bank: clean, then those asked for; where none is, all that there is material for.
-
-    Args:
-        asked: by name.
-        given: kinds that there is material for.
-        all_kinds: that there are, in order.
-
-    Raises:
-        ConfigError: if there is no such kind, or no material for it.
-    """
-    unknown = next((name for name in asked if name not in all_kinds), None)
-    if unknown is not None:
-        raise ConfigError(f"--kind {unknown}: expected one of {', '.join(all_kinds)}")
-    missing = next((name for name in asked if name not in given), None)
-    if missing is not None:
-        raise ConfigError(f"--kind {missing}: needs the option that says where its images are")
-    chosen = asked or given
-    return (CLEAN, *(name for name in all_kinds if name in chosen))

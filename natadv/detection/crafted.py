@@ -31,6 +31,7 @@ from natadv.errors import ConfigError
 from natadv.images import Image
 from natadv.raindrops.photograph import RandomGlass
 from natadv.source_digest import source_digest
+from natadv.training.evaluate import answers
 from natadv.training.generators import OPTICS, open_generator
 from natadv.training.kept_outcomes import kept_outcome
 
@@ -106,24 +107,13 @@ class Crafted:
             block=_BLOCK,
         )
         pictures = to_images(outcome.images)
-        said = answers(sources, pictures)
+        said = answers(model, pictures, device, batch_size=_BLOCK)
         made = [
             Made(sources.keys[place], sources.names[sources.targets[place]], sources.names[answer], picture)
             for place, answer, picture, fooled in zip(places, said, pictures, outcome.fooled.tolist(), strict=True)
             if (answer == sources.targets[place] if self.clean else fooled and answer != sources.targets[place])
         ]
         return Block(len(places), tuple(made))
-
-
-@torch.no_grad()
-def answers(sources: Sources, pictures: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return the class that the model puts first for each picture, uint8 RGB (n, h, w, 3), as a file holds it."""
-    device = torch.device(sources.device)
-    found = [
-        sources.victim.model(to_batch(pictures[start : start + _BLOCK], device)).argmax(1).cpu().numpy()
-        for start in range(0, len(pictures), _BLOCK)
-    ]
-    return np.concatenate(found) if found else np.empty(0, np.int64)
 
 
 def crafted(name: str, sources: Sources, kept: Path, *, seed: int, generator: str = OPTICS) -> Crafted:

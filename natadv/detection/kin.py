@@ -20,19 +20,25 @@ def kin_of(source: str) -> str:
     return found["track"] if found else source
 
 
-def parted(sources: Sequence[str], labels: Sequence[str], seed: int) -> dict[str, Part]:
-    """Deal sources out to the two parts, kin together, label by label in turns.
+def dealt_out(sources: Sequence[str], labels: Sequence[str], parts: int, seed: int) -> dict[str, int]:
+    """Deal sources out to parts, counted from 0, kin together, label by label in turns.
 
     Args:
         sources: keys, in any order.
         labels: one for each.
+        parts: how many.
         seed: of which kin goes where.
     """
     kin = sorted({(label, kin_of(source)) for source, label in zip(sources, labels, strict=True)})
     chance = np.random.default_rng([seed, _STREAM])
     shuffled = [kin[place] for place in chance.permutation(len(kin))]
     shuffled.sort(key=lambda one: one[0])
-    first = int(chance.integers(2))
-    turns: tuple[Part, Part] = ("train", "test")
-    parts = {name: turns[(first + place) % 2] for place, (_, name) in enumerate(shuffled)}
-    return {source: parts[kin_of(source)] for source in sources}
+    first = int(chance.integers(parts))
+    dealt = {name: (first + place) % parts for place, (_, name) in enumerate(shuffled)}
+    return {source: dealt[kin_of(source)] for source in sources}
+
+
+def parted(sources: Sequence[str], labels: Sequence[str], seed: int) -> dict[str, Part]:
+    """Deal sources out to training and testing, see `dealt_out`."""
+    halves: tuple[Part, Part] = ("train", "test")
+    return {source: halves[half] for source, half in dealt_out(sources, labels, 2, seed).items()}

@@ -1,7 +1,7 @@
 """Made: what the kinds of a bank are made by, and what they make."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from natadv.detection.banked import Family, Part
@@ -54,22 +54,3 @@ class Maker(Protocol):
     def blocks(self, part: Part) -> Iterator[Block]:
         """Yield images of a part, always in one order, until there are no more or the caller has enough."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A maker of images that are there already, as they were found.
-
-    Attributes:
-        looked_at: images of each part that were looked at.
-        made: those of each part that belong in the bank, in order.
-    """
-
-    family: Family
-    looked_at: Mapping[Part, int]
-    made: Mapping[Part, tuple[Made, ...]]
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-    def blocks(self, part: Part) -> Iterator[Block]:
-        """Yield all of a part at once."""
-        yield Block(self.looked_at[part], self.made[part])

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from natadv.batches import to_images
+from natadv.data.dataset import Dataset
 from natadv.data.draw import draw
 from natadv.data.load import load_dataset
 from natadv.detection.banked import Part
@@ -34,6 +35,8 @@ class Sources:
         names: of the classes, as papers have them.
         keys: of the images, as SPLIT/NAME.
         order: of each part, places in `images` in the order in which all kinds take them.
+        whole: all images of the set, those that the model gets wrong too.
+        parts: of all of them, by key.
     """
 
     victim: Victim
@@ -44,6 +47,23 @@ class Sources:
     names: tuple[str, ...]
     keys: tuple[str, ...]
     order: dict[Part, NDArray[np.int64]]
+    whole: Dataset
+    parts: dict[str, Part]
+
+    def key(self, number: int) -> str:
+        """Return the key of an image of the whole set."""
+        return source_key(self.whole, number)
+
+
+def source_key(dataset: Dataset, number: int) -> str:
+    """Return what papers call an image of a set: SPLIT/NAME, as names of the two splits may be the same."""
+    return f"{dataset.split}/{dataset.keys[number]}"
+
+
+def parts_of(dataset: Dataset, seed: int) -> dict[str, Part]:
+    """Return the part of each image of a set, by key."""
+    keys = [source_key(dataset, number) for number in range(len(dataset))]
+    return parted(keys, [dataset.labels[target] for target in dataset.targets], seed)
 
 
 def open_sources(
@@ -77,20 +97,25 @@ def open_sources(
     if size_px is None and height != width:
         raise ConfigError(f"{victim.name}: its images are {width}x{height} px, a bank's are square; give --size")
     size = size_px or height
-    drawn = draw(load_dataset(data, split, root=root), count=pool, seed=seed)
-    trial = try_model(victim, drawn, size=(size, size), device=device)
-    keys = tuple(f"{split}/{drawn.dataset.keys[place]}" for place in _places(drawn.numbers, trial.numbers))
-    targets = trial.labels.cpu().numpy()
-    names = tuple(label_of(victim, drawn.dataset, index) for index in range(victim.classes))
-    parts = parted(keys, [names[target] for target in targets], seed)
+    whole = load_dataset(data, split, root=root)
+    trial = try_model(victim, draw(whole, count=pool, seed=seed), size=(size, size), device=device)
+    keys = tuple(source_key(whole, int(number)) for number in trial.numbers)
+    names = tuple(label_of(victim, whole, index) for index in range(victim.classes))
+    parts = parts_of(whole, seed)
     shuffled = np.random.default_rng([seed, _STREAM]).permutation(len(keys))
     order: dict[Part, NDArray[np.int64]] = {
         part: np.array([place for place in shuffled if parts[keys[place]] == part], np.int64)
         for part in ("train", "test")
     }
-    return Sources(victim, device, size, to_images(trial.images), targets, names, keys, order)
-
-
-def _places(drawn: NDArray[np.int64], kept: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return where numbers of a dataset stand among the sorted ones that were drawn."""
-    return np.searchsorted(drawn, kept)
+    return Sources(
+        victim=victim,
+        device=device,
+        size_px=size,
+        images=to_images(trial.images),
+        targets=trial.labels.cpu().numpy(),
+        names=names,
+        keys=keys,
+        order=order,
+        whole=whole,
+        parts=parts,
+    )

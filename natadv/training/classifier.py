@@ -22,16 +22,19 @@ from natadv.durable import file_error, replace_file
 from natadv.errors import ConfigError
 from natadv.training.checkpoint import load_classifier, save_checkpoint
 from natadv.training.device import choose_device, device_name
-from natadv.training.materials import MATERIALS, gather
+from natadv.training.materials import MATERIALS, Materials, gather
 from natadv.training.progress import Report, silent
 from natadv.training.recipe import Recipe
 from natadv.training.run import LAST, Run
 
 CHECKPOINT, SUMMARY = "checkpoint.pt", "metrics.json"
 Reporter = Callable[[], AbstractContextManager[Report]]
+Gather = Callable[[Recipe], Materials]
 
 
-def train_classifier(recipe: Recipe, out: Path, *, resume: bool = False, reporter: Reporter = silent) -> dict[str, Any]:
+def train_classifier(
+    recipe: Recipe, out: Path, *, resume: bool = False, reporter: Reporter = silent, gathered: Gather = gather
+) -> dict[str, Any]:
     """Train by `recipe` into the folder `out` and return the final metrics.
 
     Args:
@@ -39,6 +42,7 @@ def train_classifier(recipe: Recipe, out: Path, *, resume: bool = False, reporte
         out: new folder; with `resume`, one that may hold an interrupted run of the same recipe.
         resume: continue after the last complete epoch; the weights come out as if nothing had happened.
         reporter: gives a place to report progress to; called once, in the first process.
+        gathered: reads the data and builds the model of the recipe.
 
     Raises:
         ConfigError: if the settings do not fit each other, the data or the folder, or the loss is not finite.
@@ -50,7 +54,7 @@ def train_classifier(recipe: Recipe, out: Path, *, resume: bool = False, reporte
     interrupted = _interrupted(recipe, out, resume)
     strategy = "auto" if recipe.devices == 1 else "ddp_spawn"
     fabric = Fabric(accelerator=device, devices=recipe.devices, strategy=strategy, precision=recipe.precision)
-    return fabric.launch(_train, recipe, out, interrupted, reporter)
+    return fabric.launch(_train, recipe, out, interrupted, reporter, gathered)
 
 
 def _interrupted(recipe: Recipe, out: Path, resume: bool) -> Path | None:
@@ -64,12 +68,14 @@ def _interrupted(recipe: Recipe, out: Path, resume: bool) -> Path | None:
     return last
 
 
-def _train(fabric: Fabric, recipe: Recipe, out: Path, interrupted: Path | None, reporter: Reporter) -> dict[str, Any]:
+def _train(
+    fabric: Fabric, recipe: Recipe, out: Path, interrupted: Path | None, reporter: Reporter, gathered: Gather
+) -> dict[str, Any]:
     started, cpu_started = time.monotonic(), time.process_time()
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
         cv2.setNumThreads(recipe.threads)
-    run, provenance = _prepared(fabric, recipe, out, interrupted)
+    run, provenance = _prepared(fabric, recipe, out, interrupted, gathered)
     with reporter() if fabric.is_global_zero else silent() as report:
         while run.epoch < recipe.epochs:
             run.train_epoch(report)
@@ -93,8 +99,10 @@ def _train(fabric: Fabric, recipe: Recipe, out: Path, interrupted: Path | None, 
     return metrics
 
 
-def _prepared(fabric: Fabric, recipe: Recipe, out: Path, interrupted: Path | None) -> tuple[Run, dict[str, Any]]:
-    materials = gather(recipe)
+def _prepared(
+    fabric: Fabric, recipe: Recipe, out: Path, interrupted: Path | None, gathered: Gather
+) -> tuple[Run, dict[str, Any]]:
+    materials = gathered(recipe)
     run = Run(fabric, recipe, out, materials)
     if interrupted:
         last = load_classifier(interrupted)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from natadv.data.dataset import Dataset
+from natadv.data.dataset import SPLITS, Dataset
 from natadv.data.load import load_dataset
 from natadv.errors import ConfigError
 from natadv.models.classifier import Classifier, create_classifier
@@ -60,7 +60,15 @@ def gather(recipe: Recipe) -> Materials:
         ConfigError: if data, model, or the checkpoint to start from do not fit each other.
         DataError: if data or the checkpoint are missing or torn.
     """
-    train, test = (load_dataset(recipe.data, split, root=Path(recipe.root)) for split in ("train", "test"))
+    return materials_of(recipe, *(load_dataset(recipe.data, split, root=Path(recipe.root)) for split in SPLITS))
+
+
+def materials_of(recipe: Recipe, train: Dataset, test: Dataset) -> Materials:
+    """Read these data, whatever the recipe's name of them stands for, and build its model.
+
+    Raises:
+        ConfigError, DataError: as `gather`.
+    """
     initial = load_classifier(Path(recipe.init)) if recipe.init else None
     model = _model(recipe, train.labels, initial)
     hits = [load_hits(Path(folder), train.labels) for folder in recipe.hits]
