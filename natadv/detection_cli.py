@@ -123,3 +123,27 @@ def scan(
         typer.echo("stopped; the same command goes on after the last whole epoch", err=True)
         raise typer.Exit(130) from None
     typer.echo(f"{out / PAPERS}: all models of their fold err on {len(papers.images)} of {papers.looked_at} images")
+
+
+@app.command()
+def sheet(
+    folder: Annotated[Path, typer.Argument(help="A bank.")],
+    *,
+    out: Annotated[Path, typer.Option(help="Picture to write, NAME.png or NAME.jpg.")],
+    part: Annotated[str, typer.Option(help="train or test.")] = "test",
+    columns: Annotated[int, typer.Option(min=1, help="Images of each kind.")] = 10,
+    scale: Annotated[int, typer.Option(min=1, help="How often each pixel is repeated.")] = 1,
+) -> None:
+    """Draw some images of each kind of a bank, a row a kind, a column a source where kinds share one."""
+    from natadv.detection.banked import read_bank
+    from natadv.detection.contact_sheet import contact_sheet
+    from natadv.errors import ConfigError
+    from natadv.images import SUFFIXES, write_image
+
+    if part not in ("train", "test"):
+        raise ConfigError(f"--part {part}: expected train or test")
+    if out.suffix.lower() not in SUFFIXES:
+        raise ConfigError(f"--out {out}: expected NAME.png or NAME.jpg")
+    shown = "train" if part == "train" else "test"
+    write_image(out, contact_sheet(folder, read_bank(folder), part=shown, columns=columns, scale=scale))
+    typer.echo(f"{out}")
