@@ -42,7 +42,8 @@ def bank(
     imagenet_a: Annotated[Path | None, typer.Option(help="Folder of ImageNet-A: adds the kind imagenet-a.")] = None,
     imagenet_a_plus: Annotated[Path | None, typer.Option(help="Of ImageNet-A-Plus: adds imagenet-a-plus.")] = None,
     session: Annotated[
-        Path | None, typer.Option(help="A recorded session: adds captured, and dry: its clean frames.")
+        list[Path] | None,
+        typer.Option(help="A recorded session: adds captured, and dry: its clean frames; repeatable."),
     ] = None,
     misclassified: Annotated[Path | None, typer.Option(help="Folder of `detect scan`: adds misclassified.")] = None,
     device: Device = "auto",
@@ -64,7 +65,7 @@ def bank(
 
     if threads is not None:
         torch.set_num_threads(threads)
-    material = Material(imagenet_a, imagenet_a_plus, session, misclassified, root, generator)
+    material = Material(imagenet_a, imagenet_a_plus, tuple(session or ()), misclassified, root, generator)
     kinds = kinds_of(kind or (), material)
     digest, where = model_sha256(model), choose_device(device)
     kept = outcomes_folder(out)

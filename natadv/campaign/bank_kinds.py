@@ -22,7 +22,7 @@ class Material:
     Attributes:
         imagenet_a: folder of ImageNet-A.
         imagenet_a_plus: of ImageNet-A-Plus.
-        session: folder of a recorded session.
+        sessions: folders of recorded sessions.
         misclassified: folder that `natadv.detection.cross_fit` wrote.
         root: where named datasets lie unpacked.
         generator: of AdvRD's drops.
@@ -30,7 +30,7 @@ class Material:
 
     imagenet_a: Path | None = None
     imagenet_a_plus: Path | None = None
-    session: Path | None = None
+    sessions: tuple[Path, ...] = ()
     misclassified: Path | None = None
     root: Path = Path("data")
     generator: str = "optics"
@@ -45,8 +45,8 @@ def kinds_of(asked: Sequence[str], material: Material) -> tuple[str, ...]:
         ConfigError: if there is no such kind, or no material for it.
     """
     options = {
-        DRY: ("session", material.session),
-        CAPTURED: ("session", material.session),
+        DRY: ("session", material.sessions or None),
+        CAPTURED: ("session", material.sessions or None),
         "imagenet-a": ("imagenet-a", material.imagenet_a),
         "imagenet-a-plus": ("imagenet-a-plus", material.imagenet_a_plus),
         "misclassified": ("misclassified", material.misclassified),
@@ -90,10 +90,10 @@ def all_makers(
     for name in kinds:
         if name in (CLEAN, *CRAFTED):
             makers[name] = crafted(name, sources, kept, seed=seed, generator=material.generator)
-    if material.session is not None and DRY in kinds:
+    if material.sessions and DRY in kinds:
         from natadv.campaign.captured import captured  # noqa: PLC0415  # other kinds need no rig's libraries
 
-        makers |= captured(material.session, sources, seed=seed, report=report)
+        makers |= captured(material.sessions, sources, seed=seed, report=report)
     for name, folder in (("imagenet-a", material.imagenet_a), ("imagenet-a-plus", material.imagenet_a_plus)):
         if folder is not None and name in kinds:
             makers[name] = image_folder(name, folder, sources, seed=seed)

@@ -1,4 +1,4 @@
-"""Captured: the hits of a recorded session as a kind of a bank, and `dry`, the clean frames that go with them.
+"""Captured: the hits of recorded sessions as a kind of a bank, and `dry`, the clean frames that go with them.
 
 A frame through wet glass differs from a file's image by the camera too: its noise, its lens, its light. The same
 camera's frames through dry glass of the same images are therefore a second clean kind, and a detector that is trained
@@ -25,9 +25,19 @@ from natadv.errors import DataError
 from natadv.images import Image
 from natadv.training.evaluate import answers
 from rigs.archive import Archive, open_archive
-from rigs.session import Item
+from rigs.session import KINDS, Item
 
 _PER_CLIP, _STREAM = 5, 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """An image that a session showed, with its clips."""
+
+    archive: Archive
+    item: Item
+    source: str
+    target: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +51,7 @@ class _Seen:
 
 
 def captured(
-    session: Path,
+    sessions: Sequence[Path],
     sources: Sources,
     *,
     seed: int,
@@ -53,37 +63,26 @@ def captured(
     An image of the session that is one of the bank's data, pixel by pixel, is in the part that it is in there.
 
     Args:
-        session: folder of a session with controls.
+        sessions: folders of sessions with controls.
         sources: the bank's.
         seed: of the order, and of the parts of images from elsewhere.
         per_clip: most frames of a clip; frames of one are kin, and the first of each clip come first.
         report: told how many clips were looked at.
 
     Raises:
-        DataError: if it is no session, has no complete clip or no controls, a label that the model lacks, or a clip is
-            torn.
+        DataError: if one is no session, has no complete clip or no controls, a label that the model lacks, or a clip
+            that is torn.
     """
-    archive = open_archive(session)
-    items = archive.complete_items()
-    if not items or "dry" not in archive.settings.kinds:
-        raise DataError(f"{session}: has no complete clip with its control yet; record some with `natadv capture run`")
-    targets = class_targets(sources.victim, sources.names, sorted({item.label for item in items}), name=str(session))
-    keys = _keys(archive, items, sources, targets)
-    own = [item for item in items if keys[item.number] not in sources.parts]
-    parts = sources.parts | parted([keys[item.number] for item in own], [item.label for item in own], seed)
+    shown = [one for session in sessions for one in _shown(open_archive(session), sources)]
+    own = [one for one in shown if one.source not in sources.parts]
+    parts = sources.parts | parted([one.source for one in own], [sources.names[one.target] for one in own], seed)
     seen: dict[Part, list[_Seen]] = {"train": [], "test": []}
-    order = np.random.default_rng([seed, _STREAM]).permutation(len(items))
+    order = np.random.default_rng([seed, _STREAM]).permutation(len(shown))
     for done, place in enumerate(order, start=1):
-        item = items[place]
-        key = keys[item.number]
-        seen[parts[key]].append(_look(archive, item, key, targets[item.label], sources, per_clip))
-        report("clips", done, len(items))
-    about = {
-        "session": session.name,
-        "rig": archive.settings.rig.get("name"),
-        "clips": len(items),
-        "per_clip": per_clip,
-    }
+        one = shown[place]
+        seen[parts[one.source]].append(_look(one, sources, per_clip))
+        report("clips", done, len(shown))
+    about = {"sessions": [session.name for session in sessions], "clips": len(shown), "per_clip": per_clip}
     hits: dict[Part, list[Candidate]] = {part: list(_turns(some, "hits")) for part, some in seen.items()}
     dry: dict[Part, list[Candidate]] = {part: list(_turns(some, "dry")) for part, some in seen.items()}
     return {
@@ -92,14 +91,15 @@ def captured(
     }
 
 
-def _look(archive: Archive, item: Item, source: str, target: int, sources: Sources, per_clip: int) -> _Seen:
-    size, device = (sources.size_px, sources.size_px), torch.device(sources.device)
-    dry, wet = (clip_pictures(archive, item, kind, size) for kind in ("dry", "wet"))
-    right = control_is_right(answers(sources.victim.model, np.stack(dry), device), target)
+def _look(shown: _Shown, sources: Sources, per_clip: int) -> _Seen:
+    size, device, model = (sources.size_px, sources.size_px), torch.device(sources.device), sources.victim.model
+    dry, wet = (clip_pictures(shown.archive, shown.item, kind, size) for kind in KINDS)
+    right = control_is_right(answers(model, np.stack(dry), device), shown.target)
     if not right:
-        return _Seen(source, target, [], [])
-    fooled = hit_frames(answers(sources.victim.model, np.stack(wet), device), target, right)
-    return _Seen(source, target, _spread([wet[at] for at in np.flatnonzero(fooled)], per_clip), _spread(dry, per_clip))
+        return _Seen(shown.source, shown.target, [], [])
+    fooled = hit_frames(answers(model, np.stack(wet), device), shown.target, right)
+    hits = [wet[at] for at in np.flatnonzero(fooled)]
+    return _Seen(shown.source, shown.target, _spread(hits, per_clip), _spread(dry, per_clip))
 
 
 def _spread(frames: Sequence[Image], count: int) -> list[Image]:
@@ -120,16 +120,28 @@ def _same(image: Image) -> Image:
     return image
 
 
-def _keys(archive: Archive, items: Sequence[Item], sources: Sources, targets: dict[str, int]) -> dict[int, str]:
-    """Return the key of each item's image: the data's, where it is one of its images, else the session's own."""
-    labels = {sources.names[targets[item.label]] for item in items}
+def _shown(archive: Archive, sources: Sources) -> list[_Shown]:
+    """Return what a session showed; of each the key in the bank's data, where it is one of them, else the session's."""
+    items = archive.complete_items()
+    if not items or "dry" not in archive.settings.kinds:
+        raise DataError(f"{archive.folder}: has no clip with its control yet; record some with `natadv capture run`")
+    targets = class_targets(
+        sources.victim, sources.names, sorted({item.label for item in items}), name=str(archive.folder)
+    )
+    labels = {sources.names[target] for target in targets.values()}
     known: dict[str, str] = {}
     for number, target in enumerate(sources.whole.targets):
         if sources.whole.labels[target] in labels:
             known[_digest(sources.whole.read(number))] = sources.key(number)
-    return {
-        item.number: known.get(_digest(archive.image(item)), f"{archive.folder.name}/{item.source}") for item in items
-    }
+    return [
+        _Shown(
+            archive=archive,
+            item=item,
+            source=known.get(_digest(archive.image(item)), f"{archive.folder.name}/{item.source}"),
+            target=targets[item.label],
+        )
+        for item in items
+    ]
 
 
 def _digest(image: NDArray[np.uint8]) -> str:

@@ -43,7 +43,7 @@ def made_by(maker):
 
 
 def test_hits_are_frames_that_fool_where_the_control_does_not(given, tmp_path):
-    makers = captured(tmp_path / "session", given, seed=0)
+    makers = captured([tmp_path / "session"], given, seed=0)
     hits, dry = ([one for made in made_by(makers[kind]).values() for one in made] for kind in ("captured", "dry"))
     assert all(one.said != one.label for one in hits)
     assert all(one.said == one.label for one in dry)
@@ -55,7 +55,7 @@ def test_hits_are_frames_that_fool_where_the_control_does_not(given, tmp_path):
 
 
 def test_images_of_the_data_keep_their_part(given, tmp_path):
-    makers = captured(tmp_path / "session", given, seed=0)
+    makers = captured([tmp_path / "session"], given, seed=0)
     known = "test/red/shown.png"
     for maker in makers.values():
         for part, made in made_by(maker).items():
@@ -66,9 +66,16 @@ def test_images_of_the_data_keep_their_part(given, tmp_path):
     assert not sources[0] & sources[1]
 
 
+def test_sessions_add_up_and_their_own_images_differ(given, tmp_path):
+    record(tmp_path / "more", [("g", "ggg", "rr")])
+    maker = captured([tmp_path / "session", tmp_path / "more"], given, seed=0)["captured"]
+    sources = {one.source for made in made_by(maker).values() for one in made}
+    assert {"session/green/1.png", "more/green/0.png"} < sources
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_clips_take_turns(given, tmp_path, seed):
-    for made in made_by(captured(tmp_path / "session", given, seed=seed)["dry"]).values():
+    for made in made_by(captured([tmp_path / "session"], given, seed=seed)["dry"]).values():
         own = [one.source for one in made if one.source != "test/red/shown.png"]  # which three clips show
         turns = [own[:place].count(source) for place, source in enumerate(own)]
         assert turns == sorted(turns)
@@ -92,8 +99,8 @@ def test_captured_frames_never_come_without_dry_ones(given, tmp_path):
 
 def test_a_session_without_clips_or_with_strange_labels_is_refused(given, tmp_path):
     record(tmp_path / "empty", PLAN, complete=0)
-    with pytest.raises(DataError, match="no complete clip"):
-        captured(tmp_path / "empty", given, seed=0)
+    with pytest.raises(DataError, match="no clip with its control"):
+        captured([tmp_path / "empty"], given, seed=0)
     record(tmp_path / "strange", PLAN[:1], labels={"r": "stop"})
     with pytest.raises(DataError, match="'stop' is no class"):
-        captured(tmp_path / "strange", given, seed=0)
+        captured([tmp_path / "strange"], given, seed=0)
