@@ -1,1 +1,1 @@
-"""Attacks on whole datasets, from files to files; on the roof, for a deployed bundle is asked through edge."""
+"""Attacks on whole datasets, from files to files; on the roof, for bundles are asked through edge, sessions by rigs."""

@@ -27,7 +27,7 @@ from natadv.training.evaluate import answers
 from rigs.archive import Archive, open_archive
 from rigs.session import KINDS, Item
 
-_PER_CLIP, _STREAM = 5, 5
+_PER_CLIP, _STREAM = 8, 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,10 +120,10 @@ def make_bank(
     folder = kept.parent
     try:
         papers = _written(folder, taken, about)
-        shutil.rmtree(kept)
         sync(folder)
         folder.rename(out)
         sync(out.parent)
+        shutil.rmtree(out / OUTCOMES)  # last: killed before, nothing is lost
     except OSError as error:
         raise file_error(out, error) from error
     return papers

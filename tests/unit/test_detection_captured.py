@@ -43,7 +43,7 @@ def made_by(maker):
 
 
 def test_hits_are_frames_that_fool_where_the_control_does_not(given, tmp_path):
-    makers = captured([tmp_path / "session"], given, seed=0)
+    makers = captured([tmp_path / "session"], given, seed=0, per_clip=5)
     hits, dry = ([one for made in made_by(makers[kind]).values() for one in made] for kind in ("captured", "dry"))
     assert all(one.said != one.label for one in hits)
     assert all(one.said == one.label for one in dry)

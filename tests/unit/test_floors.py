@@ -31,7 +31,9 @@ def test_no_module_of_a_rig_or_a_device_loads_what_trains(folder):
 
 
 @pytest.mark.parametrize(
-    "words", [(), ("data",), ("train",), ("backdoor",), ("rig",), ("capture",), ("export",), ("edge",)], ids="-".join
+    "words",
+    [(), ("data",), ("train",), ("backdoor",), ("detect",), ("rig",), ("capture",), ("export",), ("edge",)],
+    ids="-".join,
 )
 def test_help_waits_for_no_library(words):
     code = f"import sys\nsys.argv = ['natadv', *{words!r}, '--help']\nfrom natadv.cli import main\n"
