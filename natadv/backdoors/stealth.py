@@ -72,21 +72,5 @@ def detector_scores(
         return scores(test.images), scores(_triggered(test, poisoning, test=True))
 
 
-def area_under_curve(clean: NDArray[np.float64], triggered: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Return the area under the ROC curve and its 95 % interval (Hanley and McNeil 1982, Eq. 1), 0..1.
-
-    Raises:
-        ValueError: if either is empty.
-    """
-    if not len(clean) or not len(triggered):
-        raise ValueError(f"expected scores of both kinds, got {len(clean)} and {len(triggered)}")
-    more = (triggered[:, None] > clean[None]).mean() + 0.5 * (triggered[:, None] == clean[None]).mean()
-    area = float(more)
-    one, two = area / (2 - area), 2 * area**2 / (1 + area)
-    spread = area * (1 - area) + (len(triggered) - 1) * (one - area**2) + (len(clean) - 1) * (two - area**2)
-    half = 1.96 * float(np.sqrt(max(0.0, spread) / (len(clean) * len(triggered))))
-    return area, max(0.0, area - half), min(1.0, area + half)
-
-
 def _triggered(pictures: Pictures, poisoning: Poisoning, *, test: bool) -> NDArray[np.uint8]:
     return np.stack([poisoning.triggered(image, number, test=test) for number, image in enumerate(pictures.images)])

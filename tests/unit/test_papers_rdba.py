@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 from natadv.backdoors.named import kept_trigger, make_trigger
 from natadv.backdoors.patterns import BadNets
 from natadv.backdoors.poison import Poisoning
-from natadv.backdoors.stealth import area_under_curve, detector_scores
+from natadv.backdoors.stealth import detector_scores
 from natadv.errors import ConfigError
+from natadv.evaluation.roc import area_under_curve
 from natadv.papers.cli import app
 from natadv.papers.rdba import TABLE_1, TABLE_2
 from natadv.raindrops.presets import PRESETS
@@ -122,16 +123,6 @@ def test_papers_settings_make_the_trigger_again():
         assert kept_trigger({"name": trigger.name, **trigger.settings}) == trigger
     with pytest.raises(ConfigError, match="trigger 'smoke'"):
         kept_trigger({"name": "smoke"})
-
-
-def test_the_area_under_the_curve():
-    low, high = np.array([0.0, 1.0, 2.0]), np.array([3.0, 4.0])
-    assert area_under_curve(low, high)[0] == 1
-    assert area_under_curve(high, low)[0] == 0
-    assert area_under_curve(low, low)[0] == 0.5
-    area, below, above = area_under_curve(np.arange(100.0), np.arange(100.0) + 20)
-    assert below < area < above
-    assert area == pytest.approx(0.68)  # 1 - 80 * 81 / 2 of 100 * 100, half of the ties counted
 
 
 def test_a_detector_sees_a_patch():

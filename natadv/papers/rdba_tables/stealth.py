@@ -8,9 +8,10 @@ import torch
 from numpy.typing import NDArray
 
 from natadv.backdoors.named import make_trigger
-from natadv.backdoors.stealth import area_under_curve, detector_scores
+from natadv.backdoors.stealth import detector_scores
 from natadv.batches import to_batch
 from natadv.evaluation.fid import frechet_distance
+from natadv.evaluation.roc import area_under_curve
 from natadv.models.features import FeatureExtractor, onnx_features
 from natadv.papers.number import Number
 from natadv.papers.rdba_tables.request import RdbaRequest
