@@ -19,6 +19,9 @@ from natadv.models.frozen import frozen
 Craft = Callable[[Counted, Tensor, Tensor], Tensor]
 """Maps a model, images and their classes, the true ones or the targets, to images that are to fool it."""
 
+Fools = Callable[[Model, Tensor, Tensor], Tensor]
+"""Tells which images, (n, 3, h, w), fool a model, given their classes as a craft is: bool, (n,)."""
+
 BUDGET = 16 / 255
 """The l_inf budget of the AdvRD paper's comparison, Sec. 4.3."""
 
@@ -36,6 +39,7 @@ def keep_what_fools(
     seed: int = 0,
     batch_size: int,
     targets: Tensor | None = None,
+    fools: Fools | None = None,
 ) -> Outcome:
     """Attack the images that `model` gets right and keep those crafted ones that fool it in eight bits.
 
@@ -55,6 +59,7 @@ def keep_what_fools(
         seed: of all chance in the attack.
         batch_size: images at once.
         targets: the class to reach, (n,), of a targeted attack; `craft` is given these instead of the labels.
+        fools: what counts, where it is neither an error nor, with `targets`, the target.
 
     Raises:
         ValueError: if the budget or the batch size is not positive, images and labels do not go together, or a model
@@ -66,7 +71,8 @@ def keep_what_fools(
     aims = labels if targets is None else targets
     if images.ndim != 4 or labels.shape != images.shape[:1] or aims.shape != labels.shape:
         raise ValueError(f"expected (n, 3, h, w) and (n,), got {tuple(images.shape)} and {tuple(labels.shape)}")
-    fools = _errs if targets is None else _obeys
+    if fools is None:
+        fools = _errs if targets is None else _obeys
     source = model if surrogate is None else surrogate
     randomised = bool(getattr(model, "randomised", False))
     charged = 1 if surrogate is None else stands_for(surrogate, model)
