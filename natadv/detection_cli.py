@@ -5,7 +5,12 @@ from typing import Annotated
 
 import typer
 
+from natadv.detection_train_cli import disagreement, test, train
+
 app = typer.Typer(no_args_is_help=True, help="Tell adversarial images from clean ones: a bank of both, detectors.")
+app.command()(train)
+app.command()(test)
+app.command()(disagreement)
 
 _KINDS = "fgsm, pgd, deepfool, advdrop, cw, ni+, ni-, hsv, advrd, rendered, rdba"
 _FOUND = "imagenet-a, imagenet-a-plus, captured, dry, misclassified"

@@ -76,7 +76,16 @@ def load_onnx_classifier(path: Path) -> OnnxClassifier:
         DataError: if the file is missing or damaged, has another input, or holds what onnx2torch cannot convert.
     """
     try:
-        model = onnx.load(path)
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: not a readable ONNX model ({error.strerror})") from error
+    return onnx_classifier(data, path)
+
+
+def onnx_classifier(data: bytes, path: Path) -> OnnxClassifier:
+    """Return the classifier of an ONNX file's bytes, as `load_onnx_classifier` does; `path` is for messages."""
+    try:
+        model = onnx.load_from_string(data)
         onnx.checker.check_model(model)
     except Exception as error:  # protobuf's errors share no base with onnx's
         raise DataError(f"{path}: not a readable ONNX model ({type(error).__name__})") from error

@@ -106,7 +106,7 @@ def materials_of(recipe: Recipe, train: Dataset, test: Dataset) -> Materials:
             "ancestors": [initial.digest, *initial.ancestors] if initial else [],
             "generators": generators,
             LINEAGE: plain_lineage(lineage),
-            "versions": {"python": platform.python_version()} | _versions(),
+            "versions": {"python": platform.python_version()} | package_versions(),
         },
     )
 
@@ -168,7 +168,8 @@ def _adversary(recipe: Recipe, size: tuple[int, int]) -> tuple[Adversary | Pixel
     return adversary, [drops.described for drops in opened]
 
 
-def _versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
+    """Return the versions of what takes part in a training, by package."""
     found = {}
     for package in _PACKAGES:
         try:

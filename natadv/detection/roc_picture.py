@@ -1,0 +1,36 @@
+"""A picture of ROC curves: one for each kind, false alarms on a logarithmic axis, where a device lives."""
+
+import io
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from natadv.detection.banked import CLEAN
+from natadv.detection.measure import BankMeasured
+from natadv.evaluation.roc import roc_points
+
+_STYLES = {"artificial": "-", "semantic": "--", "natural": ":", "clean": "-"}
+
+
+def draw_roc(found: BankMeasured, title: str) -> bytes:
+    """Return the curves as a PNG; solid are artificial, dashed semantic, dotted natural kinds."""
+    figure = Figure(figsize=(6.5, 4.5), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    count = len(found.scores[CLEAN])
+    for one in found.kinds:
+        false, true = roc_points(found.scores[one.against], found.scores[one.kind])
+        label = f"{one.kind}{'' if one.seen else ' (unseen)'}: {100 * one.area.value:.1f} %"
+        axes.step(100 * false, 100 * true, _STYLES[one.family], where="post", label=label)
+    axes.axvline(100 * found.false_alarms, color="0.6", linewidth=0.8)
+    axes.set_xscale("symlog", linthresh=100 / count)
+    axes.set_xlim(0, 100)
+    axes.set_ylim(0, 101)
+    axes.set_xlabel("false alarms, % of the clean images")
+    axes.set_ylabel("called, % of the kind")
+    axes.set_title(title, fontsize=9)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=7, loc="lower right")
+    written = io.BytesIO()
+    figure.savefig(written, format="png", metadata={"Software": None})
+    return written.getvalue()

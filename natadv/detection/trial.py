@@ -1,0 +1,192 @@
+"""A detector, or RAIN's disagreement, on trial: all kinds of a bank's test part, and the attack that knows it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from natadv.batches import to_batch
+from natadv.detection.adaptive import AdaptiveMeasured, attack_both
+from natadv.detection.banked import CLEAN, BankPapers, read_bank
+from natadv.detection.checkpoint import LoadedDetector, load_detector
+from natadv.detection.disagreement import disagreement_of
+from natadv.detection.measure import BankMeasured, measured
+from natadv.detection.report import PICTURE, TABLE, table
+from natadv.detection.scoring import scorer_of
+from natadv.detection.shown import adversarial_kinds, bank_digest, read_shown
+from natadv.detection.thresholds import Threshold, threshold_at
+from natadv.durable import file_error, replace_file
+from natadv.errors import ConfigError
+from natadv.evaluation.rates import Rate
+from natadv.images import read_image
+from natadv.training.checkpoint import LoadedClassifier, load_classifier
+from natadv.training.rain.checkpoint import load_network
+
+SUMMARY = "test.json"
+
+
+@dataclass(frozen=True)
+class Attack:
+    """What the adaptive attack is to do.
+
+    Attributes:
+        model: checkpoint of the classifier that is to be fooled as well.
+        count: clean test images that are attacked; all where there are fewer.
+        epsilon: l_inf budget, 0..1.
+        steps: of each way.
+    """
+
+    model: Path
+    count: int
+    epsilon: float
+    steps: int = 40
+
+
+def try_detector(
+    detector: Path,
+    bank: Path,
+    out: Path,
+    *,
+    false_alarms: float = 0.01,
+    attack: Attack | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+) -> tuple[BankMeasured, AdaptiveMeasured | None]:
+    """Measure a detector on a bank's test part, and write the table, the ROC curves and a summary into `out`.
+
+    Raises:
+        ConfigError: if the detector, the bank and the classifier are of different sizes.
+        DataError: if one of them is missing or torn.
+        ResourceError: if the disk is full.
+    """
+    loaded, papers = load_detector(detector), read_bank(bank)
+    threshold = loaded.calibrated
+    size = loaded.model.size_px
+    if papers.size_px != size:
+        raise ConfigError(f"{bank}: its images are {papers.size_px} px, the detector's were {size}; make one of {size}")
+    _make(out)
+    model = loaded.model.to(device)
+    found = _measured_on(
+        bank, papers, scorer_of(model), seen=_seen(loaded), threshold=threshold, false_alarms=false_alarms, seed=seed
+    )
+    attacked = None if attack is None else _attacked(loaded, threshold, bank, papers, attack, seed, device)
+    about: dict[str, Any] = {"detector_sha256": loaded.digest, "bank_sha256": bank_digest(bank), "seed": seed}
+    if attack is not None and attacked is not None:
+        about["adaptive"] = {
+            "epsilon": attack.epsilon,
+            "steps": attack.steps,
+            "plain": _plain(attacked.plain),
+            "plain_unseen": _plain(attacked.plain_unseen),
+            "both": _plain(attacked.adaptive),
+        }
+    _write(out, found, f"{loaded.built.backbone} on {bank.name}", about, threshold)
+    return found, attacked
+
+
+def try_disagreement(
+    classifier: Path,
+    rain: Path,
+    bank: Path,
+    out: Path,
+    *,
+    draws: int,
+    false_alarms: float = 0.01,
+    seed: int = 0,
+    device: str = "cpu",
+) -> tuple[BankMeasured, Threshold]:
+    """Measure the disagreement of RAIN's draws likewise; the threshold is that of the clean training images.
+
+    Nothing of a bank trains this score, so all clean images of its training part choose the threshold. But the bank's
+    images have to be ones that the classifier did not learn, as those of `natadv detect bank --split test` are: on what
+    it knows by heart its draws agree more, and the threshold would be too low for all else.
+
+    Raises:
+        ConfigError: if classifier and bank are of different sizes, RAIN was tuned for another one, or there are too few
+            clean images.
+        DataError: if one of the files is missing or torn.
+        ResourceError: if the disk is full.
+    """
+    loaded, network, papers = load_classifier(classifier), load_network(rain), read_bank(bank)
+    if loaded.input_size != (papers.size_px, papers.size_px):
+        raise ConfigError(f"{bank}: its images are {papers.size_px} px, the classifier's {loaded.input_size[0]}")
+    if loaded.digest[:12] not in str(network.provenance.get("classifier")):
+        raise ConfigError(f"--rain {rain}: was not tuned for {classifier}; its draws would disagree about everything")
+    _make(out)
+    scorer = disagreement_of(
+        network.rain().to(device).eval(), loaded.model.to(device), draws=draws, seed=seed, device=device
+    )
+    threshold = threshold_at(scorer(read_shown(bank, papers, "train", ()).images), false_alarms)
+    found = _measured_on(bank, papers, scorer, threshold=threshold, false_alarms=false_alarms, seed=seed)
+    about = {"classifier_sha256": loaded.digest, "rain_sha256": network.digest, "bank_sha256": bank_digest(bank)}
+    _write(out, found, f"disagreement of {draws} draws on {bank.name}", about | {"draws": draws}, threshold)
+    return found, threshold
+
+
+def _measured_on(bank: Path, papers: BankPapers, scorer: Any, *, threshold: Threshold, **more: Any) -> BankMeasured:
+    kinds = adversarial_kinds(papers)
+    families = {kind: papers.kinds[kind].family for kind in kinds}
+    return measured(scorer, read_shown(bank, papers, "test", kinds), families, threshold=threshold.value, **more)
+
+
+def _seen(loaded: LoadedDetector) -> tuple[str, ...]:
+    return tuple(loaded.provenance.get("kinds", ()))
+
+
+def _attacked(
+    loaded: LoadedDetector,
+    threshold: Threshold,
+    bank: Path,
+    papers: BankPapers,
+    attack: Attack,
+    seed: int,
+    device: str,
+) -> AdaptiveMeasured:
+    victim = load_classifier(attack.model)
+    if victim.input_size != (papers.size_px, papers.size_px):
+        raise ConfigError(f"{attack.model}: takes {victim.input_size[0]} px, the bank's images are {papers.size_px}")
+    clean = papers.of("test", CLEAN)
+    drawn = np.sort(np.random.default_rng(seed).permutation(len(clean))[: attack.count])
+    chosen = [clean[place] for place in drawn]
+    images = np.stack([read_image(bank / image.path) for image in chosen])
+    where = torch.device(device)
+    return attack_both(
+        victim.model.to(where),
+        loaded.model,
+        threshold.value,
+        to_batch(images, where).contiguous(),
+        torch.tensor([_place(victim, image.label, attack.model) for image in chosen], device=where),
+        epsilon=attack.epsilon,
+        steps=attack.steps,
+        seed=seed,
+    )
+
+
+def _place(victim: LoadedClassifier, label: str, path: Path) -> int:
+    if label not in victim.labels:
+        raise ConfigError(f"{path}: has no label {label!r}, which the bank has; name the model of its data")
+    return victim.labels.index(label)
+
+
+def _make(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise file_error(out, error) from error
+
+
+def _write(out: Path, found: BankMeasured, title: str, about: Mapping[str, Any], threshold: Threshold) -> None:
+    from natadv.detection.roc_picture import draw_roc  # noqa: PLC0415  # matplotlib takes a second
+
+    replace_file(out / TABLE, table(found))
+    replace_file(out / PICTURE, draw_roc(found, title))
+    alarms = {kind: _plain(rate) for kind, rate in found.alarms.items()}
+    summary = {**about, "threshold": threshold.value, "false_alarms": threshold.false_alarms, "alarms": alarms}
+    replace_file(out / SUMMARY, (json.dumps(summary, indent=1) + "\n").encode())
+
+
+def _plain(rate: Rate) -> dict[str, Any]:
+    return {"hits": rate.hits, "total": rate.total, "interval": list(rate.interval)}
