@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from edge.provenance import Provenance
+from edge.provenance import Provenance, Training
 from edge.schema import Digest, DigestToCome, Frozen
 from edge.wording import one_line
 from natadv.errors import BundleError
@@ -112,11 +112,19 @@ class Detector(Frozen):
         checkpoint_sha256: of the file that it was exported from.
         threshold: a score above it is an alarm, 0..1.
         false_alarms: share of clean images above it, where it was chosen.
+        training: what it was trained on and how; None: a former version did not say.
     """
 
     checkpoint_sha256: Digest
     threshold: FiniteFloat = Field(ge=0, le=1)
     false_alarms: FiniteFloat = Field(ge=0, le=1)
+    training: Training | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_said(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As `Parity` does."""
+        said: dict[str, Any] = write(self)
+        return {name: value for name, value in said.items() if value is not None}
 
 
 class Manifest(Frozen):

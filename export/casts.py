@@ -1,7 +1,7 @@
 """Casts between half and full precision, as ONNX Runtime's converter puts them around nodes that stay in full.
 
 It (1.31) makes a cast for each use of a tensor, all of one name, which is no graph then. And where one such node feeds
-another, what passes between them is rounded to half precision and back.
+another, or an output, what passes between them is rounded to half precision and back.
 """
 
 from typing import Final
@@ -10,6 +10,7 @@ import onnx
 
 _TO_HALF, _TO_FULL = "_cast_to_fp16_node", "_cast_to_fp32_node"
 _ENDS: Final = (_TO_HALF, _TO_FULL)
+_TO_OUTPUT: Final = "graph_output_cast"
 
 
 def join_casts(model: onnx.ModelProto) -> None:
@@ -22,9 +23,17 @@ def join_casts(model: onnx.ModelProto) -> None:
         if node.name.endswith(_TO_FULL) and node.input[0] in halved
     }
     others = [node for node in model.graph.node if node.name not in casts]
-    for node in others:
+    whole = {
+        halved[node.input[0]]: node.output[0]
+        for node in others
+        if node.op_type == "Cast" and node.name.startswith(_TO_OUTPUT) and node.input[0] in halved
+    }
+    others = [node for node in others if node.op_type != "Cast" or node.output[0] not in whole.values()]
+    for node in (*others, *casts.values()):
         for place, name in enumerate(node.input):
-            node.input[place] = full.get(name, name)
+            node.input[place] = whole.get(full.get(name, name), full.get(name, name))
+        for place, name in enumerate(node.output):
+            node.output[place] = whole.get(name, name)
     kept = [node for node in casts.values() if node.output[0] not in full]
     used = {name for node in (*others, *kept) for name in node.input} | {output.name for output in model.graph.output}
     nodes = [*others, *(node for node in kept if node.output[0] in used)]

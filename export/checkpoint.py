@@ -18,6 +18,7 @@ from edge.provenance import Audit
 from export.calibration import Calibration, calibrate
 from export.card.gallery import gallery
 from export.card.write import write_card
+from export.detector import beside, described_detector, quality
 from export.frames import noise_frames, pick, targets_in
 from export.graph import DeployedClassifier
 from export.judgement import Judged, attack, check_loss, judge
@@ -27,6 +28,7 @@ from export.provenance import provenance_of
 from export.reduce import Part, Precision, to_fp16, to_int8
 from natadv.data.dataset import Dataset
 from natadv.defenses.rain import Rain
+from natadv.detection.checkpoint import LoadedDetector
 from natadv.errors import BundleError, ConfigError
 from natadv.training.checkpoint import LoadedClassifier
 from natadv.training.rain.checkpoint import LoadedNetwork
@@ -79,6 +81,7 @@ def export_classifier(
     *,
     dataset: Dataset | None = None,
     rain: LoadedNetwork | None = None,
+    detector: LoadedDetector | None = None,
     draws: int = 1,
     any_size: bool = False,
     reduction: Reduction | None = None,
@@ -98,6 +101,7 @@ def export_classifier(
         folder: name of the bundle.
         dataset: its labels must be among the classifier's.
         rain: RAIN's network, to put RAIN before the classifier.
+        detector: of adversarial examples, to put beside it; it is not reduced.
         draws: passes through RAIN that are averaged for a frame.
         any_size: let the model take frames of any size, and resize them itself.
         reduction: to fewer bits; its loss is measured on `dataset`.
@@ -110,7 +114,7 @@ def export_classifier(
     Raises:
         BundleError: if it cannot be exported, differs from the original, or loses too much when it is reduced.
         ConfigError: if the data has a label that the model lacks, the name is taken, RAIN was tuned for another
-            classifier, or there is no data to measure a loss on.
+            classifier, the detector was trained on images of another size, or there is no data to measure a loss on.
         ResourceError: if the disk is full.
     """
     check_name(folder, overwrite=overwrite)
@@ -124,11 +128,19 @@ def export_classifier(
     calibration = None if dataset is None or places is None else calibrate(uncalibrated, dataset, places, size, rng)
     temperature = 1.0 if calibration is None else calibration.temperature
     deployed = DeployedClassifier(
-        loaded.model, rain=before, input_size=size, draws=draws, temperature=temperature, any_size=any_size
+        loaded.model,
+        rain=before,
+        input_size=size,
+        draws=draws,
+        temperature=temperature,
+        detector=None if detector is None else beside(detector, size),
+        any_size=any_size,
     )
     sources = {"model_name": loaded.model_name, "checkpoint_sha256": loaded.digest}
     if rain is not None:
         sources |= {"rain_name": rain.name, "rain_sha256": rain.digest}
+    if detector is not None:
+        sources |= {"detector_name": detector.built.backbone, "detector_sha256": detector.digest}
     model_bytes = to_onnx(
         deployed,
         labels=loaded.labels,
@@ -177,13 +189,14 @@ def export_classifier(
         model_name=loaded.model_name,
         checkpoint_sha256=loaded.digest,
         parity=parity,
-        metrics=_metrics(loaded.metrics, judged, full, calibration),
+        metrics=_metrics(loaded.metrics, judged, full, calibration) | ({} if detector is None else quality(detector)),
         accuracy_data=None if dataset is None else f"{dataset.name} {dataset.split}",
         provenance=provenance_of(loaded, rain, audit=audit),
         versions=versions(),
         card=lambda manifest: write_card(manifest, pictures),
         any_size=any_size,
         noise=deployed.noise,
+        detector=None if detector is None else described_detector(detector),
         rain_sha256=None if rain is None else rain.digest,
         precision="fp32" if reduction is None else reduction.precision,
         attack=None if attacked is None else attacked.attack,

@@ -51,6 +51,9 @@ def write(
     rain: Annotated[
         Path | None, typer.Option("--rain", help="rain.pt tuned for this classifier: export it behind RAIN.")
     ] = None,
+    detector: Annotated[
+        Path | None, typer.Option("--detector", help="detector.pt of `natadv detect train`: its score raises alarms.")
+    ] = None,
     draws: Annotated[
         int, typer.Option("--draws", min=1, help="Passes through RAIN that are averaged for a frame.")
     ] = 1,
@@ -88,6 +91,7 @@ def write(
     from export.checkpoint import Reduction, export_classifier
     from export.description import agreement_in_words
     from natadv.data.load import load_dataset
+    from natadv.detection.checkpoint import load_detector
     from natadv.errors import ConfigError
     from natadv.training.checkpoint import load_classifier
     from natadv.training.rain.checkpoint import load_network
@@ -112,6 +116,7 @@ def write(
         out,
         dataset=dataset,
         rain=None if rain is None else load_network(rain),
+        detector=None if detector is None else load_detector(detector),
         draws=draws,
         any_size=any_size,
         reduction=reduction,

@@ -37,6 +37,20 @@ def noise_in_words(manifest: Manifest) -> str | None:
     return f"{' and '.join(parts)}, {noise.draws} time{'s' if noise.draws > 1 else ''} a frame"
 
 
+def detector_in_words(manifest: Manifest) -> str | None:
+    """Return what calls frames adversarial, from when on, and how good it is; None: nothing does."""
+    detector = manifest.detector
+    if detector is None:
+        return None
+    found = f"calls above {detector.threshold:.4g}, chosen for {100 * detector.false_alarms:g} % false alarms"
+    area, above = measured(manifest, "detector_auc"), measured(manifest, "detector_false_alarms")
+    if above is not None:
+        found += f" ({_in_percent(above)} of {above.images} clean images held back)"
+    if area is not None:
+        found += f"; AUC {_in_percent(area)} on {area.images} images held back"
+    return found
+
+
 def agreement_in_words(manifest: Manifest) -> str:
     """Return how far the model's logits were from the original's, on what, and how far they are since a reduction."""
     parity = manifest.parity
@@ -62,17 +76,20 @@ def revision_in_words(manifest: Manifest) -> str:
     return f"natadv {manifest.versions.get('natadv', UNKNOWN)}, {where}"
 
 
+def _in_percent(share: Share) -> str:
+    return f"{100 * share.value:.1f} % [{100 * share.low:.1f}-{100 * share.high:.1f}]"
+
+
 def described(bundle: Bundle, *, signed: bool) -> dict[str, Any]:
     """Return what a bundle says of itself, in the order that a person asks; plain values."""
     manifest = bundle.manifest
-    metrics, origin = manifest.metrics, manifest.provenance
+    metrics, origin, detector = manifest.metrics, manifest.provenance, manifest.detector
 
     def rate(name: str) -> str | None:
         found = measured(manifest, name)
         if found is None:
             return None
-        ends = f"[{100 * found.low:.1f}-{100 * found.high:.1f}]"
-        return f"{100 * found.value:.1f} % {ends} of {found.images} images of {manifest.accuracy_data}"
+        return f"{_in_percent(found)} of {found.images} images of {manifest.accuracy_data}"
 
     reduced = "" if manifest.precision == "fp32" else ", before it was reduced"
     robust, calibration = rate("robust"), None
@@ -98,6 +115,8 @@ def described(bundle: Bundle, *, signed: bool) -> dict[str, Any]:
         "behind RAIN": noise_in_words(manifest),
         "RAIN tuned on": None if origin.rain is None else origin.rain.data,
         "RAIN": None if origin.rain is None else origin.rain.method,
+        "detector": detector_in_words(manifest),
+        "detector data": None if detector is None or detector.training is None else detector.training.data,
         "parity": agreement_in_words(manifest),
         "golden frames": len(bundle.golden.frames),
         "size": f"{len(bundle.model_bytes) / 1e6:.2f} MB, opset {manifest.opset}",
@@ -106,5 +125,6 @@ def described(bundle: Bundle, *, signed: bool) -> dict[str, Any]:
         "model sha256": manifest.model_sha256,
         "checkpoint sha256": manifest.checkpoint_sha256,
         "RAIN sha256": manifest.rain_sha256,
+        "detector sha256": None if detector is None else detector.checkpoint_sha256,
         "versions": ", ".join(f"{name} {version}" for name, version in manifest.versions.items()),
     }

@@ -1,12 +1,11 @@
 """The deployed graph: what the device is given, and what it answers."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 
 from edge.manifest import DISAGREEMENT, OUTPUTS, SCORE, RainNoise
 from export.resize import Resize
+from natadv.defenses.agreement import agreed
 from natadv.defenses.rain import Noise, Rain
 from natadv.evaluation.latency import deployed
 
@@ -42,8 +41,8 @@ class DeployedClassifier(nn.Module):
             input_size: (height, width) that the classifier sees, which RAIN's noise depends on.
             draws: passes through RAIN to average for a frame.
             temperature: that logits are divided by before they become probabilities.
-            detector: maps the frames, float RGB (n, 3, h, w) in [0, 1], as the camera saw them, to logits (n,) of being
-                adversarial.
+            detector: maps the frames, float RGB (n, 3, h, w) in [0, 1], at the input size and before RAIN, to logits
+                (n,) of being adversarial.
             any_size: take frames of any size and resize them, see `export.resize`.
 
         Raises:
@@ -95,9 +94,7 @@ class DeployedClassifier(nn.Module):
         pick = None if pick is None else pick.reshape(-1, pick.shape[1] // k, pick.shape[2], pick.shape[3])
         shift = None if shift is None else shift.reshape(-1, 2)
         logits = self.classifier(self.rain(batch, Noise(pick, shift)))
-        each = torch.log_softmax(logits, dim=1).reshape(-1, k, logits.shape[1])
-        mean = torch.logsumexp(each, dim=1) - math.log(k)
-        apart = (each.exp() - mean.exp()[:, None]).abs().sum(dim=2).mean(dim=1) / 2
+        mean, apart = agreed(logits.unflatten(0, (-1, k)))
         return mean, (apart,)
 
 

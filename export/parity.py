@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from edge.golden import Golden
-from edge.manifest import INPUT, Parity, RainNoise
+from edge.manifest import INPUT, SCORE, Parity, RainNoise
 from edge.noise import SEED_BYTES, NoiseStream
 from edge.runtime import why
 from export.graph import DeployedClassifier
@@ -30,11 +30,13 @@ class Comparison:
         parity: how far they were apart.
         logits: the original's, float32 (n, classes).
         noise: that both were given, by input, a row a frame.
+        scores: the original detector's, float32 (n,); None: it has none.
     """
 
     parity: Parity
     logits: NDArray[np.float32]
     noise: dict[str, NDArray[np.int32]]
+    scores: NDArray[np.float32] | None = None
 
 
 def compare(
@@ -58,7 +60,7 @@ def compare(
     """
     original = original.eval()
     session, stream = open_cpu(model_bytes), steady_noise(original.noise)
-    worst, count, kept = 0.0, 0, []
+    worst, count, kept, scores = 0.0, 0, [], []
     for frames in batches:
         feed: dict[str, NDArray[Any]] = {INPUT: frames, **stream(count, len(frames))}
         expected = _torch(original, feed)
@@ -69,6 +71,7 @@ def compare(
             difference = np.abs(ours - theirs).max()
             worst = max(worst, float(difference) if np.isfinite(difference) else np.inf)
         kept.append(expected[1])
+        scores.extend([expected[original.outputs.index(SCORE)]] if SCORE in original.outputs else [])
         count += len(frames)
     if not count:
         raise ValueError("expected at least one frame to compare on, got none")
@@ -78,14 +81,14 @@ def compare(
             f" (at most {tolerance:.2g} allowed); not written"
         )
     parity = Parity(images=count, max_difference=worst, tolerance=tolerance)
-    return Comparison(parity, np.concatenate(kept), stream(0, count))
+    return Comparison(parity, np.concatenate(kept), stream(0, count), np.concatenate(scores) if scores else None)
 
 
 def difference(model_bytes: bytes, frames: NDArray[np.uint8], comparison: Comparison) -> float:
     """Return the largest difference of a logit from the original's, of another model on a comparison's first frames.
 
     Raises:
-        BundleError: if a logit is no number.
+        BundleError: if a logit is no number, or the detector, which nothing reduces, gives another score.
     """
     session, worst = open_cpu(model_bytes), 0.0
     for start in range(0, len(frames), _BATCH):
@@ -95,6 +98,11 @@ def difference(model_bytes: bytes, frames: NDArray[np.uint8], comparison: Compar
         worst = max(worst, float(np.abs(logits - comparison.logits[part]).max(initial=0)))
         if not np.isfinite(logits).all():
             raise BundleError("reduced, the model gives logits that are no numbers; not written")
+        if comparison.scores is not None:
+            (scores,) = session.run([SCORE], {INPUT: frames[part], **chance})
+            apart = float(np.abs(scores - comparison.scores[part]).max(initial=0))
+            if not apart <= comparison.parity.tolerance:
+                raise BundleError(f"reduced, the model's detector gives scores that differ by {apart:.2g}; not written")
     return worst
 
 

@@ -7,6 +7,7 @@ from edge.provenance import UNKNOWN, Audit, Provenance, Training
 from export.audit import audit_of
 from export.plain import plain_values, printable, without_home
 from export.revision import git_revision
+from natadv.detection.checkpoint import LoadedDetector
 from natadv.training.checkpoint import LoadedClassifier
 from natadv.training.rain.checkpoint import LoadedNetwork
 
@@ -41,6 +42,20 @@ def _classifier(loaded: LoadedClassifier) -> Training:
 def _rain(network: LoadedNetwork) -> Training:
     data = str(network.provenance.get("pictures") or UNKNOWN)
     return _training(data, _how_tuned(network), network.recipe, network.provenance)
+
+
+def detector_of(detector: LoadedDetector) -> Training:
+    """Return what a detector was trained on and how."""
+    papers, recipe = detector.provenance, detector.recipe
+    kinds = papers.get("kinds")
+    counted = [f"{count} {kind}" for kind, count in kinds.items()] if isinstance(kinds, Mapping) else []
+    data = f"{papers.get('bank') or UNKNOWN}, of {without_home(str(papers.get('data') or UNKNOWN))}"
+    data += f": images {', '.join(counted)}" if counted else ""
+    ways = "a class for each kind" if recipe.get("n_plus_one") else "clean or adversarial"
+    method = f"{detector.built.backbone}, {_number(recipe, 'epochs')} epochs, {ways}"
+    if detector.built.frozen:
+        method += f", {100 * detector.built.frozen:.0f} % of its convolutions frozen"
+    return _training(data, method, recipe, papers)
 
 
 def _training(data: str, method: str, recipe: Mapping[str, Any], papers: Mapping[str, Any]) -> Training:

@@ -7,7 +7,7 @@ TensorRT. What a model loses is for `export.judgement` to measure before anythin
 import contextlib
 import logging
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from edge.manifest import INPUT
+from edge.manifest import INPUT, SCORE
 from export.casts import join_casts
 from natadv.errors import BundleError
 
@@ -32,7 +32,8 @@ def to_fp16(model_bytes: bytes) -> bytes:
     """Return a model that computes in half precision, with the inputs and outputs that it had.
 
     Whole numbers stay whole numbers, so RAIN picks the very same pixels. What resizes frames of any size stays in full
-    precision: half precision knows no half pixel from the 1024th on.
+    precision: half precision knows no half pixel from the 1024th on. So does the detector of adversarial examples: its
+    threshold is of the scores that it gave in full precision, and it looks at single levels.
 
     Raises:
         BundleError: if it cannot be converted.
@@ -43,7 +44,7 @@ def to_fp16(model_bytes: bytes) -> bytes:
         with _quiet():
             model = onnx.load_from_string(model_bytes)
             half: onnx.ModelProto = convert_float_to_float16(
-                model, keep_io_types=True, node_block_list=resizing_nodes(model)
+                model, keep_io_types=True, node_block_list=resizing_nodes(model) + scoring_nodes(model)
             )
             join_casts(half)
     except (ValueError, RuntimeError) as error:
@@ -59,6 +60,8 @@ def to_int8(
     symmetric: bool = False,
 ) -> bytes:
     """Return a model whose convolutions and products have 8-bit weights and activations, as QDQ nodes.
+
+    A detector of adversarial examples stays as it is, see `to_fp16`.
 
     Args:
         model_bytes: the exported model.
@@ -114,11 +117,13 @@ def to_int8(
 def weighty_nodes(model: onnx.ModelProto, part: Part) -> list[str]:
     """Return the names of a part's convolutions and matrix products with weights, by the names of these."""
     weights = {weight.name for weight in model.graph.initializer}
-    scope = _SCOPES.get(part, "")
+    scope, kept = _SCOPES.get(part, ""), set(scoring_nodes(model))
     return [
         node.name
         for node in model.graph.node
-        if node.op_type in _WEIGHTY and any(name in weights and name.startswith(scope) for name in node.input)
+        if node.op_type in _WEIGHTY
+        and node.name not in kept
+        and any(name in weights and name.startswith(scope) for name in node.input)
     ]
 
 
@@ -128,9 +133,19 @@ def resizing_nodes(model: onnx.ModelProto) -> list[str]:
     rows = frames.type.tensor_type.shape.dim[1]
     if rows.HasField("dim_value"):
         return []
-    made_by = {name: node for node in model.graph.node for name in node.output}
     # `export.resize.Resize` comes first in the graph, and ends so.
-    left = [node for node in model.graph.node if node.op_type == "Round"][:1]
+    return _up_to(model, [node.output[0] for node in model.graph.node if node.op_type == "Round"][:1])
+
+
+def scoring_nodes(model: onnx.ModelProto) -> list[str]:
+    """Return the names of the nodes that the detector's score hangs on; none where there is no detector."""
+    return _up_to(model, [output.name for output in model.graph.output if output.name == SCORE])
+
+
+def _up_to(model: onnx.ModelProto, names: Iterable[str]) -> list[str]:
+    """Return the names of the nodes that make these values, and of all before them."""
+    made_by = {name: node for node in model.graph.node for name in node.output}
+    left = [made_by[name] for name in names]
     found: dict[str, None] = {}
     while left:
         node = left.pop()

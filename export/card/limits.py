@@ -52,6 +52,11 @@ def limits(manifest: Manifest) -> list[str]:
     found.append(_drops(manifest))
     if manifest.noise is not None:
         found.append("It is randomised: the same image may get another answer the next time.")
+    if manifest.detector is not None:
+        found.append(
+            "Its detector knows what it was trained on; it may miss adversarial examples of another kind, and one who"
+            " knows the detector can make some that it misses. Its false alarms are those on images like its bank's."
+        )
     if "calibration_error" in manifest.metrics:
         found.append(f"How sure it is was calibrated on {manifest.accuracy_data}, and holds for images like those.")
     else:

@@ -16,7 +16,7 @@ from edge.manifest import Manifest
 from edge.provenance import Training
 from export.card.gallery import AMPLIFIED, Gallery
 from export.card.limits import attack_in_words, intended, limits
-from export.description import agreement_in_words, measured, noise_in_words, revision_in_words
+from export.description import agreement_in_words, detector_in_words, measured, noise_in_words, revision_in_words
 
 _MARKED: Final = "\\`*_[]<>|#~"
 """What Markdown takes for more than a letter."""
@@ -38,6 +38,8 @@ def _facts(manifest: Manifest, gallery: Gallery | None) -> dict[str, Any]:
     networks: list[tuple[str, Training, str | None]] = [("Classifier", origin.classifier, manifest.checkpoint_sha256)]
     if origin.rain is not None:
         networks.append(("RAIN", origin.rain, manifest.rain_sha256))
+    if manifest.detector is not None and manifest.detector.training is not None:
+        networks.append(("Detector", manifest.detector.training, manifest.detector.checkpoint_sha256))
     return {
         "manifest": manifest,
         "data": manifest.accuracy_data,
@@ -49,6 +51,7 @@ def _facts(manifest: Manifest, gallery: Gallery | None) -> dict[str, Any]:
         "attack": attack_in_words(manifest),
         "agreement": agreement_in_words(manifest),
         "noise": noise_in_words(manifest),
+        "detector": detector_in_words(manifest),
         "revision": revision_in_words(manifest),
         "networks": networks,
         "gallery": gallery,
