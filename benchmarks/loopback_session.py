@@ -25,6 +25,8 @@ from rigs.loopback import STAGE_TRUTH, loopback
 from rigs.rig import RigSettings, load_rig
 
 _EVERY_S, _GRAIN_S = 1.0, 0.002
+_SHARES = {"p50": 50, "p99": 99, "max": 100}
+_AIM = 0.2  # mm, and degrees
 
 
 def main() -> None:
@@ -132,13 +134,15 @@ def _poses(noted: Any, truth: _Truth) -> dict[str, Any]:
     error = np.abs(there - noted[:, 1:] - offset)
     return {
         "machine_at_home": offset.round(3).tolist(),
-        "pose_error_mm": {"p50": _share(error[:, :2].max(1), 50), "max": _share(error[:, :2].max(1), 100)},
-        "pose_error_deg": {"p50": _share(error[:, 2], 50), "max": _share(error[:, 2], 100)},
+        "pose_error_mm": _shares(error[:, :2].max(1)),
+        "pose_error_deg": _shares(error[:, 2]),
     }
 
 
-def _share(values: Any, percent: float) -> float:
-    return round(float(np.percentile(values, percent)), 4)
+def _shares(errors: Any) -> dict[str, float]:
+    """Return what half of the errors, all but a hundredth, and all stay below, and how many are beyond the aim."""
+    shares = {name: round(float(np.percentile(errors, share)), 4) for name, share in _SHARES.items()}
+    return shares | {f"beyond_{_AIM:g}": int((errors > _AIM).sum())}
 
 
 if __name__ == "__main__":
