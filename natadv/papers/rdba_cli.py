@@ -175,7 +175,8 @@ def _draw(request: "RdbaRequest", number: int, folder: Path, replace: bool) -> N
         for one in found:
             _say(one)
             numbers.append(one)
-        png = curves(numbers, across=across, up="%")
+        accuracies = any("accuracy" in one.row or one.row == "ATA" for one in numbers)
+        png = curves(numbers, across=across, up="attack success rate" + (", accuracy" if accuracies else "") + " (%)")
     if not replace:
         check_smaller(folder / f"{name}.csv", numbers)
     write_figure(folder, name, TITLES[name], png, numbers)
