@@ -30,7 +30,8 @@ def label_clip(folder: Path, label: str, *, from_s: float | None = None, to_s: f
         folder: of the clip.
         label: one of those that the model knew.
         from_s: beginning of the part, since the clip's first frame; None: the clip's.
-        to_s: end of the part; None: the clip's.
+        to_s: end of the part; None: the clip's. A frame of that very moment is no longer in the part, so that another
+            one may begin with it, unless it is the clip's last.
 
     Raises:
         ConfigError: if the model knew no such label, the part is none, or it overlaps what has a label.
@@ -57,8 +58,7 @@ def _check_label(clip: EvidenceClip, label: str) -> None:
 
 def _label_whole(clip: EvidenceClip, label: str, labelled: Path) -> int:
     """Label a clip as a whole. Killed at any moment, it has no label, or one and the pictures that belong to it."""
-    times = _times(clip)
-    hits = _hits(clip, label, times[0], times[-1])
+    hits = _hits(clip, label, 0.0, _long_s(clip))
     target = labelled / clip.name
     new = _write_aside(target, clip, hits, None)
     drop_parts(labelled, clip.name)
@@ -71,15 +71,13 @@ def _label_whole(clip: EvidenceClip, label: str, labelled: Path) -> int:
 
 def _label_part(clip: EvidenceClip, label: str, labelled: Path, from_s: float, to_s: float | None) -> int:
     """Label a part of a clip. Killed at any moment, the part has the label that it had, if any, or the new one."""
-    times = _times(clip)
-    long_s = times[-1] - times[0]
-    if not 0 <= from_s <= long_s or (to_s is not None and not from_s < to_s < math.inf):
+    long_s = _long_s(clip)
+    if not 0 <= from_s < long_s or (to_s is not None and not from_s < to_s < math.inf):
         until = "its end" if to_s is None else f"{to_s:g} s"
         raise ConfigError(f"{clip.name}: from {from_s:g} s to {until} is no part of a clip of {long_s:g} s")
-    begin_s, end_s = times[0] + from_s, times[-1] if to_s is None else times[0] + to_s
-    part = LabelledPart(clip=clip.name, label=label, from_s=from_s, to_s=end_s - times[0])
+    part = LabelledPart(clip=clip.name, label=label, from_s=from_s, to_s=long_s if to_s is None else to_s)
     check_apart(part, parts_of(labelled, clip.name), clip.label)
-    hits = _hits(clip, label, begin_s, end_s)
+    hits = _hits(clip, label, part.from_s, part.to_s)
     target = labelled / part.folder
     new = _write_aside(target, clip, hits, part)
     drop_pictures(labelled / clip.name)  # of a label of the whole that was never finished
@@ -123,17 +121,19 @@ def _recorded(clip: EvidenceClip) -> Clip:
     return clip.archive.clip(clip.archive.settings.items[0], "wet")
 
 
-def _times(clip: EvidenceClip) -> list[float]:
-    """Return when each frame of a clip was taken, in seconds."""
+def _long_s(clip: EvidenceClip) -> float:
+    """Return the seconds from a clip's first frame to its last."""
     times: list[float] = _recorded(clip).table()["timestamp_s"].to_pylist()
-    return times
+    return times[-1] - times[0]
 
 
-def _hits(clip: EvidenceClip, label: str, begin_s: float, end_s: float) -> list[Hit]:
+def _hits(clip: EvidenceClip, label: str, from_s: float, to_s: float) -> list[Hit]:
     """Return the frames of a part of a clip that are worth training on, at most so many, spread evenly."""
     rows = _recorded(clip).table().to_pylist()
     places = {row["index"]: place for place, row in enumerate(rows)}
-    answers = [one for one in clip.answers() if one.index in places and begin_s <= one.timestamp_s <= end_s]
+    began_s, ended_s = rows[0]["timestamp_s"], rows[-1]["timestamp_s"]
+    until_s = math.inf if to_s >= ended_s - began_s else to_s  # after the clip's last frame no part begins
+    answers = [one for one in clip.answers() if one.index in places and from_s <= one.timestamp_s - began_s < until_s]
     worth = [answer for answer in answers if answer.label != label or answer.confidence < _UNSURE]
     chosen = np.unique(np.linspace(0, len(worth) - 1, min(len(worth), _MOST_PICTURES)).round().astype(int))
     item = clip.archive.settings.items[0]

@@ -22,6 +22,7 @@ from edge.ring import Ring
 from natadv.errors import ConfigError, DataError, ResourceError
 from natadv.training.hits import evidence_folders, load_hits
 from rigs.archive import open_archive
+from rigs.frame import Frame
 from rigs.geometry import whole
 from tests.evidence_parts import SHAPE, SIZE, answer, frame, indices, info, write
 from tests.tiny_bundle import LABELS, RED, write_tiny_bundle
@@ -145,6 +146,7 @@ def test_a_part_of_a_clip_can_be_labelled_where_the_scene_changes(tmp_path: Path
         ({"from_s": 3, "to_s": 2}, "from 3 s to 2 s is no part of a clip of 0.7 s"),
         ({"from_s": -1}, "from -1 s to its end is no part"),
         ({"to_s": 0}, "from 0 s to 0 s is no part"),
+        ({"from_s": 0.7}, "from 0.7 s to its end is no part of a clip of 0.7 s"),
         ({"from_s": 0.71}, "from 0.71 s to its end is no part of a clip of 0.7 s"),
         ({"from_s": 5, "to_s": 6}, "from 5 s to 6 s is no part of a clip of 0.7 s"),
         ({"from_s": float("nan")}, "from nan s to its end is no part"),
@@ -176,6 +178,32 @@ def test_no_picture_is_trained_on_under_two_labels(tmp_path: Path) -> None:
     assert {load_hits(left, LABELS).labels[target] for target in load_hits(left, LABELS).targets} == {"red"}
     with pytest.raises(ConfigError, match="is labelled red as a whole"):
         label_clip(folder, "blue", from_s=0.35)
+
+
+def test_a_frame_on_the_border_of_two_parts_is_in_the_second(tmp_path: Path) -> None:
+    with EvidenceStore(tmp_path / "e", max_bytes=1 << 30) as store:
+        clip = write(store, count=11)
+    label_clip(clip.archive.folder, "blue", to_s=0.5)
+    label_clip(clip.archive.folder, "red", from_s=0.5, to_s=1.0)  # the clip's own end is within
+    shown = [sorted(path.stem for path in one.rglob("*.png")) for one in evidence_folders(tmp_path / "e")]
+    assert shown == [["0000", "0001", "0002", "0003", "0004"], ["0005", "0007", "0009"]]
+
+
+def test_the_last_frame_is_in_a_part_up_to_the_end(tmp_path: Path) -> None:
+    with EvidenceStore(tmp_path / "e", max_bytes=1 << 30) as store:
+        clip = write(store, count=11)
+    assert label_clip(clip.archive.folder, "green", from_s=0.75) == 2  # 0.8 and 1.0, which it called red
+    assert label_clip(clip.archive.folder, "green", from_s=0.75, to_s=1.0) == 2
+
+
+def test_a_part_may_begin_where_another_ends_whatever_the_clock_said(tmp_path: Path) -> None:
+    """A device's clock counts from its start, and sums with such numbers are rounded."""
+    frames = [Frame(one.image, one.index, 86_400.1 + one.timestamp_s) for one in map(frame, range(11))]
+    answers = [answer(one.index).model_copy(update={"timestamp_s": one.timestamp_s}) for one in frames]
+    with EvidenceStore(tmp_path / "e", max_bytes=1 << 30) as store:
+        folder = store.write(frames, answers, info(), geometry=whole(SIZE)).archive.folder
+    for from_s, to_s, count in ((None, 0.35, 4), (0.35, 0.85, 5), (0.85, None, 2)):
+        assert label_clip(folder, "blue", from_s=from_s, to_s=to_s) == count
 
 
 def test_a_right_answer_that_was_unsure_is_trained_on_too(tmp_path: Path) -> None:
