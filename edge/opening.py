@@ -30,7 +30,9 @@ def open_source(name: str, options: SourceOptions) -> AbstractContextManager[Sou
     if separator and not is_address:
         raise ConfigError(f"source {name}: addresses begin with {', '.join(f'{one}://' for one in SCHEMES)}")
     path = Path(name)
-    is_device = path.is_absolute() and path.parts[1:2] == ("dev",)
+    # A camera that is unplugged has no file, but a film in /dev/shm is none.
+    is_absent = path.parts[:2] == ("/", "dev") and path.parts[2:3] != ("shm",) and not path.exists()
+    is_device = path.is_char_device() or is_absent
     is_camera = name.isdecimal() or is_device or is_address
     is_bare = not path.exists() and path.parent == Path() and not path.suffix
     is_rig = not is_camera and (path.suffix in {".yaml", ".yml"} or is_bare)

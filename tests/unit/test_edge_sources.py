@@ -1,6 +1,7 @@
 """Sources give frames at their own pace, and say in one line what is missing."""
 
 import itertools
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -260,10 +261,27 @@ def test_a_rig_shows_its_images_in_turn_behind_moving_drops(tmp_path: Path) -> N
 
 
 def test_a_device_is_a_camera_though_it_is_not_there() -> None:
-    with (
-        pytest.raises(ConnectError, match="camera /dev/v4l/by-id/none: cannot be opened"),
-        open_source("/dev/v4l/by-id/none", SourceOptions()),
-    ):
-        pass
+    for name in ("/dev/v4l/by-id/none", "/dev/wet-glass-unplugged"):
+        with (
+            pytest.raises(ConnectError, match=f"camera {name}: cannot be opened"),
+            open_source(name, SourceOptions()),
+        ):
+            pass
     with pytest.raises(ConfigError, match="leave --fast out"):
         open_source("/dev/video0", SourceOptions(fast=True))
+
+
+def test_a_film_in_shared_memory_is_no_camera() -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        write_video(Path(folder) / "v.mkv", 3)
+        assert len(played(Path(folder) / "v.mkv")) == 3
+        with pytest.raises(ConfigError, match="no such rig, file or folder"):
+            played(Path(folder) / "w.mkv")
+
+
+def test_a_character_device_of_any_name_is_a_camera(tmp_path: Path) -> None:
+    """As a udev rule's /dev/wet-glass is; /dev/null stands for one, and is none."""
+    (tmp_path / "wet-glass").symlink_to("/dev/null")
+    name = str(tmp_path / "wet-glass")
+    with pytest.raises(ConnectError, match="wet-glass: cannot be opened"), open_source(name, SourceOptions()):
+        pass
