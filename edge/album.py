@@ -45,9 +45,14 @@ class Album:
 def _shown(clip: Kept) -> EvidenceClip | None:
     try:
         info = clip.archive.clip(clip.archive.settings.items[0], "wet").info
-        parts = tuple(Part(part.label, part.from_s, part.to_s) for part in clip.parts())
     except DataError:
         return None
+    parts: tuple[Part, ...] = ()
+    damaged = None
+    try:
+        parts = tuple(Part(part.label, part.from_s, part.to_s) for part in clip.parts())
+    except DataError as error:
+        damaged = str(error)
     said = clip.info
     return EvidenceClip(
         name=clip.name,
@@ -59,4 +64,5 @@ def _shown(clip: Kept) -> EvidenceClip | None:
         seconds=clip.archive.settings.clip_s,
         labels=said.labels,
         parts=parts,
+        damaged=damaged,
     )

@@ -18,6 +18,7 @@ from natadv.errors import ConfigError, DataError
 
 PART: Final = "part.json"
 _LOCK: Final = ".lock"
+_FROM: Final = "-from-"
 
 
 class LabelledPart(BaseModel):
@@ -40,7 +41,7 @@ class LabelledPart(BaseModel):
     @property
     def folder(self) -> str:
         """Name of the folder of its pictures."""
-        return f"{self.clip}-from-{self.from_s:.2f}-to-{self.to_s:.2f}"
+        return f"{self.clip}{_FROM}{self.from_s:.2f}-to-{self.to_s:.2f}"
 
 
 def parts_of(labelled: Path, clip: str) -> list[LabelledPart]:
@@ -51,12 +52,12 @@ def parts_of(labelled: Path, clip: str) -> list[LabelledPart]:
         clip: name of the clip.
 
     Raises:
-        DataError: if a part's file is damaged.
+        DataError: if the file of one of them is damaged.
     """
     found = []
     for path in sorted(labelled.glob(f"*/{PART}")):
-        if path.parent.suffix == PART_SUFFIX or path.parent.name.startswith("."):
-            continue  # being written, or let go
+        if not path.parent.name.startswith(f"{clip}{_FROM}") or path.parent.suffix == PART_SUFFIX:
+            continue  # another clip's, or being written or let go
         try:
             part = LabelledPart.model_validate_json(path.read_bytes())
         except (OSError, ValidationError) as error:

@@ -160,6 +160,7 @@ class Clip(BaseModel):
 
     Attributes:
         labels: that it may be given: those of the model that ran then.
+        damaged: why the parts that were labelled apart cannot be told; null: they can.
     """
 
     name: str
@@ -172,6 +173,7 @@ class Clip(BaseModel):
     pictures: int
     labels: list[str]
     parts: list[ShownPart]
+    damaged: str | None
 
 
 class Said(BaseModel):

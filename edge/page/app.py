@@ -181,4 +181,5 @@ def _clip(clip: EvidenceClip) -> Clip:
         pictures=PICTURES,
         labels=list(clip.labels),
         parts=[ShownPart(label=part.label, from_s=part.from_s, to_s=part.to_s) for part in clip.parts],
+        damaged=clip.damaged,
     )

@@ -42,6 +42,7 @@ function article(clip) {
   for (const part of clip.parts) {
     parts.append(element("span", `${part.from_s.toFixed(1)}–${part.to_s.toFixed(1)} s: ${part.label}`, "tag"), " ");
   }
+  if (clip.damaged !== null) parts.append(element("span", clip.damaged));
   words.append(when, signs, said, parts, form(clip, chosen));
   made.append(strip, words);
   return made;

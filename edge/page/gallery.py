@@ -30,6 +30,7 @@ class EvidenceClip:
         seconds: that it lasts.
         labels: that the model of then knows: what it may be said to show.
         parts: of it that a person labelled apart, in order.
+        damaged: why they cannot be told, in one line; None: they can.
     """
 
     name: str
@@ -41,6 +42,7 @@ class EvidenceClip:
     seconds: float
     labels: tuple[str, ...]
     parts: tuple[Part, ...] = ()
+    damaged: str | None = None
 
 
 class Gallery(Protocol):

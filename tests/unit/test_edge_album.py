@@ -11,7 +11,7 @@ import pytest
 from edge.album import Album
 from edge.evidence import PICTURES, AlarmInfo, Answer, EvidenceStore, discard
 from edge.page import gallery
-from natadv.errors import ConfigError
+from natadv.errors import ConfigError, DataError
 from rigs.frame import Frame
 from rigs.geometry import whole
 
@@ -59,6 +59,23 @@ def test_a_label_is_kept_and_a_clip_that_went_meanwhile_is_an_error(folder: Path
     with pytest.raises(ConfigError, match="no such clip any more"):
         album.label(oldest.name, "stop")
     assert album.picture(oldest.name, 0) is None
+
+
+def test_a_damaged_part_is_said_of_its_own_clip_and_hides_no_other(folder: Path) -> None:
+    album = Album(folder)
+    newest, oldest = album.clips()
+    album.label(newest.name, "yield", from_s=0.5)
+    album.label(oldest.name, "stop", to_s=0.5)
+    (file,) = (folder / "labelled").glob(f"{newest.name}-*/part.json")
+    file.write_text("{")
+    first, second = album.clips()
+    assert (first.name, first.parts, first.damaged) == (
+        newest.name, (), f"{file}: damaged; remove its folder and label that part anew",
+    )  # fmt: skip
+    assert ([part.label for part in second.parts], second.damaged) == (["stop"], None)
+    album.label(oldest.name, "yield", from_s=0.5)
+    with pytest.raises(DataError, match="damaged; remove its folder"):
+        album.label(newest.name, "stop", to_s=0.2)
 
 
 def test_two_who_label_a_clip_at_a_time_do_so_one_after_the_other(folder: Path) -> None:

@@ -127,7 +127,7 @@ def test_evidence_is_shown_and_labelled() -> None:
     one, two = shown.ask("GET", "/api/evidence").json()
     assert one == {
         "name": "one", "at": "2026-01-02T03:04:05Z", "signs": ["flicker"], "said": "b", "label": None, "frames": 90,
-        "seconds": 6.0, "pictures": 6, "labels": ["a", "b", "c", "z"], "parts": [],
+        "seconds": 6.0, "pictures": 6, "labels": ["a", "b", "c", "z"], "parts": [], "damaged": None,
     }  # fmt: skip
     assert two["name"] == "two"
     picture = shown.ask("GET", "/api/evidence/one/0.jpg")
@@ -150,7 +150,7 @@ def test_a_part_of_a_clip_is_labelled() -> None:
     given = {"label": "c", "from_s": 1.8, "to_s": 4.2}
     assert shown.ask("POST", "/api/evidence/one/label", json=given).status_code == 200
     one, _ = shown.ask("GET", "/api/evidence").json()
-    assert (one["label"], one["parts"]) == (None, [given])
+    assert (one["label"], one["parts"], one["damaged"]) == (None, [given], None)
 
 
 @pytest.mark.parametrize("part", [{"from_s": -1}, {"to_s": 0}, {"from_s": "now"}, {"until": 3}])
