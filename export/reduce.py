@@ -22,30 +22,37 @@ from natadv.errors import BundleError
 Precision = Literal["fp32", "fp16", "int8"]
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 Part = Literal["all", "classifier", "rain"]
-"""What is reduced to 8 bits; the rest stays as it is."""
+"""What is reduced; the rest stays as it is."""
 
 _WEIGHTY = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _SCOPES: Mapping[Part, str] = {"classifier": "classifier.", "rain": "rain."}
 
 
-def to_fp16(model_bytes: bytes) -> bytes:
+def to_fp16(model_bytes: bytes, *, part: Part = "all") -> bytes:
     """Return a model that computes in half precision, with the inputs and outputs that it had.
 
     Whole numbers stay whole numbers, so RAIN picks the very same pixels. What resizes frames of any size stays in full
     precision: half precision knows no half pixel from the 1024th on. So does the detector of adversarial examples: its
     threshold is of the scores that it gave in full precision, and it looks at single levels.
 
+    Args:
+        model_bytes: the exported model.
+        part: what to reduce. The classifier begins with the first of its convolutions and products.
+
     Raises:
-        BundleError: if it cannot be converted.
+        ValueError: if there is no such part.
+        BundleError: if the part has no weights, or the model cannot be converted.
     """
     from onnxruntime.transformers.float16 import convert_float_to_float16  # noqa: PLC0415  # takes a second
 
+    if part not in get_args(Part):
+        raise ValueError(f"expected a part of {', '.join(get_args(Part))}, got {part!r}")
+    model = onnx.load_from_string(model_bytes)
+    _weights_of(model, part)
+    kept = {*resizing_nodes(model), *scoring_nodes(model), *_other_nodes(model, part)}
     try:
         with _quiet():
-            model = onnx.load_from_string(model_bytes)
-            half: onnx.ModelProto = convert_float_to_float16(
-                model, keep_io_types=True, node_block_list=resizing_nodes(model) + scoring_nodes(model)
-            )
+            half: onnx.ModelProto = convert_float_to_float16(model, keep_io_types=True, node_block_list=sorted(kept))
             join_casts(half)
     except (ValueError, RuntimeError) as error:
         raise BundleError(f"the model cannot be converted to half precision: {_first_line(error)}") from error
@@ -79,9 +86,7 @@ def to_int8(
     if part not in get_args(Part) or not calibration:
         raise ValueError(f"expected a part of {', '.join(get_args(Part))} and calibration data, got {part!r}")
     model = onnx.load_from_string(model_bytes)
-    nodes = weighty_nodes(model, part)
-    if not nodes:
-        raise BundleError(f"the model has nothing to reduce in its part {part!r}")
+    nodes = _weights_of(model, part)
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
         def __init__(self) -> None:
@@ -125,6 +130,25 @@ def weighty_nodes(model: onnx.ModelProto, part: Part) -> list[str]:
         and node.name not in kept
         and any(name in weights and name.startswith(scope) for name in node.input)
     ]
+
+
+def _weights_of(model: onnx.ModelProto, part: Part) -> list[str]:
+    nodes = weighty_nodes(model, part)
+    if not nodes:
+        raise BundleError(f"the model has nothing to reduce in its part {part!r}")
+    return nodes
+
+
+def _other_nodes(model: onnx.ModelProto, part: Part) -> set[str]:
+    """Return the names of all nodes that are not of a part; the classifier is what its weights take part in."""
+    if part == "all":
+        return set()
+    found, made = set(weighty_nodes(model, "classifier")), set[str]()
+    for node in model.graph.node:  # in the order in which they compute
+        if node.name in found or made.intersection(node.input):
+            found.add(node.name)
+            made.update(node.output)
+    return found if part == "rain" else {node.name for node in model.graph.node} - found
 
 
 def resizing_nodes(model: onnx.ModelProto) -> list[str]:

@@ -77,7 +77,7 @@ def test_reduced_the_model_has_the_detector_that_it_had(exported):
     assert len(of_score & set(convolutions)) == 3
     assert not of_score & reduced
     assert set(convolutions) <= of_score | reduced
-    for smaller in (to_fp16(data), to_int8(data, [{"frames": frames(12)}])):
+    for smaller in (to_fp16(data), to_fp16(data, part="classifier"), to_int8(data, [{"frames": frames(12)}])):
         logits, after = open_cpu(smaller).run(["logits", "score"], {"frames": frames(12)})
         np.testing.assert_allclose(after, before, atol=1e-5)
         assert (logits != comparison.logits).any()

@@ -61,6 +61,13 @@ def exported(behind_rain=False):
     return deployed, to_onnx(deployed, labels=LABELS, input_size=SIZE, metadata={"model_name": "brightness"})
 
 
+@functools.cache
+def exported_draws(behind_rain=True):
+    rain = Rain(exported(behind_rain)[0].rain.upsampler, share=0.2)
+    deployed = DeployedClassifier(Brightness().eval(), rain=rain, input_size=SIZE, draws=3, temperature=0.5)
+    return deployed, to_onnx(deployed, labels=LABELS, input_size=SIZE)
+
+
 def answers(data, feed):
     return open_cpu(data).run(["logits"], feed)[0]
 
@@ -79,10 +86,8 @@ def test_half_precision_answers_nearly_the_same_in_half_the_bytes():
 
 
 def test_half_precision_keeps_probabilities_and_logits_of_several_draws_together():
-    torch.manual_seed(0)
-    rain = Rain(create_super_resolution("compact:4x2").eval(), share=0.2)
-    deployed = DeployedClassifier(Brightness().eval(), rain=rain, input_size=SIZE, draws=3, temperature=0.5)
-    half = to_fp16(to_onnx(deployed, labels=LABELS, input_size=SIZE))
+    deployed, data = exported_draws()
+    half = to_fp16(data)
     feed = {"frames": frames(32), **steady_noise(deployed.noise)(0, 32)}
     probabilities, logits = open_cpu(half).run(["probabilities", "logits"], feed)
     softmax = torch.softmax(torch.from_numpy(logits) / 0.5, 1).numpy()
@@ -98,6 +103,23 @@ def exported_any_size(behind_rain=False):
         rain = Rain(create_super_resolution("compact:4x2").eval(), share=0.2)
     deployed = DeployedClassifier(Brightness().eval(), rain=rain, input_size=SIZE, any_size=True)
     return deployed, to_onnx(deployed, labels=LABELS, input_size=SIZE)
+
+
+@pytest.mark.parametrize("model", ["one size", "any size", "draws"])
+@pytest.mark.parametrize("part", ["classifier", "rain"])
+def test_half_precision_of_a_part_leaves_the_other_in_full(part, model):
+    deployed, data = {"one size": exported, "any size": exported_any_size, "draws": exported_draws}[model](True)
+    half = to_fp16(data, part=part)
+    precisions = {"classifier": set(), "rain": set()}
+    for weight in onnx.load_from_string(half).graph.initializer:
+        if weight.name.endswith("weight"):
+            precisions[weight.name.split(".")[0]].add(weight.data_type)
+    reduced = {onnx.TensorProto.FLOAT16}
+    assert precisions == {"classifier": {onnx.TensorProto.FLOAT}, "rain": {onnx.TensorProto.FLOAT}} | {part: reduced}
+    feed = {"frames": frames(32), **steady_noise(deployed.noise)(0, 32)}
+    apart = np.abs(answers(half, feed) - answers(data, feed)).max()
+    assert 0 < apart < 0.05
+    assert apart != np.abs(answers(to_fp16(data), feed) - answers(data, feed)).max()
 
 
 @pytest.mark.parametrize("behind_rain", [False, True])
@@ -169,14 +191,18 @@ def test_a_part_is_reduced_alone():
 
 
 def test_without_rain_there_is_nothing_of_it_to_reduce():
-    with pytest.raises(BundleError, match="nothing to reduce in its part 'rain'"):
-        to_int8(exported()[1], feeds(None), part="rain")
+    for reduce in (to_fp16, functools.partial(to_int8, calibration=feeds(None))):
+        with pytest.raises(BundleError, match="nothing to reduce in its part 'rain'"):
+            reduce(exported()[1], part="rain")
 
 
 @pytest.mark.parametrize("wrong", [{"part": "head"}, {"calibration": []}])
 def test_senseless_reductions_are_refused(wrong):
     with pytest.raises(ValueError, match="expected a part"):
         to_int8(exported()[1], **{"calibration": feeds(None), **wrong})
+    if "part" in wrong:
+        with pytest.raises(ValueError, match="expected a part"):
+            to_fp16(exported()[1], **wrong)
 
 
 def answers_of(right, of):
