@@ -105,6 +105,7 @@ def pack(
     detector: Detector | None = None,
     rain_sha256: str | None = None,
     precision: Literal["fp32", "fp16", "int8"] = "fp32",
+    reduced: Literal["all", "classifier", "rain"] | None = None,
     attack: str | None = None,
     temperature: float = 1.0,
 ) -> Bundle:
@@ -134,6 +135,7 @@ def pack(
             noise=noise,
             detector=detector,
             precision=precision,
+            reduced=reduced,
             temperature=temperature,
             opset=opset,
             parity=parity,

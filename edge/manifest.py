@@ -6,31 +6,30 @@ be it in a label, a number or a blank, is found.
 
 import hashlib
 import json
+import re
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self, get_args
 
-from pydantic import (
-    AwareDatetime,
-    Field,
-    FiniteFloat,
-    SerializerFunctionWrapHandler,
-    ValidationError,
-    model_serializer,
-    model_validator,
-)
+from pydantic import AwareDatetime, Field, FiniteFloat, ValidationError, model_validator
 
 from edge.provenance import Provenance, Training
-from edge.schema import Digest, DigestToCome, Frozen
+from edge.schema import Digest, DigestToCome, Frozen, Grown, Line
 from edge.wording import one_line
 from natadv.errors import BundleError
 
-FORMAT: Final = "natadv-bundle/3"
+Format = Literal["natadv-bundle/3", "natadv-bundle/4"]
+FORMATS: Final[tuple[Format, ...]] = get_args(Format)
+"""Those that are read. A field more is a number more: devices are updated later than the machines that export."""
+FORMAT: Final = FORMATS[-1]
+"""That which is written."""
 INPUT: Final = "frames"
 PICK: Final = "pick"
 SHIFT: Final = "shift"
 OUTPUTS: Final = ("probabilities", "logits")
 DISAGREEMENT: Final = "disagreement"
 SCORE: Final = "score"
+ENOUGH_IMAGES: Final = 256
+"""Real images that an export is compared on with its original, unless it was allowed fewer."""
 OPSETS: Final = range(18, 21)  # newer ones have moved models from CUDA to the CPU without a word
 
 _MOST_PX: Final = 8192
@@ -45,7 +44,7 @@ class InputSize(Frozen):
     width: int = Field(ge=1, le=_MOST_PX)
 
 
-class Parity(Frozen):
+class Parity(Grown):
     """How far the exported model's logits were from the original's when it was written.
 
     Attributes:
@@ -57,17 +56,13 @@ class Parity(Frozen):
             images; None: it was not reduced, or a former version did not say.
     """
 
+    later: ClassVar = frozenset({"real_images", "reduced_difference"})
+
     images: int = Field(ge=1)
     max_difference: FiniteFloat = Field(ge=0)
     tolerance: FiniteFloat = Field(gt=0)
     real_images: int | None = Field(default=None, ge=0)
     reduced_difference: FiniteFloat | None = Field(default=None, ge=0)
-
-    @model_serializer(mode="wrap")
-    def _without_what_is_not_said(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A former version's manifest is written as it was, else it would count as altered."""
-        said: dict[str, Any] = write(self)
-        return {name: value for name, value in said.items() if value is not None}
 
 
 class RainNoise(Frozen):
@@ -105,7 +100,7 @@ class RainNoise(Frozen):
         return found
 
 
-class Detector(Frozen):
+class Detector(Grown):
     """The detector of adversarial examples in a model.
 
     Attributes:
@@ -115,19 +110,15 @@ class Detector(Frozen):
         training: what it was trained on and how; None: a former version did not say.
     """
 
+    later: ClassVar = frozenset({"training"})
+
     checkpoint_sha256: Digest
     threshold: FiniteFloat = Field(ge=0, le=1)
     false_alarms: FiniteFloat = Field(ge=0, le=1)
     training: Training | None = None
 
-    @model_serializer(mode="wrap")
-    def _without_what_is_not_said(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """As `Parity` does."""
-        said: dict[str, Any] = write(self)
-        return {name: value for name, value in said.items() if value is not None}
 
-
-class Manifest(Frozen):
+class Manifest(Grown):
     """What `manifest.json` says; digests are SHA-256 in hex.
 
     Attributes:
@@ -140,6 +131,8 @@ class Manifest(Frozen):
         noise: the chance that the model takes as inputs; None: it takes none.
         detector: what gives the output `score`; None: there is none.
         precision: of the weights, at the least.
+        reduced: the part of the model that has it, the rest being in full; None: it was not reduced, or a former
+            version did not say.
         temperature: probabilities are softmax(logits / temperature).
         metrics: shares are 0..1; `accuracy` is the exported model's own, on `accuracy_images` images.
         accuracy_data: the data set and part that `accuracy` was measured on, if it was.
@@ -148,7 +141,9 @@ class Manifest(Frozen):
         versions: of the packages that made the bundle.
     """
 
-    format: Literal["natadv-bundle/3"]
+    later: ClassVar = frozenset({"reduced"})
+
+    format: Format
     model_sha256: Digest
     golden_sha256: Digest
     card_html_sha256: DigestToCome
@@ -157,21 +152,22 @@ class Manifest(Frozen):
     rain_sha256: Digest | None
     manifest_sha256: DigestToCome
     created: Annotated[AwareDatetime, Field(strict=False)]
-    model_name: str
+    model_name: Line
     labels: Annotated[tuple[str, ...], Field(min_length=1, strict=False, fail_fast=True)]
     input: InputSize
     any_size: bool
     noise: RainNoise | None
     detector: Detector | None
     precision: Literal["fp32", "fp16", "int8"]
+    reduced: Literal["all", "classifier", "rain"] | None = None
     temperature: FiniteFloat = Field(gt=0)
     opset: int = Field(ge=OPSETS.start, lt=OPSETS.stop)
     parity: Parity
-    metrics: dict[str, FiniteFloat]
-    accuracy_data: str | None
-    attack: str | None
+    metrics: dict[Line, FiniteFloat]
+    accuracy_data: Line | None
+    attack: Line | None
     provenance: Provenance
-    versions: dict[str, str]
+    versions: dict[Line, Line]
 
     @model_validator(mode="after")
     def _distinct_labels(self) -> Self:
@@ -180,6 +176,12 @@ class Manifest(Frozen):
         odd = next((label for label in self.labels if not label.isprintable()), None)
         if odd is not None:
             raise ValueError(f"label {odd!r} cannot be printed")
+        return self
+
+    @model_validator(mode="after")
+    def _reduced_to_something(self) -> Self:
+        if self.reduced is not None and self.precision == "fp32":
+            raise ValueError("a reduction to full precision")
         return self
 
     @model_validator(mode="after")
@@ -237,9 +239,11 @@ def parse_manifest(data: bytes, path: Path) -> Manifest:
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{path}: damaged, not JSON ({one_line(error)}); export the model again") from error
     found = content.get("format") if isinstance(content, dict) else None
-    if found != FORMAT:
+    if found not in FORMATS:
         shown = repr(found[:40]) if isinstance(found, str) else None
-        raise BundleError(f"{path}: format {shown}, this version reads {FORMAT!r}; export the model again")
+        if isinstance(found, str) and _is_newer(found):
+            raise BundleError(f"{path}: format {shown} is of a newer natadv than this one; update this one")
+        raise BundleError(f"{path}: format {shown}, this version reads {' and '.join(FORMATS)}; export the model again")
     try:
         manifest = Manifest.model_validate(content)
     except ValidationError as error:
@@ -251,6 +255,13 @@ def parse_manifest(data: bytes, path: Path) -> Manifest:
     if written != data:
         raise BundleError(f"{path}: altered after the export; export the model again")
     return manifest
+
+
+def _is_newer(name: str) -> bool:
+    """Whether a format is one of ours with a number above that which is written here."""
+    number = re.compile(r"natadv-bundle/([1-9][0-9]{0,8})", re.ASCII)
+    ours, theirs = number.fullmatch(FORMAT), number.fullmatch(name)
+    return ours is not None and theirs is not None and int(theirs[1]) > int(ours[1])
 
 
 def labels_to_json(labels: tuple[str, ...]) -> str:

@@ -4,17 +4,19 @@ It is carried over from the networks' own files. What these do not say is "unkno
 """
 
 import json
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import AfterValidator, JsonValue, SerializerFunctionWrapHandler, model_serializer
+from pydantic import AfterValidator, JsonValue
 
-from edge.schema import Frozen, Line
+from edge.schema import Frozen, Grown, Line
 
 UNKNOWN: Final = "unknown"
 
 
 def _finite(values: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    json.dumps(values, allow_nan=False)  # raises ValueError: NaN is a number in Python's JSON alone
+    # NaN is a number in Python's JSON alone: ValueError.
+    if not json.dumps(values, allow_nan=False, ensure_ascii=False).isprintable():
+        raise ValueError("words that cannot be printed")
     return values
 
 
@@ -52,7 +54,7 @@ class Audit(Frozen):
     words: Line
 
 
-class Provenance(Frozen):
+class Provenance(Grown):
     """Where a bundle comes from.
 
     Attributes:
@@ -63,13 +65,9 @@ class Provenance(Frozen):
         audit: of the classifier's data; None: a former version did not ask.
     """
 
+    later: ClassVar = frozenset({"audit"})
+
     classifier: Training
     rain: Training | None
     git_revision: Line | None
     audit: Audit | None = None
-
-    @model_serializer(mode="wrap")
-    def _without_an_audit_that_is_none(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A former version's manifest is written as it was, else it would count as altered."""
-        said: dict[str, Any] = write(self)
-        return {name: value for name, value in said.items() if name != "audit" or value is not None}

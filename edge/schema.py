@@ -1,8 +1,8 @@
 """Schema: what all that `manifest.json` holds has in common."""
 
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 """SHA-256 in hex."""
@@ -25,3 +25,18 @@ class Frozen(BaseModel):
     """Values that were checked once and stay."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Grown(Frozen):
+    """Values of which former versions did not say all.
+
+    Attributes:
+        later: those that came later; one that is None is not written, else a former manifest would count as altered.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_said(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        said: dict[str, Any] = write(self)
+        return {name: value for name, value in said.items() if name not in self.later or value is not None}

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 
 from edge.bundle import CARD_HTML, CARD_MD, FILES, GOLDEN, MANIFEST, Card, read_bundle, write_bundle
 from edge.golden import Golden
-from edge.manifest import Manifest, Parity
+from edge.manifest import FORMAT, Manifest, Parity
 from natadv.errors import BundleError, ConfigError
+from tests.hostile.bases import sealed_manifest
 from tests.tiny_bundle import LABELS, ORIGIN, tiny_golden, tiny_model, write_tiny_bundle
 
 
@@ -104,8 +105,89 @@ def origin(**changes: object) -> dict[str, object]:
 
 
 def test_another_format_is_named(folder: Path) -> None:
-    rewrite(folder, format="natadv-bundle/9")
-    with pytest.raises(BundleError, match="'natadv-bundle/9', this version reads 'natadv-bundle/3'"):
+    for name in ("natadv-bundle/2", "natadv-bundle/03", "natadv-bundle/9x", "other/9"):
+        rewrite(folder, format=name)
+        with pytest.raises(BundleError, match=f"'{name}', this version reads natadv-bundle/3 and natadv-bundle/4; exp"):
+            read_bundle(folder)
+
+
+def test_a_newer_format_asks_for_a_newer_natadv(folder: Path) -> None:
+    """Its manifest may have fields of which nobody here knows what they mean."""
+    rewrite(folder, format="natadv-bundle/5", mirrored=True)
+    with pytest.raises(BundleError, match=r"'natadv-bundle/5' is of a newer natadv than this one; update this one$"):
+        read_bundle(folder)
+
+
+def test_a_bundle_of_the_former_format_is_read_and_copied_as_it_was(folder: Path, tmp_path: Path) -> None:
+    content = json.loads((folder / MANIFEST).read_bytes())
+    assert set(content) == set(FIELDS[FORMAT]["Manifest"]) - {"reduced"}
+    former = sealed_manifest(content | {"format": "natadv-bundle/3"})
+    (folder / MANIFEST).write_bytes(former)
+    bundle = read_bundle(folder)
+    assert (bundle.manifest.format, bundle.manifest.reduced) == ("natadv-bundle/3", None)
+    write_bundle(tmp_path / "copy", bundle)
+    assert (tmp_path / "copy" / MANIFEST).read_bytes() == former
+
+
+FIELDS = {
+    "natadv-bundle/4": {
+        "Audit": ["state", "words"],
+        "Detector": ["checkpoint_sha256", "false_alarms", "threshold", "training"],
+        "InputSize": ["height", "width"],
+        "Manifest": [
+            "accuracy_data", "any_size", "attack", "card_html_sha256", "card_md_sha256", "checkpoint_sha256", "created",
+            "detector", "format", "golden_sha256", "input", "labels", "manifest_sha256", "metrics", "model_name",
+            "model_sha256", "noise", "opset", "parity", "precision", "provenance", "rain_sha256", "reduced",
+            "temperature", "versions",
+        ],
+        "Parity": ["images", "max_difference", "real_images", "reduced_difference", "tolerance"],
+        "Provenance": ["audit", "classifier", "git_revision", "rain"],
+        "RainNoise": ["draws", "pick", "reach"],
+        "Training": ["data", "materials", "method", "natadv_version", "settings"],
+    }
+}  # fmt: skip
+
+
+def test_other_fields_have_another_number() -> None:
+    """A device that does not know a field refuses the bundle; the number tells it why."""
+    schema = Manifest.model_json_schema()
+    found = {"Manifest": schema, **schema["$defs"]}
+    assert {name: sorted(one["properties"]) for name, one in found.items() if "properties" in one} == FIELDS[FORMAT]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model_name": "tiny\nsignature:         there"},
+        {"accuracy_data": "x\x1b]0;t\x07"},
+        {"attack": "pgd\x1b[2J"},
+        {"versions": {"natadv": "0\n"}},
+        {"versions": {"natadv\u202e": "0"}},
+        {"metrics": {"accuracy\x9b2J": 0.5}},
+        {"labels": ["red", "green\x9b2J"]},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_a_strangers_words_do_not_reach_a_terminal(folder: Path, changes: dict[str, object]) -> None:
+    content = json.loads((folder / MANIFEST).read_bytes()) | changes
+    (folder / MANIFEST).write_bytes(sealed_manifest(content))
+    with pytest.raises(BundleError, match="cannot be printed") as caught:
+        read_bundle(folder)
+    assert str(caught.value).isprintable()
+
+
+def test_nor_do_the_words_of_a_recipe(folder: Path) -> None:
+    for values in ({"note": "x\x9b2J"}, {"\u202e": 1}, {"deep": [{"x": ["\x9b"]}]}):
+        content = json.loads((folder / MANIFEST).read_bytes()) | {"provenance": origin(settings=values)}
+        (folder / MANIFEST).write_bytes(sealed_manifest(content))
+        with pytest.raises(BundleError, match=r"provenance\.classifier\.settings: .*words that cannot be printed"):
+            read_bundle(folder)
+
+
+def test_a_reduction_to_full_precision_is_none(folder: Path) -> None:
+    content = json.loads((folder / MANIFEST).read_bytes()) | {"reduced": "rain"}
+    (folder / MANIFEST).write_bytes(sealed_manifest(content))
+    with pytest.raises(BundleError, match="a reduction to full precision"):
         read_bundle(folder)
 
 

@@ -187,7 +187,7 @@ def test_help_is_the_groups_own() -> None:
 
 def test_the_manifest_is_json_for_people_too(written: tuple[Path, str]) -> None:
     content = json.loads((written[0] / "manifest.json").read_text(encoding="utf-8"))
-    assert content["format"] == "natadv-bundle/3"
+    assert content["format"] == "natadv-bundle/4"
     assert content["input"] == {"height": 32, "width": 40}
 
 
