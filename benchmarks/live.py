@@ -185,5 +185,5 @@ def _bundle(folder: Path, side: int, name: str, classes: int, behind: str | None
     if behind is not None:
         tuned = {"classifier": f"sha256 {'0' * 12}"}
         rain = LoadedNetwork(create_super_resolution(behind).eval(), behind, provenance=tuned, digest="0" * 64, **none)
-    export_classifier(loaded, folder / f"{name}-{behind}", rain=rain)
+    export_classifier(loaded, folder / f"{name}-{behind}", rain=rain, least_images=0)  # speed asks for no pictures
     return folder / f"{name}-{behind}"

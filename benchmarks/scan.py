@@ -225,7 +225,7 @@ def _bundle(folder: Path) -> Path:
         digest="0" * 64,
         training=None,
     )
-    export_classifier(loaded, folder)
+    export_classifier(loaded, folder, least_images=0)  # speed asks for no pictures
     return folder
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edge.bundle import Bundle, check_name, pack, write_bundle
 from edge.golden import Golden
-from edge.manifest import INPUT, RainNoise
+from edge.manifest import ENOUGH_IMAGES, INPUT, RainNoise
 from edge.provenance import Audit
 from export.calibration import Calibration, calibrate
 from export.card.gallery import gallery
@@ -24,6 +24,7 @@ from export.graph import DeployedClassifier
 from export.judgement import Judged, attack, check_loss, judge
 from export.onnx import OPSET, to_onnx
 from export.parity import TOLERANCE, check_sizes, compare, difference, open_cpu, steady_noise
+from export.plain import printable
 from export.provenance import provenance_of
 from export.reduce import Part, Precision, to_fp16, to_int8
 from natadv.data.dataset import Dataset
@@ -34,7 +35,6 @@ from natadv.training.checkpoint import LoadedClassifier
 from natadv.training.rain.checkpoint import LoadedNetwork
 
 GOLDEN_COUNT: Final = 8
-PARITY_COUNT: Final = 256
 CALIBRATION_COUNT: Final = 256
 _BATCH: Final = 64
 _REDUCED_TOLERANCE: Final = 2e-2  # of the largest logit, between two sizes of one frame in the same reduced model
@@ -47,14 +47,14 @@ class Reduction:
 
     Attributes:
         precision: "fp16" or "int8".
-        calibration: images that the ranges of activations are taken from, for 8 bits.
-        part: what to reduce to 8 bits.
+        calibration: images that the ranges of activations are taken from, for 8 bits alone.
+        part: what to reduce.
         symmetric: activations around zero, as TensorRT wants them.
         max_loss: of the accuracy and the robust accuracy, 0..1; more is refused.
     """
 
     precision: Precision
-    calibration: Dataset
+    calibration: Dataset | None = None
     part: Part = "all"
     symmetric: bool = False
     max_loss: float = 0.01
@@ -88,6 +88,7 @@ def export_classifier(
     robust_count: int = 0,
     audit: Audit | None = None,
     opset: int = OPSET,
+    least_images: int = ENOUGH_IMAGES,
     tolerance: float = TOLERANCE,
     overwrite: bool = False,
 ) -> Exported:
@@ -108,13 +109,16 @@ def export_classifier(
         robust_count: so many images of `dataset` are drawn and attacked, to measure the robust accuracy.
         audit: of the data that it was trained on; None asks the checkpoint, without verdicts beside its file.
         opset: of the model, 18 to 20.
+        least_images: of `dataset`, to compare the two on; fewer are refused. It is compared on 256 where there are.
         tolerance: largest difference of a logit that passes, before any reduction.
         overwrite: replace a bundle of that name.
 
     Raises:
+        ValueError: if a reduction to 8 bits has no images for its ranges.
         BundleError: if it cannot be exported, differs from the original, or loses too much when it is reduced.
         ConfigError: if the data has a label that the model lacks, the name is taken, RAIN was tuned for another
-            classifier, the detector was trained on images of another size, or there is no data to measure a loss on.
+            classifier, the detector was trained on images of another size, or there is no data to measure a loss on or
+            too little to compare on.
         ResourceError: if the disk is full.
     """
     check_name(folder, overwrite=overwrite)
@@ -122,6 +126,7 @@ def export_classifier(
         raise ConfigError("a reduction needs --data: what it loses is measured there")
     before = None if rain is None else _tuned_for(rain, loaded)
     places = None if dataset is None else targets_in(dataset, loaded.labels)
+    _check_count(dataset, least_images)
     size = loaded.input_size
     rng = np.random.default_rng(0)  # the same golden frames for the same model and data
     uncalibrated = DeployedClassifier(loaded.model, rain=before, input_size=size, draws=draws)
@@ -150,7 +155,7 @@ def export_classifier(
     )
     frames, real_count = noise_frames(2 * GOLDEN_COUNT, size, rng), 0
     if dataset is not None:
-        real = pick(dataset, PARITY_COUNT, rng).images(size)
+        real = pick(dataset, max(ENOUGH_IMAGES, least_images), rng).images(size)
         frames, real_count = np.concatenate([real, frames]), len(real)
     parts = np.array_split(frames, math.ceil(len(frames) / _BATCH))
     comparison = compare(deployed, model_bytes, parts, tolerance=tolerance)
@@ -186,11 +191,11 @@ def export_classifier(
         labels=loaded.labels,
         input_size=size,
         opset=opset,
-        model_name=loaded.model_name,
+        model_name=printable(loaded.model_name),
         checkpoint_sha256=loaded.digest,
         parity=parity,
         metrics=_metrics(loaded.metrics, judged, full, calibration) | ({} if detector is None else quality(detector)),
-        accuracy_data=None if dataset is None else f"{dataset.name} {dataset.split}",
+        accuracy_data=None if dataset is None else printable(f"{dataset.name} {dataset.split}"),
         provenance=provenance_of(loaded, rain, audit=audit),
         versions=versions(),
         card=lambda manifest: write_card(manifest, pictures),
@@ -199,6 +204,7 @@ def export_classifier(
         detector=None if detector is None else described_detector(detector),
         rain_sha256=None if rain is None else rain.digest,
         precision="fp32" if reduction is None else reduction.precision,
+        reduced=None if reduction is None else reduction.part,
         attack=None if attacked is None else attacked.attack,
         temperature=temperature,
     )
@@ -206,9 +212,24 @@ def export_classifier(
     return Exported(bundle, judged, full)
 
 
+def _check_count(dataset: Dataset | None, least_images: int) -> None:
+    """Refuse to compare on fewer real images than were asked for: noise lets errors pass that pictures show."""
+    count = 0 if dataset is None else len(dataset)
+    if count < least_images:
+        given = "without --data there is no real image"
+        if dataset is not None:
+            given = f"--data {dataset.name} {dataset.split} has {count} real images"
+        raise ConfigError(
+            f"{given} to compare the exported model with its original on, expected at least {least_images};"
+            f" name more, or allow that with --least-images {count}"
+        )
+
+
 def _reduced(model_bytes: bytes, reduction: Reduction, size: tuple[int, int], noise: RainNoise | None) -> bytes:
     if reduction.precision == "fp16":
-        return to_fp16(model_bytes)
+        return to_fp16(model_bytes, part=reduction.part)
+    if reduction.calibration is None:
+        raise ValueError("expected images to take the ranges of 8-bit activations from, got none")
     rng, stream = np.random.default_rng(0), steady_noise(noise)
     frames = pick(reduction.calibration, CALIBRATION_COUNT, rng).images(size)
     feeds: list[dict[str, NDArray[Any]]] = [

@@ -62,10 +62,10 @@ def write(
     ] = False,
     precision: Annotated[
         Literal["fp32", "fp16", "int8"],
-        typer.Option("--precision", help="fp16 for GPUs; int8 looks at --data."),
+        typer.Option("--precision", help="fp16 for GPUs; int8 looks at --data's training part."),
     ] = "fp32",
     part: Annotated[
-        Literal["all", "classifier", "rain"], typer.Option("--part", help="What --precision int8 reduces.")
+        Literal["all", "classifier", "rain"], typer.Option("--part", help="What --precision reduces.")
     ] = "all",
     symmetric: Annotated[bool, typer.Option("--symmetric", help="int8 as TensorRT wants it, slow on a CPU.")] = False,
     max_loss: Annotated[
@@ -80,6 +80,9 @@ def write(
             show_default="200 where the precision is reduced, else 0",
         ),
     ] = None,
+    least_images: Annotated[
+        int, typer.Option("--least-images", min=0, help="Of --data, to compare on; 0: noise alone will do.")
+    ] = 256,
     opset: Annotated[int, typer.Option("--opset", min=18, max=20, help="ONNX operator set.")] = 18,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a bundle of that name.")] = False,
 ) -> None:
@@ -98,14 +101,16 @@ def write(
 
     if rain is None and draws > 1:
         raise ConfigError("--draws is of --rain: without it every pass is the same")
-    if precision != "int8" and (part != "all" or symmetric):
-        raise ConfigError("--part and --symmetric are of --precision int8")
+    if precision == "fp32" and part != "all":
+        raise ConfigError("--part is of --precision fp16 and int8")
+    if precision != "int8" and symmetric:
+        raise ConfigError("--symmetric is of --precision int8")
     if data is None and (precision != "fp32" or robust):
         raise ConfigError("--precision and --robust need --data: what is lost is measured there")
     dataset = None if data is None else load_dataset(data, split, root=root)
     reduction = None
     if precision != "fp32" and data is not None:
-        calibration = load_dataset(data, "train", root=root)
+        calibration = load_dataset(data, "train", root=root) if precision == "int8" else None
         reduction = Reduction(precision, calibration, part=part, symmetric=symmetric, max_loss=max_loss)
     loaded = load_classifier(checkpoint)
     audit = audit_of(loaded, checkpoint)
@@ -123,6 +128,7 @@ def write(
         robust_count=(200 if reduction else 0) if robust is None else robust,
         audit=audit,
         opset=opset,
+        least_images=least_images,
         overwrite=overwrite,
     )
     manifest = done.bundle.manifest

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge.bundle import Bundle
-from edge.manifest import Manifest
+from edge.manifest import ENOUGH_IMAGES, Manifest
 from edge.provenance import UNKNOWN
 
 
@@ -60,13 +60,21 @@ def agreement_in_words(manifest: Manifest) -> str:
     elif not parity.real_images:
         found = f"not compared on real images; {within} {parity.images} frames of noise"
     else:
-        found = f"{within} {parity.real_images} real images and {parity.images - parity.real_images} frames of noise"
+        few = f" ({ENOUGH_IMAGES} are asked for)" if parity.real_images < ENOUGH_IMAGES else ""
+        noise = parity.images - parity.real_images
+        found = f"{within} {parity.real_images} real images{few} and {noise} frames of noise"
     found += f" ({parity.tolerance:.0e} allowed)"
     if manifest.precision != "fp32":
         found += ", before it was reduced"
     if parity.reduced_difference is not None:
         found += f"; since then within {parity.reduced_difference:.1e} on the real ones"
     return found
+
+
+def precision_in_words(manifest: Manifest) -> str:
+    """Return the precision, and of which part of the model alone it is."""
+    part = {"classifier": ", of the classifier alone", "rain": ", of RAIN's network alone"}
+    return f"{manifest.precision}{part.get(manifest.reduced or 'all', '')}"
 
 
 def revision_in_words(manifest: Manifest) -> str:
@@ -108,7 +116,7 @@ def described(bundle: Bundle, *, signed: bool) -> dict[str, Any]:
         "trained on": origin.classifier.data,
         "trained": f"{origin.classifier.method} (natadv {origin.classifier.natadv_version})",
         "backdoor audit": None if origin.audit is None else f"{origin.audit.state}: trained on {origin.audit.words}",
-        "precision": manifest.precision,
+        "precision": precision_in_words(manifest),
         "calibration": calibration,
         "before reduction": rate("full_accuracy"),
         "robust before": rate("full_robust"),

@@ -3,7 +3,8 @@
 # harden it with that, and show on a session it has never seen what the hardening was worth.
 #
 # Usage: scripts/demo.sh [signs|FOLDER]   (FOLDER with train/LABEL/* and test/LABEL/*, as ../shared/data/gtsrb)
-# From the environment: IMAGES of the training session, TEST_IMAGES of the test session, EPOCHS of hardening, OUT.
+# From the environment: IMAGES of the training session, TEST_IMAGES of the test session, EPOCHS of hardening, OUT, and
+# LEAST_IMAGES of the test part for the export to compare on, where a folder has fewer than 256.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH"
@@ -13,6 +14,7 @@ out=${OUT:-demo}/$(basename "$data")
 images=${IMAGES:-12}
 test_images=${TEST_IMAGES:-$images}
 epochs=${EPOCHS:-30}
+least_images=${LEAST_IMAGES:-256}
 started=$SECONDS
 
 run() {
@@ -29,7 +31,7 @@ mkdir -p "$out"
 touch "$out/.demo"
 
 run natadv train classifier --data "$data" --out "$out/plain"
-run natadv export "$out/plain/checkpoint.pt" --out "$out/plain.bundle" --data "$data"
+run natadv export "$out/plain/checkpoint.pt" --out "$out/plain.bundle" --data "$data" --least-images "$least_images"
 
 run natadv data export "$data" --split train --count "$images" --seed 11 --out "$out/images-training"
 run natadv data export "$data" --split test --count "$test_images" --seed 12 --out "$out/images-test"
@@ -42,7 +44,7 @@ run natadv capture scan "$out/session-test" "$out/plain.bundle"
 run natadv train classifier --data "$data" --init "$out/plain/checkpoint.pt" --out "$out/hardened" \
     --hits "$out"/session-training/scans/*/hits --raindrops 0.8 --epochs "$epochs" --batch-size 32 --lr 0.006 \
     --wetness medium --wetness medium --wetness heavy --wetness close
-run natadv export "$out/hardened/checkpoint.pt" --out "$out/hardened.bundle" --data "$data"
+run natadv export "$out/hardened/checkpoint.pt" --out "$out/hardened.bundle" --data "$data" --least-images "$least_images"
 run natadv capture scan "$out/session-test" "$out/hardened.bundle"
 run natadv capture report "$out/session-test"
 

@@ -1,6 +1,6 @@
 """What a model is for and where its measured numbers end, in plain words from its manifest."""
 
-from edge.manifest import Manifest
+from edge.manifest import ENOUGH_IMAGES, Manifest
 
 _DROPS = ("raindrops", "advrd", "hits")
 """Settings of a recipe that show drops on glass to the classifier."""
@@ -35,8 +35,6 @@ def limits(manifest: Manifest) -> list[str]:
     ]
     if manifest.accuracy_data is None:
         found.append("Nothing was measured: it was exported without data. How good it is is not known here.")
-        if manifest.parity.real_images == 0:
-            found.append("It was not compared on real images with the model that it was made of, only on noise.")
     else:
         found.append(
             f"Its accuracy is that on {manifest.accuracy_data}. Another camera, light or weather, or signs, scenes and"
@@ -45,6 +43,7 @@ def limits(manifest: Manifest) -> list[str]:
         if manifest.accuracy_data.endswith(" train"):
             found.append("It was measured on training images; of others it may get fewer right.")
         found.append(_robustness(manifest))
+    found.extend(_compared(manifest))
     if manifest.provenance.audit is None:
         found.append("Whether its training data were audited for backdoors is unknown.")
     else:
@@ -62,6 +61,18 @@ def limits(manifest: Manifest) -> list[str]:
     else:
         found.append("How sure it says it is was not calibrated: 90 % may mean more or less than nine in ten.")
     return found
+
+
+def _compared(manifest: Manifest) -> list[str]:
+    real = manifest.parity.real_images
+    if real is None or real >= ENOUGH_IMAGES:
+        return []
+    if not real:
+        return ["It was not compared on real images with the model that it was made of, only on noise."]
+    return [
+        f"It was compared with the model that it was made of on {real} real images alone, fewer than the"
+        f" {ENOUGH_IMAGES} that show whether the two answer alike."
+    ]
 
 
 def _robustness(manifest: Manifest) -> str:

@@ -16,7 +16,14 @@ from edge.manifest import Manifest
 from edge.provenance import Training
 from export.card.gallery import AMPLIFIED, Gallery
 from export.card.limits import attack_in_words, intended, limits
-from export.description import agreement_in_words, detector_in_words, measured, noise_in_words, revision_in_words
+from export.description import (
+    agreement_in_words,
+    detector_in_words,
+    measured,
+    noise_in_words,
+    precision_in_words,
+    revision_in_words,
+)
 
 _MARKED: Final = "\\`*_[]<>|#~"
 """What Markdown takes for more than a letter."""
@@ -50,6 +57,7 @@ def _facts(manifest: Manifest, gallery: Gallery | None) -> dict[str, Any]:
         "metrics": manifest.metrics,
         "attack": attack_in_words(manifest),
         "agreement": agreement_in_words(manifest),
+        "precision": precision_in_words(manifest),
         "noise": noise_in_words(manifest),
         "detector": detector_in_words(manifest),
         "revision": revision_in_words(manifest),

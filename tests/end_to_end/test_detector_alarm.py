@@ -73,7 +73,7 @@ def bundle(world, trained):
     out = world / "bundle"
     run(
         export_app, world / "classifier" / "checkpoint.pt", "--out", out, "--data", world / "data",
-        "--detector", trained,
+        "--detector", trained, "--least-images", 0,
     )  # fmt: skip
     return out
 

@@ -42,7 +42,8 @@ def loop(tmp_path_factory) -> Path:
     rig.write_text(yaml.safe_dump(settings))
     size = ("--size", 32, "--batch-size", 12, "--threads", 1)
     natadv("train", "classifier", "--data", home / "data", "--out", home / "plain", "--epochs", 10, *size)
-    natadv("export", home / "plain/checkpoint.pt", "--out", home / "plain.bundle", "--data", home / "data")
+    few = ("--data", home / "data", "--least-images", 8 * len(STROKES))
+    natadv("export", home / "plain/checkpoint.pt", "--out", home / "plain.bundle", *few)
     for purpose, split, seed in (("training", "train", 1), ("test", "test", 2)):
         images, session = home / f"images-{purpose}", home / f"session-{purpose}"
         natadv("data", "export", home / "data", "--split", split, "--per-class", 2, "--seed", seed, "--out", images)
@@ -52,7 +53,7 @@ def loop(tmp_path_factory) -> Path:
     hardening = ("--init", home / "plain/checkpoint.pt", "--raindrops", 0.5, "--epochs", 1)
     hits = ("--hits", _hits(home / "session-training"))
     natadv("train", "classifier", "--data", home / "data", "--out", home / "hard", *hardening, *hits, *size[2:])
-    natadv("export", home / "hard/checkpoint.pt", "--out", home / "hard.bundle", "--data", home / "data")
+    natadv("export", home / "hard/checkpoint.pt", "--out", home / "hard.bundle", *few)
     natadv("capture", "scan", home / "session-test", home / "hard.bundle")
     natadv("capture", "report", home / "session-test")
     return home

@@ -39,7 +39,7 @@ def place(tmp_path: Path) -> Path:
 
 
 def export(place: Path, seed: int, out: Path) -> None:
-    process = natadv("export", place / f"{seed}.pt", "--out", out)
+    process = natadv("export", place / f"{seed}.pt", "--out", out, "--least-images", 0)
     _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
 
@@ -93,7 +93,9 @@ def test_an_export_that_is_killed_leaves_a_whole_bundle_and_a_run_that_goes_on(p
         assert run.stderr is not None
         assert "model" in run.stderr.readline()
         for number in range(8):
-            process = natadv("export", place / f"{number % 2}.pt", "--out", place / "live", "--overwrite")
+            process = natadv(
+                "export", place / f"{number % 2}.pt", "--out", place / "live", "--overwrite", "--least-images", 0
+            )
             # The last ones finish; the others die while torch is imported, the graph is made, or the files are written.
             if number < 6:
                 time.sleep(chance.uniform(3, 9))

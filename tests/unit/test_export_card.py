@@ -1,6 +1,7 @@
 """The model card: it says what the manifest says, shows what the model did, and holds everything itself."""
 
 import base64
+import html
 import re
 from collections import Counter
 from dataclasses import replace
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from edge.bundle import read_bundle
-from edge.manifest import RainNoise
+from edge.manifest import Parity, RainNoise
 from edge.provenance import Provenance, Training
 from export.answers import Answers
 from export.calibration import Calibration
@@ -113,8 +114,9 @@ def test_its_numbers_are_the_manifests(made):
 
 
 def test_what_a_reduction_cost_is_told(tmp_path):
-    made = bundle(tmp_path, shown(), metrics=METRICS | REDUCED, precision="int8")
+    made = bundle(tmp_path, shown(), metrics=METRICS | REDUCED, precision="int8", reduced="rain")
     for text in texts(made):
+        assert "int8, of RAIN's network alone" in html.unescape(text)
         assert "before it was reduced" in text.lower()
         assert "95.3 %" in text
         assert "43.3 %" in text
@@ -300,6 +302,10 @@ def training(**changes):
     return ORIGIN.model_copy(update={"classifier": Training(**values)})
 
 
+def compared_on(real_images):
+    return Parity(images=16 + real_images, max_difference=0.0, tolerance=1e-3, real_images=real_images)
+
+
 def told(folder, **facts):
     return limits(bundle(folder, None, **facts).manifest)
 
@@ -315,6 +321,8 @@ def told(folder, **facts):
         ({"accuracy_data": "colours train"}, "It was measured on training images"),
         ({"metrics": {}}, "How sure it says it is was not calibrated"),
         ({"accuracy_data": None, "attack": None}, "Nothing was measured"),
+        ({"parity": compared_on(0)}, "It was not compared on real images"),
+        ({"parity": compared_on(255)}, "It was compared with the model that it was made of on 255 real images alone"),
         ({"noise": RainNoise(draws=1, pick=None, reach=(1, 1)), "golden": NOISY}, "It is randomised"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -322,6 +330,11 @@ def told(folder, **facts):
 def test_limits_are_told_where_they_are(tmp_path, facts, line):
     assert any(one.startswith(line) for one in told(tmp_path, **facts))
     assert not any(one.startswith(line) for one in told(tmp_path / "usual"))
+
+
+def test_what_was_compared_on_enough_images_needs_no_limit(tmp_path):
+    assert told(tmp_path / "a", parity=compared_on(256)) == told(tmp_path / "b")
+    assert not any("compared" in line for line in told(tmp_path / "c"))
 
 
 def test_a_model_that_saw_no_drops_says_so(tmp_path):

@@ -1,7 +1,9 @@
 """`natadv export CHECKPOINT --out BUNDLE`, from a checkpoint to a bundle that the device runs."""
 
+import html
 import json
 import shutil
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,9 @@ from typer.testing import CliRunner
 
 from edge.bundle import CARD_HTML, MODEL, read_bundle
 from edge.classifier import Classifier
+from edge.manifest import ENOUGH_IMAGES
 from edge.provenance import UNKNOWN
-from export.cli import app
+from export.cli import app, write
 from export.revision import git_revision
 from natadv.errors import BundleError, ConfigError, DataError
 from natadv.images import write_image
@@ -57,7 +60,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def written(checkpoint: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     out = tmp_path_factory.mktemp("out") / "bundle"
-    return out, run(checkpoint, "--out", out, "--data", data)
+    return out, run(checkpoint, "--out", out, "--data", data, "--least-images", 14)
 
 
 def test_the_bundle_says_what_it_was_made_from(written: tuple[Path, str], checkpoint: Path, data: Path) -> None:
@@ -76,16 +79,52 @@ def test_the_bundle_says_what_it_was_made_from(written: tuple[Path, str], checkp
     assert manifest.provenance.git_revision == git_revision()
     assert [line.startswith("warning: ") for line in printed.splitlines()] == [True, False]
     assert "3 labels, 40x32 px" in printed
-    assert "on 14 real images and 16 frames of noise" in printed
+    assert "on 14 real images (256 are asked for) and 16 frames of noise" in printed
+    assert "on 14 real images alone, fewer than the 256" in " ".join(read_bundle(folder).card.markdown.decode().split())
 
 
 def test_without_data_it_says_that_no_real_image_was_compared(checkpoint: Path, tmp_path: Path) -> None:
-    said = run(checkpoint, "--out", tmp_path / "b")
+    said = run(checkpoint, "--out", tmp_path / "b", "--least-images", 0)
     bundle = read_bundle(tmp_path / "b")
     assert (bundle.manifest.parity.images, bundle.manifest.parity.real_images) == (16, 0)
     assert bundle.manifest.parity.reduced_difference is None
     for text in (said, run("inspect", tmp_path / "b"), bundle.card.html.decode(), bundle.card.markdown.decode()):
         assert "not compared on real images" in text
+
+
+def test_a_comparison_on_few_real_images_is_refused_unless_allowed(
+    checkpoint: Path, data: Path, tmp_path: Path
+) -> None:
+    assert signature(write).parameters["least_images"].default == ENOUGH_IMAGES == 256
+    asked = [checkpoint, "--out", tmp_path / "b"]
+    with pytest.raises(ConfigError, match=r"without --data there is no real image .* with --least-images 0$"):
+        run(*asked)
+    with pytest.raises(ConfigError, match=r"test has 14 real images .*, expected at least 256; .* --least-images 14$"):
+        run(*asked, "--data", data)
+    with pytest.raises(ConfigError, match=r"test has 14 real images .*, expected at least 15;"):
+        run(*asked, "--data", data, "--least-images", 15)
+    assert not (tmp_path / "b").exists()
+
+
+def test_half_precision_of_a_part_needs_no_training_images(tmp_path: Path) -> None:
+    """NIPS-2017 has none, only 8 bits look at some."""
+    (tmp_path / "data" / "images").mkdir(parents=True)
+    names = "ImageId,TrueLabel\n" + "".join(f"{number},{number}\n" for number in range(1, 4))
+    (tmp_path / "data" / "dev_dataset.csv").write_text(names)
+    for number in range(1, 4):
+        write_image(tmp_path / f"data/images/{number}.png", np.full((9, 9, 3), 60 * number, np.uint8))
+    labels = tuple(map(str, range(1001)))
+    model = create_classifier("natadv_slim", labels, (16, 16), stem=4, widths=(4, 8, 8))
+    save_checkpoint(tmp_path / "checkpoint.pt", model, metrics={}, recipe={}, provenance={})
+    asked = [tmp_path / "checkpoint.pt", "--out", tmp_path / "b", "--data", tmp_path / "data", "--least-images", 3]
+    asked += ["--max-loss", 1, "--robust", 0, "--precision"]
+    with pytest.raises(DataError, match="NIPS-2017 is a test set"):
+        run(*asked, "int8")
+    run(*asked, "fp16", "--part", "classifier")
+    bundle = read_bundle(tmp_path / "b")
+    assert (bundle.manifest.precision, bundle.manifest.reduced) == ("fp16", "classifier")
+    for text in (run("inspect", tmp_path / "b"), bundle.card.html.decode(), bundle.card.markdown.decode()):
+        assert "fp16, of the classifier alone" in html.unescape(text)
 
 
 def test_its_golden_frames_are_real_images(written: tuple[Path, str], checkpoint: Path) -> None:
@@ -119,7 +158,7 @@ def test_its_card_says_and_shows_what_was_measured(written: tuple[Path, str]) ->
 
 
 def test_without_data_the_card_has_no_pictures(checkpoint: Path, tmp_path: Path) -> None:
-    run(checkpoint, "--out", tmp_path / "bundle")
+    run(checkpoint, "--out", tmp_path / "bundle", "--least-images", 0)
     page = read_bundle(tmp_path / "bundle").card.html.decode()
     assert "no data was given to the export" in page
     assert "<img" not in page
@@ -164,7 +203,7 @@ def test_a_model_that_differs_is_not_written(checkpoint: Path, tmp_path: Path, m
 
     monkeypatch.setattr(module, "to_onnx", export_then_train_on)
     with pytest.raises(BundleError, match=r"differs from the torch model by 0\.1 .*not written"):
-        module.export_classifier(loaded, tmp_path / "bundle")
+        module.export_classifier(loaded, tmp_path / "bundle", least_images=0)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -195,8 +234,8 @@ def test_the_manifest_is_json_for_people_too(written: tuple[Path, str]) -> None:
     ("words", "message"),
     [
         (["--draws", "2"], "--draws is of --rain"),
-        (["--part", "rain"], "are of --precision int8"),
-        (["--symmetric", "--precision", "fp16"], "are of --precision int8"),
+        (["--part", "rain"], "--part is of --precision fp16 and int8"),
+        (["--symmetric", "--precision", "fp16"], "--symmetric is of --precision int8"),
         (["--precision", "int8"], "need --data"),
         (["--robust", "5"], "need --data"),
     ],

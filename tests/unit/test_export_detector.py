@@ -100,15 +100,17 @@ def test_a_detector_of_another_size_or_half_trained_is_refused(tmp_path):
     checkpoint = tiny_checkpoint(classifier(), LABELS, (SIDE, SIDE))
     larger = Detector(LightNetwork(2), classes=BINARY, size_px=24).eval()
     with pytest.raises(ConfigError, match="images of 24x24 px, the classifier takes 16x16"):
-        export_classifier(checkpoint, tmp_path / "bundle", detector=loaded(larger))
+        export_classifier(checkpoint, tmp_path / "bundle", detector=loaded(larger), least_images=0)
     with pytest.raises(ConfigError, match="training is not over"):
-        export_classifier(checkpoint, tmp_path / "bundle", detector=loaded(light(), threshold=None))
+        export_classifier(checkpoint, tmp_path / "bundle", detector=loaded(light(), threshold=None), least_images=0)
     assert not (tmp_path / "bundle").exists()
 
 
 def test_a_bundle_knows_whose_detector_it_has(tmp_path):
     checkpoint = tiny_checkpoint(classifier(), LABELS, (SIDE, SIDE))
-    manifest = export_classifier(checkpoint, tmp_path / "bundle", detector=loaded(light())).bundle.manifest
+    manifest = export_classifier(
+        checkpoint, tmp_path / "bundle", detector=loaded(light()), least_images=0
+    ).bundle.manifest
     assert manifest.detector.checkpoint_sha256 == "d" * 64
     assert manifest.detector.training.method == "light, 3 epochs, clean or adversarial"
     assert manifest.detector.training.data == "bank, of .../signs: images 600 clean"

@@ -262,7 +262,9 @@ def classifier():
 
 
 def test_a_bundle_behind_rain_says_whose_it_is_and_runs(tmp_path):
-    export_classifier(classifier(), tmp_path / "bundle", rain=network(f"grain.pt sha256 {'a' * 12}"), draws=2)
+    export_classifier(
+        classifier(), tmp_path / "bundle", rain=network(f"grain.pt sha256 {'a' * 12}"), draws=2, least_images=0
+    )
     manifest = read_bundle(tmp_path / "bundle").manifest
     assert manifest.rain_sha256 == "2" * 64
     assert (manifest.noise.draws, manifest.noise.pick, manifest.noise.reach) == (
@@ -313,7 +315,7 @@ def test_a_detector_is_in_the_graph_and_its_threshold_in_the_manifest(tmp_path):
 )
 def test_rain_that_was_tuned_for_something_else_is_refused(tmp_path, tuned_for, message):
     with pytest.raises(ConfigError, match=message):
-        export_classifier(classifier(), tmp_path / "bundle", rain=network(tuned_for))
+        export_classifier(classifier(), tmp_path / "bundle", rain=network(tuned_for), least_images=0)
     assert not (tmp_path / "bundle").exists()
 
 

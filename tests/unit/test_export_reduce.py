@@ -150,10 +150,12 @@ def test_a_converter_that_makes_no_model_is_said_in_one_line(data, tmp_path, mon
     """Its graphs are its own affair; that the runtime takes one shows when it is opened."""
     broken = onnx.load_from_string(exported()[1])
     broken.graph.node.append(broken.graph.node[-1])
-    monkeypatch.setattr("export.checkpoint.to_fp16", lambda data: broken.SerializeToString())
+    monkeypatch.setattr("export.checkpoint.to_fp16", lambda data, part: broken.SerializeToString())
     reduction = Reduction("fp16", load_dataset(str(data), "train"))
     with pytest.raises(BundleError, match="cannot load the exported model: ") as caught:
-        export_classifier(loaded(), tmp_path / "bundle", dataset=load_dataset(str(data), "test"), reduction=reduction)
+        export_classifier(
+            loaded(), tmp_path / "bundle", dataset=load_dataset(str(data), "test"), reduction=reduction, least_images=0
+        )
     assert str(caught.value).isprintable()
 
 
@@ -259,7 +261,9 @@ def test_a_robust_accuracy_of_nothing_is_refused(data, tmp_path):
         (data / split / "light").rename(data / split / "dark")
         (data / split / "x").rename(data / split / "light")
     with pytest.raises(BundleError, match="gets none of 8 images"):
-        export_classifier(loaded(), tmp_path / "b", dataset=load_dataset(str(data), "test"), robust_count=8)
+        export_classifier(
+            loaded(), tmp_path / "b", dataset=load_dataset(str(data), "test"), robust_count=8, least_images=0
+        )
 
 
 def test_nothing_right_is_nothing_to_attack(data):
@@ -280,6 +284,7 @@ def test_a_reduced_bundle_says_what_it_lost_and_runs(data, tmp_path, precision):
         dataset=dataset,
         reduction=Reduction(precision, load_dataset(str(data), "train"), max_loss=0.2),
         robust_count=40,
+        least_images=0,
     )
     manifest = read_bundle(tmp_path / "bundle").manifest
     assert (manifest.precision, manifest.attack) == (precision, "pgd-margin")
@@ -301,17 +306,19 @@ def test_a_reduction_to_no_numbers_is_not_written(data, tmp_path, monkeypatch):
     nothing = onnx.load_from_string(exported()[1])
     bias = next(one for one in nothing.graph.initializer if one.name == "classifier.head.bias")
     bias.CopyFrom(onnx.numpy_helper.from_array(np.full(2, np.nan, np.float32), bias.name))
-    monkeypatch.setattr("export.checkpoint.to_fp16", lambda data: nothing.SerializeToString())
+    monkeypatch.setattr("export.checkpoint.to_fp16", lambda data, part: nothing.SerializeToString())
     reduction = Reduction("fp16", load_dataset(str(data), "train"), max_loss=1)
     with pytest.raises(BundleError, match="logits that are no numbers"):
-        export_classifier(loaded(), tmp_path / "bundle", dataset=load_dataset(str(data), "test"), reduction=reduction)
+        export_classifier(
+            loaded(), tmp_path / "bundle", dataset=load_dataset(str(data), "test"), reduction=reduction, least_images=0
+        )
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
 def test_a_reduced_model_takes_any_size(data, tmp_path, precision):
     test, train = (load_dataset(str(data), split) for split in ("test", "train"))
     reduction = Reduction(precision, train, max_loss=0.2)
-    export_classifier(loaded(), tmp_path / "bundle", dataset=test, any_size=True, reduction=reduction)
+    export_classifier(loaded(), tmp_path / "bundle", dataset=test, any_size=True, reduction=reduction, least_images=0)
     bundle = read_bundle(tmp_path / "bundle")
     assert bundle.manifest.any_size
     wide = np.repeat(np.full((1, 400, 1500, 3), 250, np.uint8), 2, axis=0)
@@ -325,7 +332,7 @@ def test_a_model_that_sees_another_picture_at_another_size_is_not_written(data, 
     )
     test = load_dataset(str(data), "test")
     with pytest.raises(BundleError, match="sees another picture in an enlarged frame: its logits differ by"):
-        export_classifier(loaded(), tmp_path / "b", dataset=test, any_size=True)
+        export_classifier(loaded(), tmp_path / "b", dataset=test, any_size=True, least_images=0)
 
 
 def test_a_reduction_that_loses_too_much_is_not_written(data, tmp_path, monkeypatch):
@@ -333,16 +340,27 @@ def test_a_reduction_that_loses_too_much_is_not_written(data, tmp_path, monkeypa
     backwards = onnx.load_from_string(other)
     weight = next(one for one in backwards.graph.initializer if one.name == "classifier.head.weight")
     weight.CopyFrom(onnx.numpy_helper.from_array(-onnx.numpy_helper.to_array(weight), weight.name))
-    monkeypatch.setattr("export.checkpoint.to_fp16", lambda data: backwards.SerializeToString())
+    monkeypatch.setattr("export.checkpoint.to_fp16", lambda data, part: backwards.SerializeToString())
     reduction = Reduction("fp16", load_dataset(str(data), "train"))
     with pytest.raises(BundleError, match="loses more than 1 points"):
-        export_classifier(loaded(), tmp_path / "bundle", dataset=load_dataset(str(data), "test"), reduction=reduction)
+        export_classifier(
+            loaded(), tmp_path / "bundle", dataset=load_dataset(str(data), "test"), reduction=reduction, least_images=0
+        )
     assert not (tmp_path / "bundle").exists()
 
 
 def test_a_reduction_without_data_is_refused(data, tmp_path):
     with pytest.raises(ConfigError, match="needs --data"):
-        export_classifier(loaded(), tmp_path / "b", reduction=Reduction("fp16", load_dataset(str(data), "train")))
+        export_classifier(
+            loaded(), tmp_path / "b", reduction=Reduction("fp16", load_dataset(str(data), "train")), least_images=0
+        )
+
+
+def test_eight_bits_without_images_for_their_ranges_are_refused(data, tmp_path):
+    test = load_dataset(str(data), "test")
+    with pytest.raises(ValueError, match="ranges of 8-bit activations"):
+        export_classifier(loaded(), tmp_path / "b", dataset=test, reduction=Reduction("int8"), least_images=0)
+    assert not (tmp_path / "b").exists()
 
 
 def test_frames_that_were_attacked_are_judged_with_other_noise_than_clean_ones(monkeypatch, data):

@@ -54,6 +54,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, P
             dataset=test,
             robust_count=12,
             reduction=Reduction("fp16", train, max_loss=0.2) if precision == "fp16" else None,
+            least_images=0,
         )
     return folder / "data", {"plain fp32": folder / "fp32", "plain fp16": folder / "fp16"}
 
@@ -102,7 +103,7 @@ def test_a_training_session_proves_nothing(bundles: tuple[Path, dict[str, Path]]
 
 
 def test_a_bundle_that_was_not_measured_says_how_to(bundles: tuple[Path, dict[str, Path]], tmp_path: Path) -> None:
-    export_classifier(tiny_checkpoint(Colours().eval(), LABELS, SIZE), tmp_path / "bare")
+    export_classifier(tiny_checkpoint(Colours().eval(), LABELS, SIZE), tmp_path / "bare", least_images=0)
     with pytest.raises(ConfigError, match=r"bare: was not measured; export it with --data and --robust"):
         run(bundles[0], {"bare": tmp_path / "bare"}, tmp_path / "results")
 
