@@ -260,17 +260,6 @@ def test_a_rig_shows_its_images_in_turn_behind_moving_drops(tmp_path: Path) -> N
     assert ages >= 0
 
 
-def test_a_device_is_a_camera_though_it_is_not_there() -> None:
-    for name in ("/dev/v4l/by-id/none", "/dev/wet-glass-unplugged"):
-        with (
-            pytest.raises(ConnectError, match=f"camera {name}: cannot be opened"),
-            open_source(name, SourceOptions()),
-        ):
-            pass
-    with pytest.raises(ConfigError, match="leave --fast out"):
-        open_source("/dev/video0", SourceOptions(fast=True))
-
-
 def test_a_film_in_shared_memory_is_no_camera() -> None:
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         write_video(Path(folder) / "v.mkv", 3)
@@ -285,3 +274,14 @@ def test_a_character_device_of_any_name_is_a_camera(tmp_path: Path) -> None:
     name = str(tmp_path / "wet-glass")
     with pytest.raises(ConnectError, match="wet-glass: cannot be opened"), open_source(name, SourceOptions()):
         pass
+
+
+def test_a_device_is_a_camera_though_it_is_not_there() -> None:
+    for name in ("/dev/v4l/by-id/none", "/dev/wet-glass-unplugged"):
+        with (
+            pytest.raises(ConnectError, match=f"camera {name}: cannot be opened"),
+            open_source(name, SourceOptions()),
+        ):
+            pass
+    with pytest.raises(ConfigError, match="leave --fast out"):
+        open_source("/dev/video0", SourceOptions(fast=True))
