@@ -123,10 +123,10 @@ def run(
     SIGTERM, with a summary on standard error.
     """
     from edge.alarm import parse_rule
-    from edge.live import Patience
     from edge.mqtt import parse_broker
     from edge.noise import seed_from_hex
     from edge.page.address import page_options
+    from edge.patience import Patience
     from edge.placing import Placing
     from edge.recorder import EvidenceRule
     from edge.session import Evidence, run_session

@@ -15,6 +15,7 @@ from typing import Final
 from edge.alarm import AlarmRule
 from edge.events import EventLog
 from edge.mailbox import Mailbox
+from edge.patience import Patience
 from edge.publisher import Publisher
 from edge.reception import Reception
 from edge.sinks import Sink
@@ -31,31 +32,6 @@ _GRACE_S: Final = 5.0  # that a model which was told to give up may take
 _LAST_GRACE_S: Final = 2.0  # likewise at the end; a thread that comes back while Python is torn down aborts the process
 _LONGER: Final = 3  # a driver may take so many times as long as it usually does, or as a frame may
 _FIRST: Final = 10  # the first opening of a source likewise: a rig's stage looks for its ends in it
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a run waits before it does something about it, in seconds.
-
-    Attributes:
-        frame_s: for a camera's next frame, before there is no signal (or, before the first frame, an error).
-        signal_s: without signal, before it ends with an error; None: for ever.
-        age_s: that a live source's frame may be old when it comes and when the model is asked; older ones are let go.
-        driver_s: for the reader to come back out of the source, before it is left behind and another opens the source.
-        readers: left behind one after another without a frame, before it ends with an error.
-        model_s: for an answer, before the model is replaced by a fresh one.
-        restarts: models that fail one after another without an answer, before it ends with an error.
-        stop_s: for what is under way when it is asked to end, before that is let go.
-    """
-
-    frame_s: float = 10.0
-    signal_s: float | None = None
-    age_s: float = 10.0
-    driver_s: float = 30.0
-    readers: int = 3
-    model_s: float = 30.0
-    restarts: int = 3
-    stop_s: float = 5.0
 
 
 @dataclass(slots=True)

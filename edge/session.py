@@ -10,10 +10,11 @@ from edge.alarm import AlarmRule
 from edge.album import Album
 from edge.ending import forget_unwritten, stop_on_signal
 from edge.evidence import EvidenceStore
-from edge.live import Live, Patience, run
+from edge.live import Live, run
 from edge.mqtt import Broker, MqttSink
 from edge.opening import open_source
 from edge.page.address import PageOptions
+from edge.patience import Patience
 from edge.placing import Placing
 from edge.recorder import EvidenceRule, Recorder
 from edge.sinks import EventLines, JsonLines, Sink

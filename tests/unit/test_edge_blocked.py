@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from edge import live as live_module
-from edge.live import Live, Patience, run
+from edge.live import Live, run
+from edge.patience import Patience
 from edge.slot import Slot
 from edge.source import Shot
 from natadv.errors import ConnectError, DeviceError, FrameTimeoutError, NatadvError

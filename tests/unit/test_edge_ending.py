@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from edge import live as live_module
-from edge.live import Live, Patience, run
+from edge.live import Live, run
+from edge.patience import Patience
 from edge.sinks import Observation
 from edge.slot import Slot
 from natadv.errors import DataError

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 import edge
-from edge.live import Live, Patience
+from edge.live import Live
 from edge.live import run as run_live
 from edge.mailbox import Mailbox
+from edge.patience import Patience
 from edge.prediction import Prediction
 from edge.sinks import JsonLines
 from edge.slot import Slot

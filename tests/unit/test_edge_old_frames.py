@@ -8,7 +8,8 @@ from contextlib import nullcontext
 import numpy as np
 
 from edge.events import Event
-from edge.live import Live, Patience, run
+from edge.live import Live, run
+from edge.patience import Patience
 from edge.prediction import Prediction
 from edge.slot import Slot
 from edge.source import Shot

@@ -12,7 +12,8 @@ import pytest
 from edge import live as live_module
 from edge.classifier import Classifier
 from edge.events import EventLog
-from edge.live import Live, Patience, run
+from edge.live import Live, run
+from edge.patience import Patience
 from edge.prediction import Prediction
 from edge.slot import Slot
 from edge.source import Shot

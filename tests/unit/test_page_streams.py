@@ -14,12 +14,13 @@ import httpx
 import numpy as np
 import pytest
 
-from edge.live import Live, Patience, run
+from edge.live import Live, run
 from edge.page import stream as stream_module
 from edge.page.painting import jpeg
 from edge.page.pictures import Pictures
 from edge.page.protocol import PatientProtocol
 from edge.page.stream import BOUNDARY, MOST_VISITORS
+from edge.patience import Patience
 from edge.prediction import Prediction
 from edge.sinks import Observation
 from edge.slot import Slot
