@@ -3,7 +3,8 @@
 A thread of its own reads the source and always holds its newest frame, so that a slow model skips frames instead of
 falling behind: what is published is as fresh as one prediction allows, however long it runs. Another thread asks the
 model. This one watches both: a camera that is gone is opened again (`edge.supply`), a reader that its driver holds is
-left behind, a model that hangs or fails is replaced by a fresh one, and the run ends soon after it is asked to.
+left behind (`edge.readers`), a model that hangs or fails is replaced by a fresh one (`edge.replacing`), and the run
+ends soon after it is asked to. It never waits for what may take long, so that it does all this meanwhile too.
 """
 
 import threading
@@ -17,7 +18,9 @@ from edge.events import EventLog
 from edge.mailbox import Mailbox
 from edge.patience import Patience
 from edge.publisher import Publisher
+from edge.readers import Readers
 from edge.reception import Reception
+from edge.replacing import Replacing
 from edge.sinks import Sink
 from edge.slot import Predictor, Slot
 from edge.steady import SteadyRule
@@ -25,13 +28,11 @@ from edge.summary import Summary
 from edge.supply import Opener, Supply, Taken
 from edge.systemd import Heartbeat, notify
 from edge.worker import Worker
-from natadv.errors import DataError, DeviceError, FrameTimeoutError
+from natadv.errors import DataError, DeviceError
 
 _POLL_S: Final = 0.1
 _GRACE_S: Final = 5.0  # that a model which was told to give up may take
 _LAST_GRACE_S: Final = 2.0  # likewise at the end; a thread that comes back while Python is torn down aborts the process
-_LONGER: Final = 3  # a driver may take so many times as long as it usually does, or as a frame may
-_FIRST: Final = 10  # the first opening of a source likewise: a rig's stage looks for its ends in it
 
 
 @dataclass(slots=True)
@@ -45,7 +46,8 @@ class Live:
         reception: the state of the source's signal.
         restarts: models that were replaced because they hung or failed.
         summary: what the run has come to; all of it but the predictions is as of a moment ago.
-        asking_s: how long the model has been asked for its answer, as of a moment ago; 0 while it is not.
+        asking_s: how long the model has been asked for its answer, or another has been opened in place of one that
+            failed, as of a moment ago; 0 while neither is.
     """
 
     slot: Slot
@@ -111,7 +113,8 @@ def run(
         prepare=live.slot.prepare,
     )
     begin_s = time.monotonic()
-    watch = _Watch(live, supply, mailbox, publisher, patience, reopen)
+    readers = Readers(supply, live.reception, live.events, patience)
+    watch = _Watch(live, readers, mailbox, publisher, patience, reopen)
     supply.start()
     try:
         watch.until(None if seconds is None else begin_s + seconds)
@@ -121,35 +124,29 @@ def run(
         live.stop.set()
         mailbox.close()
         notify("STOPPING=1")
-        watch.supply.join(patience.frame_s)
+        readers.supply.join(patience.frame_s)
     publisher.say()
-    if watch.supply.failed is not None:
-        raise watch.supply.failed
+    if readers.supply.failed is not None:
+        raise readers.supply.failed
     watch.take_stock()
     return live.summary
 
 
 class _Watch:
-    """Starts the worker, and watches it and the source.
-
-    Attributes:
-        supply: the reader at work; others may have been left behind.
-    """
+    """Starts the worker, and watches it, its model and the source."""
 
     def __init__(
         self,
         live: Live,
-        supply: Supply,
+        readers: Readers,
         mailbox: Mailbox[Taken],
         publisher: Publisher,
         patience: Patience,
         reopen: Callable[[], Predictor] | None,
     ) -> None:
-        self.supply = supply
-        self._live, self._mailbox, self._publisher = live, mailbox, publisher
-        self._patience, self._reopen = patience, reopen
-        self._in_a_row = 0
-        self._left_behind, self._left_after_s = 0, live.reception.last_frame_s
+        self._live, self._readers, self._mailbox, self._publisher = live, readers, mailbox, publisher
+        self._patience = patience
+        self._replacing = Replacing(live.slot, live.events, patience, reopen)
         self._stopped_s: float | None = None
         self._begin_s = time.monotonic()
         self._heart = Heartbeat()
@@ -161,33 +158,42 @@ class _Watch:
             return
         self._worker.start()
         while True:
-            now_s = time.monotonic()
-            self._worker.join(_POLL_S if end_s is None else min(_POLL_S, max(0.0, end_s - now_s)))
+            self._wait(_POLL_S if end_s is None else min(_POLL_S, max(0.0, end_s - time.monotonic())))
             now_s = time.monotonic()
             self.take_stock()
-            self._heart.look(self._live.summary.predicted, known_outage=self._live.reception.reason is not None)
-            if not self._worker.is_alive():
+            self._live_on()
+            if self._replacing.under_way:
+                if self._live.stop.is_set():
+                    # No model is opened any more; one that is under way may come back in the time that all else has.
+                    self._replacing.end(self._patience.stop_s)
+                    return
+                self._go_on()
+            elif not self._worker.is_alive():
                 if self._worker.failed is None or self._worker.retired:  # it was retired: nobody wants its answer
                     return
                 if not self._worker.model_failed or self._live.stop.is_set():
                     raise self._worker.failed
                 self._replace(f"the model failed ({self._worker.failed})", self._worker.failed)
+                continue
             elif self._live.stop.is_set():
                 self._stopped_s = now_s if self._stopped_s is None else self._stopped_s
                 if now_s - self._stopped_s >= self._patience.stop_s:
                     self._cut_off()
                     return
+                continue
             elif self._worker.asking_s > self._patience.model_s:
                 self._stuck()
-            elif end_s is not None and now_s >= end_s:
+                continue
+            if end_s is not None and now_s >= end_s:
                 self._live.stop.set()
             else:
-                self._listen(now_s)
+                self._readers.listen(now_s)
 
     def take_stock(self) -> None:
         """Bring up to date what others know of the run."""
-        live, mailbox, supply = self._live, self._mailbox, self.supply
-        live.asking_s = self._worker.asking_s
+        live, mailbox, supply = self._live, self._mailbox, self._readers.supply
+        live.asking_s = self._worker.asking_s or self._replacing.since_s
+        live.restarts = self._replacing.count
         summary = live.summary
         summary.elapsed_s = time.monotonic() - self._begin_s
         summary.seen, summary.skipped, summary.lost = mailbox.seen, mailbox.skipped, supply.lost
@@ -198,39 +204,23 @@ class _Watch:
         live = self._live
         return Worker(self._mailbox, live.slot, self._publisher, live.reception, live.stop, age_s=self._patience.age_s)
 
-    def _listen(self, now_s: float) -> None:
-        """Notice that no frame comes, though nobody said why."""
-        patience, reception, supply = self._patience, self._live.reception, self.supply
-        if supply.opened and not supply.live:
-            return
-        driver_s = max(patience.driver_s, _LONGER * patience.frame_s, _LONGER * supply.opened_in_s)
-        if supply.inside_s > (driver_s if supply.opened else _FIRST * driver_s):
-            self._leave_behind(supply)
-        if not supply.opened:
-            return
-        silent_s = now_s - (reception.last_frame_s or self._begin_s)
-        if silent_s > patience.frame_s:
-            reason = f"no frame came for {patience.frame_s:g} s"
-            if not reception.begun:
-                raise FrameTimeoutError(f"{reason}; look at the camera")
-            reception.lost(reason)
-        if patience.signal_s is not None and silent_s > patience.signal_s:
-            raise FrameTimeoutError(f"no signal for {patience.signal_s:g} s ({reception.reason}); look at the camera")
+    def _go_on(self) -> None:
+        """Begin to work again, if there is a model to ask by now."""
+        if self._replacing.done():
+            self._worker = self._hire()
+            self._worker.start()
 
-    def _leave_behind(self, supply: Supply) -> None:
-        """Leave a reader in the driver that holds it, for it cannot be ended from outside, and start another."""
-        live = self._live
-        reason = f"the source has not come back for {supply.inside_s:.0f} s"
-        if not live.reception.begun:
-            raise FrameTimeoutError(f"{reason}; look at the camera")
-        again = live.reception.last_frame_s == self._left_after_s
-        self._left_behind, self._left_after_s = self._left_behind + 1 if again else 1, live.reception.last_frame_s
-        if self._left_behind > self._patience.readers:
-            raise DeviceError(f"{reason}, {self._left_behind} times in a row; look at the camera and its driver")
-        self.supply = supply.retire()
-        live.reception.lost(reason)
-        live.events.add("no-signal", f"{reason}; it is left alone, and opened anew")
-        self.supply.start()
+    def _wait(self, timeout_s: float) -> None:
+        """Wait a moment, but not past the end of what is waited for."""
+        if self._replacing.under_way:
+            self._replacing.wait(timeout_s)
+        else:
+            self._worker.join(timeout_s)
+
+    def _live_on(self) -> None:
+        """Say that the run lives: there are predictions, or it is known why there are none."""
+        known = self._live.reception.reason is not None or self._replacing.under_way
+        self._heart.look(self._live.summary.predicted, known_outage=known)
 
     def _cut_off(self) -> None:
         """Let go what is still under way some time after the run was asked to end: an answer, or its publishing."""
@@ -256,28 +246,6 @@ class _Watch:
         self._replace(reason, DeviceError(reason))
 
     def _replace(self, reason: str, error: BaseException) -> None:
-        """Open the model anew and go on with it."""
-        live = self._live
-        if live.stop.is_set():
-            return
-        self._in_a_row = 1 if self._worker.answered else self._in_a_row + 1
-        if self._reopen is None:
-            raise error
-        if self._in_a_row > self._patience.restarts:
-            raise DeviceError(f"{reason}, {self._in_a_row} times in a row; look at the device") from error
-        old = self._worker.retire()
-        if not self._worker.is_alive():
-            old.close()
-        model = self._reopen()
-        if live.stop.is_set():
-            model.close()
-            return
-        if not live.slot.put(model, instead_of=old):
-            model.close()  # somebody swapped meanwhile, and said so: that model is wanted, not ours
-        elif model.digest == old.digest:
-            live.restarts += 1
-            live.events.add("restarted", f"{reason}; now {model.described}")
-        else:
-            live.events.add("swapped", f"{reason}, and another bundle is in its place; now {model.described}")
-        self._worker = self._hire()
-        self._worker.start()
+        """Begin to replace the model; the worker that asked it is done."""
+        if not self._live.stop.is_set():
+            self._replacing.begin(self._worker, reason, error)

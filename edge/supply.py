@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from edge.mailbox import Mailbox
 from edge.reception import DeadFrames, Reception
 from edge.source import Shot, Source
-from natadv.errors import ConfigError, DataError, DeviceError, FrameTimeoutError, NatadvError
+from natadv.errors import ConfigError, ConnectError, DataError, DeviceError, FrameTimeoutError, NatadvError
 from rigs.frame import Frame
 
 Opener = Callable[[], AbstractContextManager[Source]]
@@ -55,8 +55,10 @@ class Supply(threading.Thread):
         dead: frames that were of one colour, repeated, or too old, and were not handed on.
         live: whether the source is; False before it was opened.
         opened: how often the source was opened.
+        opened_s: monotonic time when it was opened last; 0 before.
         opened_in_s: how long that took at the longest.
-        failed: what the source raised, if nobody could be told of it any more.
+        failed: what the source raised, if nobody could be told of it any more; of a camera that had given frames, that
+            it is away is no news then.
     """
 
     def __init__(
@@ -88,7 +90,7 @@ class Supply(threading.Thread):
         """
         super().__init__(name="reader", daemon=True)
         self.lost = self.dead = self.opened = 0
-        self.opened_in_s = 0.0
+        self.opened_s = self.opened_in_s = 0.0
         self.failed: NatadvError | None = None
         self._opener, self._mailbox, self._reception, self._stop_asked = opener, mailbox, reception, stop
         self._check, self._every, self._age_s, self._tap, self._prepare = check, every, age_s, tap, prepare
@@ -99,6 +101,7 @@ class Supply(threading.Thread):
         self.live = False
         self._problem = "the camera's frames ended"
         self._inside_since_s: float | None = None
+        self._is_open = False
         self._retired = False
         self._hold = threading.Lock()
 
@@ -126,7 +129,8 @@ class Supply(threading.Thread):
             tap=self._tap,
             prepare=self._prepare,
         )
-        other.lost, other.dead, other.opened, other.opened_in_s = self.lost, self.dead, self.opened, self.opened_in_s
+        other.lost, other.dead, other.opened = self.lost, self.dead, self.opened
+        other.opened_s, other.opened_in_s = self.opened_s, self.opened_in_s
         other.live, other._next_index, other._frames = self.live, self._next_index, self._frames
         return other
 
@@ -141,8 +145,13 @@ class Supply(threading.Thread):
             if self._retired:
                 return
             if self._stop_asked.is_set() and isinstance(error, NatadvError):
-                self.failed = error
+                error = self.failed = None if self._is_away(error) else error
             self._mailbox.close(error)
+
+    def _is_away(self, error: NatadvError) -> bool:
+        """Whether an error says no more than an outage: a camera that cannot be opened again, or gives no frame."""
+        again = self.live and self._reception.begun
+        return again and (not self._is_open or isinstance(error, (ConnectError, FrameTimeoutError)))
 
     def _keep_reading(self) -> None:
         wait_s = _FIRST_WAIT_S
@@ -168,11 +177,14 @@ class Supply(threading.Thread):
     def _read_once(self) -> str | None:
         """Open the source and read it to its end; return why a live one has to be opened again, None for no more."""
         begin_s = self._inside_since_s = time.monotonic()
+        self._is_open = False
         with self._opener() as source:
             if self._retired:
                 return None
+            self._is_open = True
             self._inside_since_s = None
-            self.opened_in_s = max(self.opened_in_s, time.monotonic() - begin_s)
+            self.opened_s = time.monotonic()
+            self.opened_in_s = max(self.opened_in_s, self.opened_s - begin_s)
             self.opened += 1
             self.live = source.live
             self._check(source.labels)

@@ -280,6 +280,87 @@ def test_a_silent_camera_has_no_signal() -> None:
     assert live.reception.reason == "no frame came for 0.2 s"
 
 
+class Slow(Flaky):
+    """A camera whose openings take `takes_s` each, and whose first frame some more."""
+
+    def __init__(self, takes_s: float, *scripts: Script | None) -> None:
+        super().__init__(*scripts)
+        self.takes_s = takes_s
+
+    @contextmanager
+    def open(self) -> Iterator["Flaky"]:
+        threading.Event().wait(self.takes_s)
+        with super().open() as camera:
+            yield camera
+
+
+def later(stop: threading.Event) -> Iterator[Image]:
+    stop.wait(0.3)
+    yield from endless(stop)
+
+
+def nothing(stop: threading.Event) -> Iterator[Image]:
+    stop.wait(20)
+    yield from ()
+
+
+def test_an_opening_is_no_silence() -> None:
+    """A stage that looks for its ends takes a minute; the camera's patience begins when it is there."""
+    summary, kept, _, _ = watched(Slow(0.8, later), 5, patience=Patience(frame_s=0.5))
+    assert summary.predicted == 5
+    assert not [event for event in kept.events if event.kind == "no-signal"]
+
+
+def test_a_camera_that_gives_nothing_after_a_slow_opening_is_an_error() -> None:
+    with pytest.raises(FrameTimeoutError, match=r"no frame came for 0\.2 s"):
+        watched(Slow(0.4, nothing), 5, patience=Patience(frame_s=0.2))
+
+
+def test_who_gives_up_counts_the_openings_too() -> None:
+    """Openings that succeed and give nothing are no signal."""
+    camera = Flaky(frames(1, DeviceError("camera 5: gone")), frames(0))
+    with pytest.raises(FrameTimeoutError, match=r"no signal for 0\.5 s \(camera 5: gone\)"):
+        watched(camera, 10, patience=Patience(signal_s=0.5))
+    assert camera.openings > 2
+
+
+def test_who_ends_a_run_while_the_camera_is_away_has_no_error() -> None:
+    class Away(Flaky):
+        @contextmanager
+        def open(self) -> Iterator["Flaky"]:
+            if self.openings:
+                live.stop.set()  # as SIGTERM does, while the driver tries
+            with super().open() as camera:
+                yield camera
+
+    live = Live(Slot(Counting()))
+    summary, _, _, _ = watched(Away(frames(3), None), 10, live=live)
+    assert summary.outages == 1
+
+
+def test_nor_has_who_ends_it_when_the_camera_falls_silent() -> None:
+    def breaks(stop: threading.Event) -> Iterator[Image]:
+        yield noise()
+        stop.wait(20)
+        raise FrameTimeoutError("camera 5: fell silent")
+
+    live = Live(Slot(Counting()))
+    live.reception.lost = lambda reason: live.stop.set()  # type: ignore[method-assign]
+    assert watched(Flaky(breaks), 10, live=live, patience=Patience(frame_s=0.2))[0].predicted == 1
+
+
+def test_a_rig_that_fails_while_it_is_closed_is_heard() -> None:
+    class Wet(Flaky):
+        @contextmanager
+        def open(self) -> Iterator["Flaky"]:
+            with super().open() as camera:
+                yield camera
+            raise DeviceError("sprayer: does not shut")
+
+    with pytest.raises(DeviceError, match="does not shut"):
+        watched(Wet(endless), 3)
+
+
 def test_who_gives_up_says_why() -> None:
     with pytest.raises(FrameTimeoutError, match=r"no signal for 0\.5 s \(camera 5: gone\)"):
         watched(Flaky(frames(1, DeviceError("camera 5: gone")), None), 10, patience=Patience(signal_s=0.5))
