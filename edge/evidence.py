@@ -150,20 +150,22 @@ class EvidenceStore:
             max_bytes: that the clips may take.
 
         Raises:
-            ConfigError: if the folder holds something else.
+            ConfigError: if it holds something else, or is no folder.
             DataError: if another process writes to it, or it cannot be written.
         """
         self.folder, self._max_bytes = folder, max_bytes
-        if folder.exists() and not (folder / LOCK).exists() and any(folder.iterdir()):
-            raise ConfigError(f"{folder}: holds other things than evidence; name a new folder")
         self._held = ExitStack()
         try:
+            if folder.exists() and not (folder / LOCK).exists() and any(folder.iterdir()):
+                raise ConfigError(f"{folder}: holds other things than evidence; name a new folder")
             folder.mkdir(parents=True, exist_ok=True)
             lock = self._held.enter_context((folder / LOCK).open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self.close()
             raise DataError(f"{folder}: another run writes its evidence there; name another folder") from error
+        except NotADirectoryError as error:
+            raise ConfigError(f"{folder}: is a file; name a folder for the evidence") from error
         except OSError as error:
             self.close()
             raise file_error(folder / LOCK, error) from error

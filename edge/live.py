@@ -7,6 +7,7 @@ left behind (`edge.readers`), a model that hangs or fails is replaced by a fresh
 ends soon after it is asked to. It never waits for what may take long, so that it does all this meanwhile too.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -48,6 +49,7 @@ class Live:
         summary: what the run has come to; all of it but the predictions is as of a moment ago.
         asking_s: how long the model has been asked for its answer, or another has been opened in place of one that
             failed, as of a moment ago; 0 while neither is.
+        asked_to_end: whether the run ended because `stop` was set, not by itself.
     """
 
     slot: Slot
@@ -57,6 +59,7 @@ class Live:
     restarts: int = 0
     summary: Summary = field(default_factory=Summary)
     asking_s: float = 0.0
+    asked_to_end: bool = False
 
     def __post_init__(self) -> None:
         self.reception = Reception(self.events)
@@ -118,6 +121,7 @@ def run(
     supply.start()
     try:
         watch.until(None if seconds is None else begin_s + seconds)
+        live.asked_to_end = live.stop.is_set()
     except BrokenPipeError:
         pass  # whoever read our lines has had enough
     finally:
@@ -125,7 +129,8 @@ def run(
         mailbox.close()
         notify("STOPPING=1")
         readers.supply.join(patience.frame_s)
-    publisher.say()
+    with contextlib.suppress(BrokenPipeError):  # all others were told
+        publisher.say()
     if readers.supply.failed is not None:
         raise readers.supply.failed
     watch.take_stock()

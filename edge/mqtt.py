@@ -105,6 +105,7 @@ class MqttSink:
         while not answers and time.monotonic() < end_s:
             time.sleep(0.01)
         if not answers or answers[0].is_failure:
+            self._client.disconnect()  # or its socket stays open
             self._client.loop_stop()
             raise ConnectError(f"{where}: the broker lets us not in ({answers[0] if answers else 'no answer'})")
 
@@ -137,7 +138,8 @@ class MqttSink:
         self.close()
 
     def _connected(self, answers: list[Any], reason: Any) -> None:
-        answers.append(reason)
+        if not answers:  # the first tells whether it lets us in; each reconnection of all the weeks brings another
+            answers.append(reason)
         if not reason.is_failure:
             self._client.publish(self._topic("state"), "online", qos=1, retain=True)
 

@@ -9,7 +9,7 @@ from edge.rig_source import open_rig
 from edge.source import Source, SourceOptions
 from edge.webcam import open_webcam
 from natadv.errors import ConfigError
-from rigs.camera.stream import SCHEMES
+from rigs.camera.stream import SCHEMES, public
 from rigs.clip import INFO
 
 
@@ -28,7 +28,7 @@ def open_source(name: str, options: SourceOptions) -> AbstractContextManager[Sou
     scheme, separator, _ = name.partition("://")
     is_address = bool(separator) and scheme.lower() in SCHEMES
     if separator and not is_address:
-        raise ConfigError(f"source {name}: addresses begin with {', '.join(f'{one}://' for one in SCHEMES)}")
+        raise ConfigError(f"source {public(name)}: addresses begin with {', '.join(f'{one}://' for one in SCHEMES)}")
     path = Path(name)
     # A camera that is unplugged has no file, but a film in /dev/shm is none.
     is_absent = path.parts[:2] == ("/", "dev") and path.parts[2:3] != ("shm",) and not path.exists()
@@ -46,7 +46,7 @@ def open_source(name: str, options: SourceOptions) -> AbstractContextManager[Sou
         ("image-s", options.image_s is not None, turns, "it shows no images in turn"),
     ):
         if given and not applies:
-            raise ConfigError(f"source {name}: {why}; leave --{option} out")
+            raise ConfigError(f"source {public(name)}: {why}; leave --{option} out")
     if name.isdecimal():
         return open_webcam(int(name))
     if is_device:

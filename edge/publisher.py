@@ -3,13 +3,14 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Final
 
 from edge.alarm import AlarmRule, Alarms
 from edge.events import EventLog
 from edge.prediction import Prediction
-from edge.sinks import Observation, Sink, Stages
+from edge.sinks import Observation, Sink, Stages, tell
 from edge.slot import Predictor
 from edge.steady import Steady, SteadyRule
 from edge.summary import Summary
@@ -100,15 +101,19 @@ class Publisher:
             )
             self._say()
             begin_s = time.monotonic()
-            for sink in self._sinks:
-                if self._ended:
-                    return
-                sink.write(observation)
+            tell(partial(sink.write, observation) for sink in self._listening())
+            if self._ended:
+                return
             self._published_s = time.monotonic() - begin_s
             self.summary.add(observation)
 
     def say(self) -> None:
-        """Publish the events that wait; to be called while no frames come too."""
+        """Publish the events that wait; to be called while no frames come too.
+
+        Raises:
+            BrokenPipeError: if somebody listens no more, when all others were told.
+            NatadvError: if one cannot be kept.
+        """
         with self._lock:
             self._say()
 
@@ -123,8 +128,10 @@ class Publisher:
             self._alarms.reset()
 
     def _say(self) -> None:
-        for event in self._events.take():
-            for sink in self._sinks:
-                if self._ended:
-                    return
-                sink.note(event)
+        tell(partial(sink.note, event) for event in self._events.take() for sink in self._listening())
+
+    def _listening(self) -> Iterator[Sink]:
+        for sink in self._sinks:
+            if self._ended:
+                return
+            yield sink

@@ -3,6 +3,7 @@
 import contextlib
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ from edge.page.address import PageOptions
 from edge.patience import Patience
 from edge.placing import Placing
 from edge.recorder import EvidenceRule, Recorder
-from edge.sinks import EventLines, JsonLines, Sink
+from edge.sinks import EventLines, JsonLines, Sink, tell
 from edge.slot import Slot
 from edge.source import SourceOptions
 from edge.steady import SteadyRule
@@ -27,7 +28,8 @@ from edge.video import AnnotatedVideo
 from natadv.errors import ConfigError
 from rigs.camera.stream import public
 
-_OPENING_S: Final = 5.0  # that a watched bundle which is being opened at the end has left
+_OPENING_S: Final = 5.0  # that a bundle which is being opened at the end, to be swapped in, has left
+_POLL_S: Final = 1.0  # that the watcher takes to notice the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +106,9 @@ def run_session(
         if watch:
             watcher = Watcher(bundle, marked, swapper, live.stop)
             watcher.start()
-            # A thread that comes back out of a library while Python is torn down aborts the process.
-            opened.callback(watcher.join, _OPENING_S)
-            opened.callback(live.stop.set)
+            opened.callback(watcher.join, _POLL_S)
+        opened.callback(swapper.end, _OPENING_S)  # the watcher's, or a visitor's of the page, who is still served
+        opened.callback(live.stop.set)
         summary = run(
             live,
             lambda: open_source(source_name, options),
@@ -121,9 +123,8 @@ def run_session(
         )
         if recorder is not None:
             recorder.close()  # the last clip's event comes after the last frame's
-            for event in live.events.take():
-                for sink in sinks:
-                    sink.note(event)
-    if not summary.seen and seconds is None:
-        raise ConfigError(f"source {source_name}: gave no frame")
+            with contextlib.suppress(BrokenPipeError):
+                tell(partial(sink.note, event) for event in live.events.take() for sink in sinks)
+    if not summary.seen and not live.asked_to_end and seconds is None:
+        raise ConfigError(f"source {public(source_name)}: gave no frame")
     return summary

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,6 +84,23 @@ class Sink(Protocol):
     def note(self, event: Event) -> None:
         """Publish an event; raises as `write`."""
         ...
+
+
+def tell(each: Iterable[Callable[[], None]]) -> None:
+    """Make each of some calls of sinks; that one of these has gone keeps nothing from the others.
+
+    Raises:
+        BrokenPipeError: if one has gone, when the others were told.
+        NatadvError: if one cannot keep it.
+    """
+    gone: BrokenPipeError | None = None
+    for call in each:
+        try:
+            call()
+        except BrokenPipeError as error:
+            gone = error
+    if gone is not None:
+        raise gone
 
 
 def prediction_record(observation: Observation) -> dict[str, object]:

@@ -32,6 +32,7 @@ class Swapper:
         self.folder: Path | None = None
         self._slot, self._events, self._open = slot, events, open_bundle
         self._lock = threading.Lock()
+        self._ended = False
 
     def swap(self, folder: Path) -> Predictor:
         """Open a bundle and put it in place of the model in use, which stays if that fails for whatever reason.
@@ -41,8 +42,10 @@ class Swapper:
         """
         with self._lock:
             try:
+                self._need_a_run(folder)
                 model = self._open(folder)
                 try:
+                    self._need_a_run(folder)
                     self._slot.put(model)
                 except BaseException:
                     model.close()
@@ -58,6 +61,19 @@ class Swapper:
             self.folder = folder
             self._events.add("swapped", f"{folder}: {model.described}")
             return model
+
+    def end(self, patience_s: float) -> None:
+        """Take no bundle any more, and wait so long for one that is being opened, whoever asked for it.
+
+        A thread that comes back out of a library while Python is torn down aborts the process.
+        """
+        self._ended = True
+        if self._lock.acquire(timeout=patience_s):
+            self._lock.release()
+
+    def _need_a_run(self, folder: Path) -> None:
+        if self._ended:
+            raise BundleError(f"{folder}: comes too late, the run is ending; start another with it")
 
 
 def mark_of(folder: Path) -> Mark | None:

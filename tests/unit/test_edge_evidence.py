@@ -291,3 +291,9 @@ def test_a_damaged_clip_is_left_out_and_may_be_let_go(tmp_path: Path) -> None:
     assert evidence_clips(tmp_path / "e") == []
     with pytest.raises(DataError, match="no such folder"):
         evidence_clips(tmp_path / "nothing")
+
+
+def test_a_file_is_no_folder_of_evidence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x", "utf-8")
+    with pytest.raises(ConfigError, match=r"file: is a file; name a folder"):
+        EvidenceStore(tmp_path / "file", max_bytes=1)

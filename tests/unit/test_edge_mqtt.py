@@ -1,9 +1,11 @@
 """What a broker hears of a live run, and that the run does not mind when the broker is away."""
 
 import asyncio
+import gc
 import json
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -141,6 +143,41 @@ def test_a_broker_that_goes_just_when_the_run_ends_is_no_error(
     # As paho does where its connection broke since it was asked, or its queue is full.
     client.publish.return_value.wait_for_publish.side_effect = error
     sink.close()
+    client.disconnect.assert_called_once()
+    client.loop_stop.assert_called_once()
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> MagicMock:
+    """Paho's client, for what no broker of ours does."""
+    client = MagicMock()
+    monkeypatch.setattr(paho, "Client", lambda version: client)
+    return client
+
+
+def test_what_a_broker_said_of_old_reconnections_is_not_kept(client: MagicMock) -> None:
+    class Answer:
+        is_failure = False
+
+    answers = [Answer() for _ in range(3)]
+    said = [weakref.ref(one) for one in answers]
+    client.connect.side_effect = lambda *_: client.on_connect(client, None, None, answers[0], None)
+    sink = MqttSink(Broker("127.0.0.1", 1883, "t"))
+    client.reset_mock()  # it keeps what it was called with
+    for answer in answers[1:]:
+        client.on_connect(client, None, None, answer, None)
+    assert client.publish.call_count == 2  # it says that it is online each time
+    del answer
+    answers.clear()
+    gc.collect()
+    assert [one() is None for one in said[1:]] == [True, True]
+    sink.close()
+
+
+def test_a_broker_that_lets_us_not_in_has_no_connection_of_ours_left(client: MagicMock) -> None:
+    client.connect.side_effect = lambda *_: client.on_connect(client, None, None, MagicMock(is_failure=True), None)
+    with pytest.raises(ConnectError, match="lets us not in"):
+        MqttSink(Broker("127.0.0.1", 1883, "t"))
     client.disconnect.assert_called_once()
     client.loop_stop.assert_called_once()
 

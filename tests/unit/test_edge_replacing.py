@@ -89,9 +89,12 @@ def test_nor_does_the_watchdog_or_what_others_know(let_go: threading.Event, monk
 
 
 def test_a_camera_that_goes_meanwhile_is_noticed(let_go: threading.Event) -> None:
+    opened: list[Model] = []
+
     def reopen() -> Predictor:
         let_go.wait(LONG)
-        return Model("new")
+        opened.append(Model("new"))
+        return opened[0]
 
     live = Live(Slot(Model("old", fails_at(1))))
     with pytest.raises(FrameTimeoutError, match=r"no signal for 0\.3 s"):
@@ -103,6 +106,7 @@ def test_a_camera_that_goes_meanwhile_is_noticed(let_go: threading.Event) -> Non
             patience=Patience(signal_s=0.3),
             reopen=reopen,
         )
+    assert opened == []
 
 
 def test_one_that_is_never_opened_ends_the_run(let_go: threading.Event) -> None:

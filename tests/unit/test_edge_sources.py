@@ -285,3 +285,17 @@ def test_a_device_is_a_camera_though_it_is_not_there() -> None:
             pass
     with pytest.raises(ConfigError, match="leave --fast out"):
         open_source("/dev/video0", SourceOptions(fast=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("rtps://me:secret@camera/1", SourceOptions()),
+        ("rtsp://me:secret@camera/1", SourceOptions(fast=True)),
+    ],
+    ids=["misspelt", "of no use"],
+)
+def test_a_cameras_password_is_in_no_message(name: str, options: SourceOptions) -> None:
+    with pytest.raises(ConfigError, match=r"camera/1: ") as raised, open_source(name, options):
+        pass
+    assert "secret" not in str(raised.value)
