@@ -27,7 +27,8 @@ def open_source(name: str, options: SourceOptions) -> AbstractContextManager[Sou
     """
     scheme, separator, _ = name.partition("://")
     is_address = bool(separator) and scheme.lower() in SCHEMES
-    if separator and not is_address:
+    lacks_slash = not separator and name.lower().startswith(tuple(f"{one}:/" for one in SCHEMES))
+    if lacks_slash or (separator and not is_address):
         raise ConfigError(f"source {public(name)}: addresses begin with {', '.join(f'{one}://' for one in SCHEMES)}")
     path = Path(name)
     # A camera that is unplugged has no file, but a film in /dev/shm is none.

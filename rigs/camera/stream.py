@@ -4,9 +4,9 @@ Cameras of rigs and live runs read it. RTSP has a clock: it tells how far apart 
 none (players invent 25 frames a second): there is nothing but the time of arrival.
 """
 
+import re
 from collections.abc import Callable, Generator
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
 
 import av
 
@@ -15,6 +15,8 @@ from natadv.images import Image
 from rigs.decoded import rgb
 
 SCHEMES: Final = ("rtsp", "rtsps", "http", "https", "rtmp", "srt", "udp", "tcp")
+_BEGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*:/+", re.IGNORECASE)
+_HOST: Final = re.compile("[/?#]")
 _OPEN_S: Final = 10.0
 _READ_S: Final = 5.0
 _CLOCKLESS: Final = ("mjpeg", "mpjpeg", "image2pipe", "jpeg_pipe")
@@ -73,7 +75,7 @@ def open_stream(
     """
     name = public(address)
     chosen = {"fflags": "nobuffer", "flags": "low_delay", **(options or {})}
-    if urlsplit(address).scheme.startswith("rtsp"):
+    if address.lower().startswith("rtsp"):
         chosen.setdefault("rtsp_transport", "tcp")  # lost packets of UDP show as torn pictures
     try:
         container = connect(address, options=chosen, timeout=(_OPEN_S, read_s))
@@ -86,9 +88,16 @@ def open_stream(
 
 
 def public(address: str) -> str:
-    """Return an address without the user and password that it may hold."""
-    parts = urlsplit(address)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    """Return an address without the user and password that it may hold; any other name as it is."""
+    begin = _BEGIN.match(address)
+    if begin is None:
+        return address
+    rest = address[begin.end() :]
+    # A password may hold the signs that end a host, though it should not: then the host is what follows the last "@".
+    host = _HOST.split(rest, maxsplit=1)[0]
+    if "@" in host:
+        return begin[0] + host.rpartition("@")[2] + rest[len(host) :]
+    return begin[0] + (rest.rpartition("@")[2] if ":" in host else rest)
 
 
 def _words(error: BaseException) -> str:

@@ -291,9 +291,10 @@ def test_a_device_is_a_camera_though_it_is_not_there() -> None:
     ("name", "options"),
     [
         ("rtps://me:secret@camera/1", SourceOptions()),
+        ("rtsp:/me:secret@camera/1", SourceOptions()),
         ("rtsp://me:secret@camera/1", SourceOptions(fast=True)),
     ],
-    ids=["misspelt", "of no use"],
+    ids=["misspelt", "a slash short", "of no use"],
 )
 def test_a_cameras_password_is_in_no_message(name: str, options: SourceOptions) -> None:
     with pytest.raises(ConfigError, match=r"camera/1: ") as raised, open_source(name, options):

@@ -151,6 +151,14 @@ def test_frames_that_an_rtsp_stream_lacks_are_counted() -> None:
 def test_a_password_is_never_printed() -> None:
     assert public("rtsp://me:secret@10.0.0.7:554/a?b=c") == "rtsp://10.0.0.7:554/a?b=c"
     assert public("http://10.0.0.7/a") == "http://10.0.0.7/a"
+    assert public("http://10.0.0.7/@a") == "http://10.0.0.7/@a"
+    assert public("holiday@home.mkv") == "holiday@home.mkv"
+
+
+@pytest.mark.parametrize("password", ["se/cret", "se#cret", "se?cret", "se@cret", "[secret", "secret:"])
+@pytest.mark.parametrize("begin", ["rtsp://", "rtsp:/"])
+def test_a_password_with_signs_that_should_be_escaped_is_not_printed_either(begin: str, password: str) -> None:
+    assert public(f"{begin}me:{password}@camera/1") == f"{begin}camera/1"
 
 
 # Basler's emulator, and the GenTL simulator
