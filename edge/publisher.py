@@ -70,6 +70,7 @@ class Publisher:
         """
         now_s = time.monotonic()
         age_s = taken.source.now_s() - taken.shot.frame.timestamp_s
+        captured_s = taken.arrived_s - taken.shot.frame.timestamp_s
         with self._lock:
             self._recent.append(now_s)
             before = self._steady.label
@@ -86,7 +87,8 @@ class Publisher:
                 taken.shot,
                 prediction,
                 stages=Stages(
-                    waited_s - taken.prepared_s,
+                    captured_s,
+                    waited_s - captured_s - taken.prepared_s,
                     taken.prepared_s + asked_s - began_s,
                     now_s - asked_s,
                     self._published_s,

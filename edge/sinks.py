@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import Final, Protocol, TextIO
 
 from edge.events import Event
 from edge.prediction import Prediction
 from edge.source import Shot
 from natadv.durable import file_error
+
+STAGES: Final = ("captured", "queued", "prepared", "inferred", "published")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,18 +21,24 @@ class Stages:
     """Where the time of one frame went, in seconds.
 
     Attributes:
-        waited_s: from its time to when it was taken out of the mailbox, less `prepared_s` where the reader has spent
-            that: exposure, transport, decoding, waiting.
+        captured_s: from its time to when the reader had it: exposure, transport, decoding, as far as the source's
+            stamps tell; 0 where a frame's time is its arrival, as OpenCV's webcams and MJPEG have it.
+        queued_s: from there until the model's thread took it, less `prepared_s` where the reader has spent that.
         prepared_s: for cutting out and resizing what the model sees, by the reader or, where it is behind, the model's
             thread.
         inferred_s: for the model's answer.
         published_s: that the sinks took for the prediction before this one; of its own nobody can know yet.
     """
 
-    waited_s: float
+    captured_s: float
+    queued_s: float
     prepared_s: float
     inferred_s: float
     published_s: float = 0.0
+
+    def named(self) -> dict[str, float]:
+        """Return the seconds by the stages' names, in order."""
+        return {stage: getattr(self, f"{stage}_s") for stage in STAGES}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

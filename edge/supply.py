@@ -37,12 +37,14 @@ class Taken:
     """A shot with the source that it came from, which knows its clock and what part of it to look at.
 
     Attributes:
+        arrived_s: when the reader had it, by the source's clock.
         frames: uint8 (1, h, w, 3), what the model takes of it, if the reader had the time to make it.
         prepared_s: how long that took.
     """
 
     shot: Shot
     source: Source
+    arrived_s: float
     frames: NDArray[np.uint8] | None = None
     prepared_s: float = 0.0
 
@@ -216,7 +218,7 @@ class Supply(threading.Thread):
             if self._retired:
                 return
             self._inside_since_s = time.monotonic()
-            frame = shot.frame
+            frame, arrived_s = shot.frame, source.now_s()
             if offset is None:
                 # An index is left out, since nobody knows what was missed while it was closed.
                 offset = self._next_index - frame.index + (1 if self._next_index else 0)
@@ -224,7 +226,7 @@ class Supply(threading.Thread):
                 self.lost += frame.index - last - 1
             last = frame.index
             self._next_index = frame.index + offset + 1
-            problem = self._problem_of(frame, source) if source.live else None
+            problem = self._problem_of(frame, arrived_s) if source.live else None
             if problem is not None:
                 now_s = time.monotonic()
                 dead_since_s = dead_since_s if in_a_row else now_s
@@ -239,15 +241,15 @@ class Supply(threading.Thread):
             in_a_row = 0
             self._inside_since_s = None  # what follows is our own work, or waiting for the model
             self._reception.good()
-            taken = Taken(shot.numbered(frame.index + offset), source)
+            taken = Taken(shot.numbered(frame.index + offset), source, arrived_s)
             if self._tap is not None:
                 self._tap(taken)
             yield taken
 
-    def _problem_of(self, frame: Frame, source: Source) -> str | None:
+    def _problem_of(self, frame: Frame, arrived_s: float) -> str | None:
         """Say why a live source's frame is not to be looked at; None: it is."""
         problem = self._frames.problem(frame.image)  # of an old one too: it is what the next is compared with
-        age_s = source.now_s() - frame.timestamp_s
+        age_s = arrived_s - frame.timestamp_s
         if problem is None and age_s > self._age_s:
             return (
                 f"the camera's frames are {age_s:.0f} s old when they come; decoding them is too slow, or the network"

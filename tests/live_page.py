@@ -153,5 +153,5 @@ def observation(
     prediction = Prediction(label, place, 0.8, probabilities, score=more.pop("score", None))
     frame = Frame(np.zeros((24, 32, 3), np.uint8) if image is None else image, index, float(index))
     more = {"age_s": 0.02, "fps": 30.0, "steady": label} | more
-    stages = Stages(0.01, 0.001, 0.004, 0.0005)
+    stages = Stages(0.008, 0.002, 0.001, 0.004, 0.0005)
     return Observation(Shot(frame), prediction, stages=stages, alarm=alarm, **more)

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 from edge.events import Event
 from edge.live import Live
 from edge.page.models import Models
-from edge.sinks import Observation
+from edge.sinks import STAGES, Observation
 
 _BUCKETS_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _COUNTS: Final = {
@@ -43,12 +43,13 @@ class Metrics:
         self._alarm = False
         self._stages = Histogram(
             "natadv_stage_seconds",
-            "Where a frame's time went: waited (before it was taken), prepared, inferred, published.",
+            "Where a frame's time went: captured (until it was here, as far as its stamp tells), queued, prepared,"
+            " inferred, published.",
             ["stage"],
             buckets=_BUCKETS_S,
             registry=self.registry,
         )
-        self._by_stage = {name: self._stages.labels(name) for name in ("waited", "prepared", "inferred", "published")}
+        self._by_stage = {name: self._stages.labels(name) for name in STAGES}
         self._age = Histogram(
             "natadv_frame_age_seconds",
             "Age of a frame when its prediction was published.",
@@ -59,13 +60,7 @@ class Metrics:
 
     def write(self, observation: Observation) -> None:
         """Measure one."""
-        stages = observation.stages
-        for name, seconds in (
-            ("waited", stages.waited_s),
-            ("prepared", stages.prepared_s),
-            ("inferred", stages.inferred_s),
-            ("published", stages.published_s),
-        ):
+        for name, seconds in observation.stages.named().items():
             self._by_stage[name].observe(seconds)
         self._age.observe(observation.age_s)
         self._alarm = observation.alarm

@@ -7,9 +7,8 @@ from typing import Final
 import numpy as np
 from pydantic import BaseModel
 
-from edge.sinks import Observation
+from edge.sinks import STAGES, Observation
 
-STAGES: Final = ("waited", "prepared", "inferred", "published")
 _KEPT: Final = 1000
 _EVERY_S: Final = 1.0
 _EDGES_MS: Final = np.geomspace(0.25, 4000, 43)  # three to a doubling
@@ -26,7 +25,7 @@ class Timings(BaseModel):
     """Of the last thousand predictions.
 
     Attributes:
-        stages: waited (from a frame's time until it was taken), prepared, inferred, published.
+        stages: captured (from a frame's time until it was here), queued, prepared, inferred, published.
         latency: prepared and inferred together.
         age: of a frame when its prediction was published.
         edges_ms: of the bins of `counts`, one more than those.
@@ -50,11 +49,7 @@ class Stopwatch:
 
     def add(self, observation: Observation) -> None:
         """Keep one."""
-        stages = observation.stages
-        self._times.append(
-            (stages.waited_s, stages.prepared_s, stages.inferred_s, stages.published_s,
-             observation.latency_s, observation.age_s)
-        )  # fmt: skip
+        self._times.append((*observation.stages.named().values(), observation.latency_s, observation.age_s))
 
     def timings(self) -> Timings | None:
         """Return what they come to, as of a second ago at most; None before the first."""

@@ -83,7 +83,7 @@ class Listener:
 def observation(number: int) -> Observation:
     shot = Shot(Frame(np.zeros((2, 2, 3), np.uint8), number, float(number)))
     said = Prediction("stop", 0, 0.75, np.array([0.75, 0.25], np.float32))
-    return Observation(shot, said, Stages(0.0, 0.0, 0.0), 0.0, 30.0)
+    return Observation(shot, said, Stages(0.0, 0.0, 0.0, 0.0), 0.0, 30.0)
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

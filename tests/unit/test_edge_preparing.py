@@ -1,14 +1,19 @@
 """The reader makes what the model takes of a frame while the model works on the one before."""
 
 import threading
+from collections.abc import Iterator
 from contextlib import nullcontext
 
 import numpy as np
+import pytest
 
 from edge.live import Live, run
 from edge.prediction import Prediction
 from edge.sinks import Observation
 from edge.slot import Slot
+from edge.source import Shot
+from edge.whole_frames import WholeFrames
+from rigs.frame import Frame
 from tests.live_fakes import Camera, Kept, Model
 
 
@@ -73,3 +78,45 @@ def test_a_frame_made_for_a_model_of_another_size_is_made_anew() -> None:
     assert other.looked_at == [1, 2, 3, 4, 5]
     assert ("reader", 1) in model.prepared
     assert ("model", 1) in other.prepared
+
+
+class Stamping(WholeFrames):
+    """Two frames, which take two seconds and one to come by its own clock; the second waits five for the model."""
+
+    live, labels = False, ()
+
+    def __init__(self) -> None:
+        self.clock_s = 0.0
+        self.asked, self.waits = threading.Event(), threading.Event()
+
+    def shots(self, stop: threading.Event) -> Iterator[Shot]:
+        for index, takes_s in enumerate((2.0, 1.0)):
+            taken_s = self.clock_s
+            self.clock_s += takes_s
+            yield Shot(Frame(np.zeros((8, 6, 3), np.uint8), index, taken_s))
+            assert self.asked.wait(20)
+        self.waits.set()
+
+    def now_s(self) -> float:
+        return self.clock_s
+
+
+def test_what_a_frame_takes_to_come_is_told_from_what_it_waits() -> None:
+    camera, kept = Stamping(), Kept()
+
+    class Busy(Model):
+        def answer(self, frames: np.ndarray) -> list[Prediction]:
+            if not camera.asked.is_set():
+                camera.asked.set()
+                assert camera.waits.wait(20)
+                camera.clock_s += 5
+            return [Prediction("a", 0, 1.0, np.ones(2, np.float32))]
+
+    run(Live(Slot(Busy(Camera(0), 0))), lambda: nullcontext(camera), [kept])
+    first, second = (one.stages for one in kept.observations)
+    assert (first.captured_s, second.captured_s) == (2, 1)
+    # By our own clock, which runs on: what preparing took is no waiting.
+    assert first.queued_s + first.prepared_s == pytest.approx(0, abs=0.5)
+    assert second.queued_s + second.prepared_s == pytest.approx(5, abs=0.5)
+    assert list(second.named()) == ["captured", "queued", "prepared", "inferred", "published"]
+    assert second.named()["captured"] == 1

@@ -47,7 +47,7 @@ class Run:
     ) -> None:
         for _ in range(count):
             shot = Shot(frame(self.number, size=size))
-            self.recorder.saw(Taken(shot, self.camera))
+            self.recorder.saw(Taken(shot, self.camera, shot.frame.timestamp_s))
             if self.number % every == 0:
                 said = Prediction("green", 1, 0.5, np.zeros(3, np.float32))
                 at = BEGAN + timedelta(seconds=self.number / 10)
@@ -55,7 +55,7 @@ class Run:
                     Observation(
                         shot,
                         said,
-                        Stages(0, 0, 0),
+                        Stages(0, 0, 0, 0),
                         0.0,
                         10.0,
                         signs=signs if alarm else (),

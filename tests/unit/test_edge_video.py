@@ -19,7 +19,7 @@ def observation(
 ) -> Observation:
     image = np.full((*size, 3), 40 + 20 * number, np.uint8)
     prediction = Prediction("stop", 0, 0.9, np.array([0.9, 0.1], np.float32))
-    return Observation(Shot(Frame(image, number, at_s), truth), prediction, Stages(0.01, 0.004, 0.006), 0.02, 30.0)
+    return Observation(Shot(Frame(image, number, at_s), truth), prediction, Stages(0.01, 0.0, 0.004, 0.006), 0.02, 30.0)
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])

@@ -236,6 +236,8 @@ def test_metrics_are_prometheus_own(bundles: Path) -> None:
     assert found["natadv_alarms_total",] == 1
     assert found["natadv_events_total", ("kind", "alarm")] == 1
     assert found["natadv_stage_seconds_count", ("stage", "inferred")] == 5
+    assert found["natadv_stage_seconds_sum", ("stage", "captured")] == pytest.approx(0.04)
+    assert found["natadv_stage_seconds_sum", ("stage", "queued")] == pytest.approx(0.01)
     assert found["natadv_stage_seconds_sum", ("stage", "published")] == pytest.approx(0.0025)
     assert found["natadv_frame_age_seconds_bucket", ("le", "0.01")] == 0
     assert found["natadv_frame_age_seconds_bucket", ("le", "0.02")] == 5

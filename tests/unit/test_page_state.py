@@ -104,7 +104,7 @@ def test_old_frames_are_not_called_live() -> None:
 
 def test_behind_a_slow_model_frames_may_be_older() -> None:
     shown = page()
-    slow = Stages(0.1, 0.001, 4.0, 0.0005)
+    slow = Stages(0.1, 0.0, 0.001, 4.0, 0.0005)
     shown.observe(replace(observation(age_s=7.9, fps=0.25), stages=slow))
     assert kind(shown) == "live"
     shown.observe(replace(observation(age_s=20.0, fps=0.25), stages=slow))
