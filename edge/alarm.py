@@ -25,7 +25,8 @@ class AlarmRule:
         confidence: their mean at or below this is uncertain.
         changes: of the label among them, this many or more, are flicker.
         disagreement: their mean at or above this is too much.
-        score: whether the detector's call counts: their mean score above the bundle's threshold.
+        score: whether the detector's call counts: their mean score above the bundle's threshold. None: where the
+            bundle has a detector; True: a run does not begin with a bundle that has none.
         quiet_s: an alarm ends when there was no sign for so long.
     """
 
@@ -33,7 +34,7 @@ class AlarmRule:
     confidence: float | None = 0.5
     changes: int | None = 4
     disagreement: float | None = 0.3
-    score: bool = True
+    score: bool | None = None
     quiet_s: float = 1.0
 
     def __post_init__(self) -> None:
@@ -131,6 +132,6 @@ class Alarms:
         if rule.disagreement is not None and len(apart) == len(recent) and sum(apart) >= rule.disagreement * len(apart):
             found.append("disagreement")
         above = [one.score - one.threshold for one in recent if one.score is not None and one.threshold is not None]
-        if rule.score and len(above) == len(recent) and sum(above) > 0:
+        if rule.score is not False and len(above) == len(recent) and sum(above) > 0:
             found.append("score")
         return tuple(found)

@@ -123,7 +123,8 @@ class Classifier:
     @property
     def described(self) -> str:
         """What runs where, in words for everybody; so the seed of its noise is not among them."""
-        return f"{len(self.labels)} labels, on {self.provider}, sha256 {self.digest[:12]}"
+        detector = "no detector" if self._threshold is None else f"a detector, alarm above {self._threshold:.3g}"
+        return f"{len(self.labels)} labels, on {self.provider}, sha256 {self.digest[:12]}, {detector}"
 
     def probabilities(self, frames: NDArray[np.uint8], numbers: Sequence[int] | None = None) -> NDArray[np.float32]:
         """Return the softmax probabilities, (n, classes), of frames at the model's own size.

@@ -66,7 +66,8 @@ def run(
         typer.Option(
             "--alarm",
             metavar="NAME=VALUE",
-            help="What raises an alarm: frames, confidence, changes, disagreement (or off), score (on, off), quiet_s.",
+            help="What raises an alarm: frames, confidence, changes, disagreement (or off), score (on needs a"
+            " detector, off), quiet_s.",
         ),
     ] = None,
     evidence: Annotated[

@@ -69,7 +69,7 @@ def run_session(
         seconds: how long to run; None for without end.
         patience: with the source and the model, see `edge.live`.
         steady: when a label holds.
-        alarm: what raises an alarm.
+        alarm: what raises an alarm; one that asks for `score` needs a bundle with a detector to begin with.
         evidence: where clips of alarms are kept.
         mqtt: broker to publish to.
         video: file to write, see `edge.video`.
@@ -77,6 +77,7 @@ def run_session(
         page: where to serve the page of the run, see `edge.page`; None: nowhere.
 
     Raises:
+        ConfigError: if the alarm asks for a detector and the bundle has none.
         NatadvError: whatever one of these raises.
     """
     placing = placing or Placing()
@@ -88,8 +89,12 @@ def run_session(
         if mqtt is not None:
             sinks.append(opened.enter_context(MqttSink(mqtt)))
         marked = mark_of(bundle)  # before it is read
-        slot = Slot(placing.open(bundle, first=True))
+        model = placing.open(bundle, first=True)
+        slot = Slot(model)
         opened.callback(slot.close)
+        if alarm is not None and alarm.score and model.manifest.detector is None:
+            # Of one that is swapped in later the event tells it: a run for weeks does not end by that.
+            raise ConfigError(f"{bundle}: has no detector for --alarm score=on; export it with --detector")
         live = Live(slot, opened.enter_context(stop_on_signal()))
         live.events.add("model", f"{bundle}: {slot.model.described}")
         recorder = store = None

@@ -109,6 +109,7 @@ def test_a_rule_is_read_from_words() -> None:
     rule = parse_rule(["confidence=0.3", "changes=off", "frames=30", "score=off", "quiet_s=2.5"])
     assert rule == AlarmRule(frames=30, confidence=0.3, changes=None, score=False, quiet_s=2.5)
     assert parse_rule([]) == AlarmRule()
+    assert (parse_rule([]).score, parse_rule(["score=on"]).score) == (None, True)
     assert parse_rule(["frames=4", "changes=3"]) == AlarmRule(frames=4, changes=3)
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Generator
 from typer.testing import CliRunner
 
+from edge.classifier import Classifier
 from edge.manifest import Detector as Described
 from edge.provenance import Training
 from export.checkpoint import export_classifier
@@ -117,6 +118,8 @@ def test_a_bundle_knows_whose_detector_it_has(tmp_path):
     assert manifest.metrics["detector_auc"] == 0.9
     assert manifest.metrics["detector_false_alarms"] == 1 / 150
     assert "score" in manifest.outputs
+    with Classifier(tmp_path / "bundle", device="cpu") as opened:
+        assert opened.described.endswith(f", a detector, alarm above {manifest.detector.threshold:.3g}")
 
 
 def test_a_manifest_of_a_detector_without_its_training_is_written_as_before():
