@@ -23,7 +23,8 @@ class Calibration:
     """A temperature, fitted on half of the images, and what it is worth on the other half.
 
     Attributes:
-        temperature: see `natadv.evaluation.calibration.fit_temperature`.
+        temperature: see `natadv.evaluation.calibration.fit_temperature`; 1 where the fitted one did not lower the error
+            of the second half.
         error: expected calibration error with it, 0..1.
         error_before: without it.
         images: of the second half.
@@ -73,6 +74,9 @@ def calibrate(
     answers, true = torch.cat(logits), torch.cat(targets)
     temperature = fit_temperature(answers[:half], true[:half])
     with_it, without = (torch.softmax(answers[half:].double() / one, 1) for one in (temperature, 1.0))
+    if calibration_error(with_it, true[half:]) >= calibration_error(without, true[half:]):
+        # The fit lowers the loss, not this error, and few images leave much of it to chance.
+        temperature, with_it = 1.0, without
     return Calibration(
         temperature=temperature,
         error=calibration_error(with_it, true[half:]),

@@ -103,7 +103,11 @@ def described(bundle: Bundle, *, signed: bool) -> dict[str, Any]:
     robust, calibration = rate("robust"), None
     if "calibration_error" in metrics and "calibration_error_before" in metrics:
         errors = [100 * metrics[f"calibration_error{when}"] for when in ("", "_before")]
-        calibration = f"temperature {manifest.temperature:.3g}: error {errors[0]:.1f} %, {errors[1]:.1f} without it"
+        calibration = (
+            f"error {errors[0]:.1f} %; no temperature, as the one that was fitted did not lower it"
+            if manifest.temperature == 1
+            else f"temperature {manifest.temperature:.3g}: error {errors[0]:.1f} %, {errors[1]:.1f} without it"
+        )
         calibration += reduced
     more = len(manifest.labels) > 5
     return {

@@ -23,6 +23,7 @@ from export.card.limits import limits
 from export.card.reliability import reliability_diagram
 from export.card.thumbnail import SIDE_PX, photograph, pixels
 from export.card.write import write_card
+from export.description import described
 from export.judgement import Attacked, Judged
 from natadv.data.dataset import Dataset
 from natadv.evaluation.calibration import Bin
@@ -190,6 +191,15 @@ def test_without_data_it_says_so(tmp_path):
     for one in (page, text):
         assert "Nothing was measured" in one
         assert "not measured" in one.lower()
+
+
+def test_a_temperature_that_did_not_help_is_not_said_to(tmp_path):
+    made = bundle(tmp_path, shown(), temperature=1.0, metrics=METRICS | {"calibration_error_before": 0.0123})
+    for text in texts(made):
+        assert "one that other images chose did not lower" in text
+        assert "without the temperature of" not in text
+    said = described(made, signed=False)["calibration"]
+    assert said == "error 1.2 %; no temperature, as the one that was fitted did not lower it"
 
 
 def test_pictures_are_of_the_answers(monkeypatch):

@@ -25,6 +25,7 @@ from export.checkpoint import export_classifier
 from export.graph import DeployedClassifier
 from export.onnx import random_operators, to_onnx
 from export.parity import compare, open_cpu, steady_noise
+from natadv.data.dataset import Dataset
 from natadv.data.load import load_dataset
 from natadv.defenses.rain import Rain
 from natadv.errors import BundleError, ConfigError
@@ -362,3 +363,22 @@ def test_a_temperature_is_fitted_on_one_half_and_judged_on_the_other(tmp_path):
     assert found.error < 0.08
     assert found.error_before > 0.15
     assert calibrate(DeployedClassifier(Sure()), dataset.subset(np.arange(99)), *given[1:]) is None
+
+
+def test_a_temperature_that_does_not_help_on_the_other_half_is_left_at_1():
+    """A model that says 80 %, is always right on the half that fits and four times in five on the other one."""
+
+    class Honest(nn.Module):
+        def forward(self, batch):
+            likely = torch.full((len(batch),), np.log(4.0))
+            return torch.stack([likely, torch.zeros_like(likely)], 1)
+
+    order = np.random.default_rng(0).permutation(200)
+    targets = np.zeros(200, np.int64)
+    targets[order[100::5]] = 1
+    keys = tuple(map(str, range(200)))
+    dataset = Dataset("made", "test", LABELS[:2], targets, keys, lambda index: np.zeros((*SIZE, 3), np.uint8))
+    found = calibrate(DeployedClassifier(Honest()), dataset, np.array([0, 1]), SIZE, np.random.default_rng(0))
+    assert found.temperature == 1
+    assert found.error == found.error_before < 0.01
+    assert found.reliability == found.reliability_before
