@@ -240,7 +240,7 @@ def read_files(folder: Path, *, signed: bool = False) -> dict[str, bytes]:
         if not (folder / MANIFEST).exists() and not (folder / MODEL).exists():
             raise BundleError(f"{folder}: not a bundle; make one of a checkpoint with `natadv export`") from error
         raise BundleError(
-            f"{folder / error.filename}: cannot be read ({error.strerror}); export the model again"
+            f"{folder / error.filename}: cannot be read ({error.strerror}); copy it again, or export again"
         ) from error
 
 
@@ -259,7 +259,7 @@ def parse_files(files: Mapping[str, bytes], folder: Path) -> Bundle:
     }
     for name, expected in digests.items():
         if sha256(files[name]) != expected:
-            raise BundleError(f"{folder / name}: not the bytes that were exported; export the model again")
+            raise BundleError(f"{folder / name}: not the bytes that were exported; copy it again, or export again")
     golden = golden_from_bytes(files[GOLDEN], manifest, folder / GOLDEN)
     bundle = Bundle(manifest, files[MODEL], golden, files[GOLDEN], Card(files[CARD_HTML], files[CARD_MD]))
     _check_parts(bundle, folder)

@@ -158,7 +158,7 @@ class EvidenceStore:
         try:
             if folder.exists() and not (folder / LOCK).exists() and any(folder.iterdir()):
                 raise ConfigError(f"{folder}: holds other things than evidence; name a new folder")
-            folder.mkdir(parents=True, exist_ok=True)
+            _make(folder)
             lock = self._held.enter_context((folder / LOCK).open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -235,6 +235,25 @@ class EvidenceStore:
         while clips and sum(sizes) + size > self._max_bytes:
             discard(clips.pop(0))
             sizes.pop(0)
+
+
+def _make(folder: Path) -> None:
+    """Make a folder where there is none.
+
+    Raises:
+        DataError: if it cannot be made.
+        ResourceError: if the disk is full.
+        NotADirectoryError: if it is to be in a file.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except NotADirectoryError:
+        raise
+    except OSError as error:
+        found = file_error(folder, error)
+        if isinstance(found, ResourceError):
+            raise found from error
+        raise DataError(f"{folder}: cannot be made ({error.strerror}); name a folder that can be written to") from error
 
 
 def evidence_clips(folder: Path) -> list[EvidenceClip]:

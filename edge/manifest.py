@@ -237,7 +237,7 @@ def parse_manifest(data: bytes, path: Path) -> Manifest:
     try:
         content = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise BundleError(f"{path}: damaged, not JSON ({one_line(error)}); export the model again") from error
+        raise BundleError(f"{path}: damaged, not JSON ({one_line(error)}); copy it again, or export again") from error
     found = content.get("format") if isinstance(content, dict) else None
     if found not in FORMATS:
         shown = repr(found[:40]) if isinstance(found, str) else None
@@ -247,13 +247,15 @@ def parse_manifest(data: bytes, path: Path) -> Manifest:
     try:
         manifest = Manifest.model_validate(content)
     except ValidationError as error:
-        raise BundleError(f"{path}: {first_problem(error)}; export the model again") from error
+        raise BundleError(f"{path}: {first_problem(error)}; copy it again, or export again") from error
     try:
         written = manifest.sealed().to_bytes()
     except UnicodeEncodeError as error:  # JSON can say halves of letters, which no file has
-        raise BundleError(f"{path}: holds what is no text ({one_line(error)}); export the model again") from error
+        raise BundleError(
+            f"{path}: holds what is no text ({one_line(error)}); copy it again, or export again"
+        ) from error
     if written != data:
-        raise BundleError(f"{path}: altered after the export; export the model again")
+        raise BundleError(f"{path}: altered after the export; copy it again, or export again")
     return manifest
 
 

@@ -56,29 +56,31 @@ def _open(path: Path, place: int) -> BinaryIO:
         # Opening a device may do something by itself, so it is looked at before.
         if stat.S_ISREG(os.stat(name, dir_fd=place).st_mode):
             return os.open(name, flags | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=place)
-        raise BundleError(f"{path}: is not a file; export the model again")
+        raise BundleError(f"{path}: is not a file; copy it again, or export again")
 
     try:
         file = open(path.name, "rb", opener=by_name)  # noqa: SIM115  # the caller closes it
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise BundleError(f"{path}: cannot be read ({error.strerror}); export the model again") from error
+        raise BundleError(f"{path}: cannot be read ({error.strerror}); copy it again, or export again") from error
     return file
 
 
 def _read(path: Path, file: BinaryIO, most_bytes: int) -> bytes:
     status = os.fstat(file.fileno())
     if not stat.S_ISREG(status.st_mode):  # exchanged since it was looked at
-        raise BundleError(f"{path}: is not a file; export the model again")
+        raise BundleError(f"{path}: is not a file; copy it again, or export again")
     if status.st_size > most_bytes:
-        raise BundleError(f"{path}: has {status.st_size} bytes, at most {most_bytes} are read; export the model again")
+        raise BundleError(
+            f"{path}: has {status.st_size} bytes, at most {most_bytes} are read; copy it again, or export again"
+        )
     if not status.st_size:
         return b""  # without reading: in /proc an empty file may be endless
     try:
         data = file.read(status.st_size + 1)
     except OSError as error:
-        raise BundleError(f"{path}: cannot be read ({error.strerror}); export the model again") from error
+        raise BundleError(f"{path}: cannot be read ({error.strerror}); copy it again, or export again") from error
     except MemoryError as error:
         raise ResourceError(f"{path}: its {status.st_size} bytes do not fit into this machine's memory") from error
     if data is None or len(data) != status.st_size:

@@ -45,6 +45,8 @@ def sign_bundle(folder: Path, private_key: Path, *, password: str | None = None)
             signer = signing.Config().use_elliptic_key_signer(private_key=private_key, password=secret)
             signer.sign(copy, signature)
         except Exception as error:  # what keys of other kinds raise in the libraries below has no common base
+            if _is_public(private_key):
+                raise ConfigError(f"{private_key}: is the public key; sign with the private one") from error
             raise ConfigError(f"{private_key}: cannot be used to sign ({_first_line(error)})") from error
         replace_file(folder / SIGNATURE, signature.read_bytes())
 
@@ -94,6 +96,11 @@ def _spread(files: Mapping[str, bytes], scratch: Path) -> Path:
     for name, data in files.items():
         (folder / name).write_bytes(data)
     return folder
+
+
+def _is_public(key: Path) -> bool:
+    """Whether a PEM file has a public key in the private one's place; its first line says so, whatever its kind."""
+    return b"-----BEGIN PUBLIC KEY-----" in key.read_bytes()
 
 
 def _library() -> Any:

@@ -113,6 +113,8 @@ def test_it_ends_when_the_reader_of_its_lines_does(bundle: Path, film: Path) -> 
         (["--source", "93", "--evidence-disk", "100"], "--evidence-disk: is for --evidence alone"),
         (["--source", "93", "--evidence-memory", "512"], "--evidence-memory: is for --evidence alone"),
         (["--source", "93", "--noise-seed", "00" * 32], "leave --noise-seed out"),
+        (["--source", "93", "--alarm", "score=on"], "bundle: has no detector for --alarm score=on; export it with"),
+        (["--source", "93", "--evidence", "/proc/kept"], "error: /proc/kept: cannot be made (No such file"),
     ],
 )
 def test_what_is_wrong_is_one_line(bundle: Path, args: list[str], said: str) -> None:
