@@ -44,6 +44,7 @@ def test_a_watched_folder_is_swapped_once_for_each_change(tmp_path: Path) -> Non
         try:
             _wait_for(lambda: slot.swaps == 1)
             assert slot.model.labels[2] == "azure"
+            assert events.latest(1)[0].text.endswith(", no detector")  # whose alarm by score is over with it
             (second / "model.onnx").write_bytes(b"torn")
             (second / "manifest.json").touch()
             _wait_for(lambda: any(event.kind == "swap-refused" for event in events.latest(9)))
