@@ -24,7 +24,7 @@ class Calibration:
 
     Attributes:
         temperature: see `natadv.evaluation.calibration.fit_temperature`; 1 where the fitted one did not lower the error
-            of the second half.
+            of the second half, or all answers of the first are right, which tells nothing of how sure to be.
         error: expected calibration error with it, 0..1.
         error_before: without it.
         images: of the second half.
@@ -72,7 +72,9 @@ def calibrate(
         count += len(frames)
     half = count // 2
     answers, true = torch.cat(logits), torch.cat(targets)
-    temperature = fit_temperature(answers[:half], true[:half])
+    # Where every answer is right the best temperature is none: it would be the least that is tried, all answers sure.
+    faultless = bool((answers[:half].argmax(1) == true[:half]).all())
+    temperature = 1.0 if faultless else fit_temperature(answers[:half], true[:half])
     with_it, without = (torch.softmax(answers[half:].double() / one, 1) for one in (temperature, 1.0))
     if calibration_error(with_it, true[half:]) >= calibration_error(without, true[half:]):
         # The fit lowers the loss, not this error, and few images leave much of it to chance.

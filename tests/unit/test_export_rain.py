@@ -366,7 +366,7 @@ def test_a_temperature_is_fitted_on_one_half_and_judged_on_the_other(tmp_path):
 
 
 def test_a_temperature_that_does_not_help_on_the_other_half_is_left_at_1():
-    """A model that says 80 %, is always right on the half that fits and four times in five on the other one."""
+    """A model that says 80 %, right on 99 of the half that fits and four in five of the other."""
 
     class Honest(nn.Module):
         def forward(self, batch):
@@ -375,10 +375,25 @@ def test_a_temperature_that_does_not_help_on_the_other_half_is_left_at_1():
 
     order = np.random.default_rng(0).permutation(200)
     targets = np.zeros(200, np.int64)
-    targets[order[100::5]] = 1
+    targets[order[[0, *range(100, 200, 5)]]] = 1
     keys = tuple(map(str, range(200)))
     dataset = Dataset("made", "test", LABELS[:2], targets, keys, lambda index: np.zeros((*SIZE, 3), np.uint8))
     found = calibrate(DeployedClassifier(Honest()), dataset, np.array([0, 1]), SIZE, np.random.default_rng(0))
     assert found.temperature == 1
     assert found.error == found.error_before < 0.01
     assert found.reliability == found.reliability_before
+
+
+def test_a_model_that_never_errs_keeps_its_own_confidence():
+    """Any lower temperature explains its answers better, and 80 % would become certainty."""
+
+    class Right(nn.Module):
+        def forward(self, batch):
+            likely = torch.full((len(batch),), np.log(4.0))
+            return torch.stack([likely, torch.zeros_like(likely)], 1)
+
+    keys = tuple(map(str, range(200)))
+    targets = np.zeros(200, np.int64)
+    dataset = Dataset("made", "test", LABELS[:2], targets, keys, lambda index: np.zeros((*SIZE, 3), np.uint8))
+    found = calibrate(DeployedClassifier(Right()), dataset, np.array([0, 1]), SIZE, np.random.default_rng(0))
+    assert found.temperature == 1
