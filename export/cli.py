@@ -116,11 +116,22 @@ def write(
     audit = audit_of(loaded, checkpoint)
     if audit.state != "audited":
         typer.echo(f"warning: {checkpoint} was trained on {audit.words}{_AUDIT.get(audit.state, '')}", err=True)
+    network = None if rain is None else load_network(rain)
+    for path, unfinished, units, result in (
+        (checkpoint, loaded.unfinished, "epochs", "checkpoint.pt"),
+        (rain, None if network is None else network.unfinished, "steps", "rain.pt"),
+    ):
+        if unfinished is not None:
+            typer.echo(
+                f"warning: {path}: its training is unfinished, {unfinished[0]} of {unfinished[1]} {units};"
+                f" go on with --resume and export {result}",
+                err=True,
+            )
     done = export_classifier(
         loaded,
         out,
         dataset=dataset,
-        rain=None if rain is None else load_network(rain),
+        rain=network,
         detector=None if detector is None else load_detector(detector),
         draws=draws,
         any_size=any_size,

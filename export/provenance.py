@@ -36,7 +36,7 @@ def _classifier(loaded: LoadedClassifier) -> Training:
     if "train_images" in papers:
         held_out = papers.get("test_images")
         data += f": {papers['train_images']} images" + (f", {held_out} more held out" if held_out else "")
-    return _training(data, _how_trained(loaded.recipe, papers), loaded.recipe, papers)
+    return _training(data, _how_trained(loaded), loaded.recipe, papers)
 
 
 def _rain(network: LoadedNetwork) -> Training:
@@ -70,8 +70,12 @@ def _training(data: str, method: str, recipe: Mapping[str, Any], papers: Mapping
     )
 
 
-def _how_trained(recipe: Mapping[str, Any], papers: Mapping[str, Any]) -> str:
-    """Say in words what a recipe of `natadv.training.recipe` asked for; a setting that it lacks was not there yet."""
+def _how_trained(loaded: LoadedClassifier) -> str:
+    """Say in words what a recipe of `natadv.training.recipe` asked for, and how much of it was done.
+
+    A setting that it lacks was not there yet.
+    """
+    recipe, papers = loaded.recipe, loaded.provenance
     if not recipe:
         return UNKNOWN
     if papers.get("init_sha256"):
@@ -80,7 +84,7 @@ def _how_trained(recipe: Mapping[str, Any], papers: Mapping[str, Any]) -> str:
         start = "from timm's pretrained weights"
     else:
         start = "from random weights" if "init_sha256" in papers else "from weights unknown"
-    said = [f"{_number(recipe, 'epochs')} epochs {start}"]
+    said = [f"{_amount(recipe, 'epochs', loaded.unfinished)} {start}"]
     if recipe.get("pgd"):
         said.append(
             f"adversarial training by PGD: {_percent(recipe['pgd'])} of the pictures,"
@@ -111,10 +115,17 @@ def _how_tuned(network: LoadedNetwork) -> str:
     aims = {"answer": "the classifier's own answers", "label": "the true labels"}
     aim = aims.get(str(recipe.get("aim")), f"an aim {UNKNOWN}")
     return (
-        f"{network.name}, tuned for {_number(recipe, 'steps')} steps towards {aim};"
+        f"{network.name}, tuned for {_amount(recipe, 'steps', network.unfinished)} towards {aim};"
         f" {recipe.get('order', UNKNOWN)}, share {_number(recipe, 'share')}"
         f"{', a pixel a channel' if recipe.get('per_channel') else ''}"
     )
+
+
+def _amount(recipe: Mapping[str, Any], units: str, unfinished: tuple[int, int] | None) -> str:
+    """Return how long a training was; one in its middle has not done what its recipe asks for."""
+    if unfinished is None:
+        return f"{_number(recipe, units)} {units}"
+    return f"{unfinished[0]} of {_number(recipe, units)} {units}, unfinished,"
 
 
 def _number(recipe: Mapping[str, Any], name: str) -> str:

@@ -47,6 +47,28 @@ class LoadedClassifier:
         first = self.provenance.get("init_sha256")
         return list(self.provenance.get("ancestors", [first] if first else []))
 
+    @property
+    def unfinished(self) -> tuple[int, int] | None:
+        """Epochs done and asked for, of a training in its middle; None where it came to its end."""
+        return unfinished_part(self.training, self.recipe, "epoch")
+
+
+def unfinished_part(state: Mapping[str, Any] | None, recipe: Mapping[str, Any], unit: str) -> tuple[int, int] | None:
+    """Return how many of its epochs or steps a kept training has done, and how many were asked for.
+
+    Args:
+        state: to resume from; None in a finished file.
+        recipe: that the training goes by.
+        unit: "epoch" or "step".
+
+    Returns:
+        None where it came to its end; what is asked for is 0 where the recipe does not say.
+    """
+    if state is None:
+        return None
+    done, asked = int(state[unit]), int(recipe.get(f"{unit}s", 0))
+    return None if done == asked else (done, asked)
+
 
 def save_checkpoint(
     path: Path,

@@ -1,10 +1,8 @@
 """Models that a table attacks, from whatever file or name they come: pictures of any size in, logits out."""
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import timm
@@ -18,7 +16,7 @@ from natadv.data.match import targets_by_label
 from natadv.errors import ConfigError, DataError
 from natadv.models.classifier import create_classifier
 from natadv.models.onnx_classifier import load_onnx_classifier
-from natadv.training.checkpoint import load_classifier
+from natadv.training.checkpoint import LoadedClassifier, load_classifier
 
 _IMAGENET = 1000
 _HOPELESS = -1e4
@@ -68,7 +66,7 @@ def open_victim(spec: str, device: str = "cpu") -> Victim:
         loaded = load_classifier(path)
         model = Sized(loaded.model, loaded.input_size).to(device).eval()
         name = path.stem if path.stem != "checkpoint" else path.absolute().parent.name
-        trained = _trained(loaded.recipe)
+        trained = _trained(loaded)
         return Victim(name, _described(path), model, loaded.input_size, len(loaded.labels), loaded.labels, trained)
     if not timm.is_model(spec.split(".", maxsplit=1)[0]):
         raise ConfigError(f"model {spec}: neither a file nor a model of timm's")
@@ -155,8 +153,10 @@ def _described(path: Path) -> str:
     return f"{path.name} sha256 {hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"
 
 
-def _trained(recipe: Mapping[str, Any]) -> str | None:
+def _trained(loaded: LoadedClassifier) -> str | None:
+    recipe = loaded.recipe
     if not recipe.get("pgd"):
         return None
     share = "" if recipe["pgd"] == 1 else f" on {100 * recipe['pgd']:g} % of the images"
-    return f"{recipe['epochs']} epochs of PGD-{recipe['pgd_steps']} at {recipe['epsilon']:g}/255{share}"
+    done = "" if loaded.unfinished is None else f"{loaded.unfinished[0]} of "
+    return f"{done}{recipe['epochs']} epochs of PGD-{recipe['pgd_steps']} at {recipe['epsilon']:g}/255{share}"

@@ -207,6 +207,17 @@ def test_a_model_that_differs_is_not_written(checkpoint: Path, tmp_path: Path, m
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_unfinished_training_is_said(tmp_path: Path) -> None:
+    model = create_classifier("natadv_slim", LABELS, (32, 40), stem=4, widths=(4, 8, 8))
+    last = tmp_path / "last.pt"
+    training = {"epoch": 2, "history": []}
+    save_checkpoint(last, model, metrics={"epoch": 2}, recipe={"epochs": 4}, provenance={}, training=training)
+    said = run(last, "--out", tmp_path / "b", "--least-images", 0)
+    assert f"warning: {last}: its training is unfinished, 2 of 4 epochs; go on with --resume" in said
+    assert "trained:           2 of 4 epochs, unfinished, from weights unknown" in run("inspect", tmp_path / "b")
+    assert "2 of 4 epochs, unfinished" in (tmp_path / "b" / CARD_HTML).read_text()
+
+
 def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere\.pt: cannot be read"):
         run(tmp_path / "nowhere.pt", "--out", tmp_path / "bundle")

@@ -98,6 +98,25 @@ def test_the_tuning_of_rain_is_carried():
     assert found.materials["classifier"] == "plain.pt sha256 41e7e7370740"
 
 
+def test_a_training_in_its_middle_is_not_said_to_be_done():
+    recipe = Recipe(data="gtsrb", epochs=4).model_dump(mode="json")
+    bare = tiny_checkpoint(nn.Identity(), ("a",), (8, 8))
+    network = LoadedNetwork(
+        network=nn.Identity(),
+        name="compact:8x2",
+        recipe={"steps": 3000},
+        metrics={},
+        provenance={},
+        digest="b" * 64,
+        training={"step": 250},
+    )
+    found = provenance_of(replace(bare, recipe=recipe, provenance=PAPERS, training={"epoch": 2}), network)
+    assert found.classifier.method.startswith("2 of 4 epochs, unfinished, from random weights")
+    assert found.rain.method.startswith("compact:8x2, tuned for 250 of 3000 steps, unfinished, towards")
+    ended = provenance_of(replace(bare, recipe=recipe, provenance=PAPERS, training={"epoch": 4}))
+    assert ended.classifier.method.startswith("4 epochs from random weights")
+
+
 def test_values_are_plain_and_homes_stay_at_home():
     found = plain_values(
         {

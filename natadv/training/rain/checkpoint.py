@@ -10,6 +10,7 @@ from torch import nn
 from natadv.defenses.rain import Rain
 from natadv.errors import ConfigError, DataError
 from natadv.models.super_resolution.create import create_super_resolution
+from natadv.training.checkpoint import unfinished_part
 from natadv.training.sealed import read_sealed, write_sealed
 
 FORMAT = "natadv-super-resolution/1"
@@ -41,6 +42,11 @@ class LoadedNetwork:
         """Return RAIN with this network, and the shift and order that it was tuned with but for what is `changed`."""
         settings = {name: self.recipe[name] for name in ("share", "order", "per_channel") if name in self.recipe}
         return Rain(self.network, **settings | changed)
+
+    @property
+    def unfinished(self) -> tuple[int, int] | None:
+        """Steps done and asked for, of a training in its middle; None where it came to its end."""
+        return unfinished_part(self.training, self.recipe, "step")
 
 
 def save_network(
