@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from natadv.backdoor_repair_cli import inspect, repair
+from natadv.stopping import stoppable_training
 
 if TYPE_CHECKING:
     from natadv.backdoors.poison import Poisoning
@@ -96,40 +97,39 @@ def train(
     threads: Annotated[int | None, typer.Option(help="CPU threads.", show_default="torch's own choice")] = None,
 ) -> None:
     """Train a classifier on poisoned data by the ordinary recipe, and say its accuracy and attack success."""
-    from natadv.data.poison_papers import PAPERS, read_papers
-    from natadv.errors import ConfigError
-    from natadv.recipe_options import checked_recipe
-    from natadv.training.classifier import CHECKPOINT, train_classifier
-    from natadv.training.progress import on_terminal
-    from natadv.training.recipe import Recipe
+    with stoppable_training(out, "whole epoch"):
+        from natadv.data.poison_papers import PAPERS, read_papers
+        from natadv.errors import ConfigError
+        from natadv.recipe_options import checked_recipe
+        from natadv.training.classifier import CHECKPOINT, train_classifier
+        from natadv.training.progress import on_terminal
+        from natadv.training.recipe import Recipe
 
-    folder = Path(data)
-    if trigger is None:
-        if settings or target is not None or classes is not None:
-            raise ConfigError("--set, --target and --classes say how --trigger plants; name it too")
-        size = read_papers(folder).size_px
-    else:
-        folder = out / "data"
-        if not (resume and (folder / PAPERS).exists()):
-            typer.echo(_planted(data, trigger, settings, target, share, classes, size, seed, root, folder), err=True)
-    given = {
-        "data": str(folder),
-        "model": model,
-        "size_px": size,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "optimizer": optimizer,
-        "learning_rate": lr,
-        "seed": seed,
-        "device": device,
-        "threads": threads,
-    }
-    recipe = checked_recipe(Recipe, {name: value for name, value in given.items() if value is not None})
-    try:
+        folder = Path(data)
+        if trigger is None:
+            if settings or target is not None or classes is not None:
+                raise ConfigError("--set, --target and --classes say how --trigger plants; name it too")
+            size = read_papers(folder).size_px
+        else:
+            folder = out / "data"
+            if not (resume and (folder / PAPERS).exists()):
+                typer.echo(
+                    _planted(data, trigger, settings, target, share, classes, size, seed, root, folder), err=True
+                )
+        given = {
+            "data": str(folder),
+            "model": model,
+            "size_px": size,
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "optimizer": optimizer,
+            "learning_rate": lr,
+            "seed": seed,
+            "device": device,
+            "threads": threads,
+        }
+        recipe = checked_recipe(Recipe, {name: value for name, value in given.items() if value is not None})
         train_classifier(recipe, out, resume=resume, reporter=on_terminal)
-    except KeyboardInterrupt:
-        typer.echo(f"stopped; the same command with --resume goes on after the last whole epoch in {out}", err=True)
-        raise typer.Exit(130) from None
     _say(out / CHECKPOINT, folder, device)
 
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from natadv.stopping import stoppable_training
+
 _BANK = typer.Argument(help="Folder that `natadv detect bank` made.")
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's own choice")]
@@ -42,35 +44,32 @@ def train(
     threads: Threads = None,
 ) -> None:
     """Train a detector of adversarial images, and choose its threshold by clean images held back."""
-    from natadv.detection.recipe import DetectorRecipe
-    from natadv.detection.run import DETECTOR
-    from natadv.detection.train import train_detector
-    from natadv.recipe_options import checked_recipe
-    from natadv.training.progress import on_terminal
+    with stoppable_training(out, "whole epoch"):
+        from natadv.detection.recipe import DetectorRecipe
+        from natadv.detection.run import DETECTOR
+        from natadv.detection.train import train_detector
+        from natadv.recipe_options import checked_recipe
+        from natadv.training.progress import on_terminal
 
-    given = {
-        "bank": str(bank),
-        "kinds": tuple(kind or ()),
-        "backbone": backbone,
-        "weights": str(weights) if weights else None,
-        "frozen": frozen,
-        "n_plus_one": n_plus_one,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": lr,
-        "held_back": held_back,
-        "false_alarms": false_alarms,
-        "seed": seed,
-        "device": device,
-        "precision": precision,
-        "threads": threads,
-    }
-    recipe = checked_recipe(DetectorRecipe, given)
-    try:
+        given = {
+            "bank": str(bank),
+            "kinds": tuple(kind or ()),
+            "backbone": backbone,
+            "weights": str(weights) if weights else None,
+            "frozen": frozen,
+            "n_plus_one": n_plus_one,
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "learning_rate": lr,
+            "held_back": held_back,
+            "false_alarms": false_alarms,
+            "seed": seed,
+            "device": device,
+            "precision": precision,
+            "threads": threads,
+        }
+        recipe = checked_recipe(DetectorRecipe, given)
         metrics = train_detector(recipe, out, resume=resume, reporter=on_terminal)
-    except KeyboardInterrupt:
-        typer.echo(f"stopped; the same command with --resume goes on after the last whole epoch in {out}", err=True)
-        raise typer.Exit(130) from None
     low, high = (100 * end for end in metrics["above_interval"])
     typer.echo(
         f"{out / DETECTOR}: AUC {100 * metrics['auc']:.1f} % on images held back; threshold {metrics['threshold']:.4g},"

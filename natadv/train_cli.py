@@ -1,11 +1,13 @@
 """`natadv train`: train and evaluate classifiers."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from natadv.recipe_options import checked_recipe
+from natadv.stopping import stoppable_training
 from natadv.train_rain_cli import train_rain, train_sr
 
 app = typer.Typer(no_args_is_help=True, help="Train and evaluate classifiers.")
@@ -63,60 +65,59 @@ def classifier(
     threads: Annotated[int | None, typer.Option(help="CPU threads.", show_default="torch's own choice")] = None,
 ) -> None:
     """Train a classifier; with --init, --hits, --evidence, --raindrops, --advrd and --pgd, harden one."""
-    from natadv.errors import ConfigError
-    from natadv.training.classifier import CHECKPOINT, train_classifier
-    from natadv.training.device import choose_device, device_name
-    from natadv.training.generators import check_generator
-    from natadv.training.hits import count_hits, evidence_folders
-    from natadv.training.progress import on_terminal
+    with stoppable_training(out, "whole epoch"):
+        from natadv.errors import ConfigError
+        from natadv.training.classifier import CHECKPOINT, train_classifier
+        from natadv.training.device import choose_device, device_name
+        from natadv.training.generators import check_generator
+        from natadv.training.hits import count_hits, evidence_folders
+        from natadv.training.progress import on_terminal
 
-    hits = [*(hits or ()), *(one for folder in evidence or () for one in evidence_folders(folder))]
-    given = {
-        "data": data,
-        "root": str(root),
-        "model": model,
-        "pretrained": pretrained,
-        "size_px": size,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "optimizer": optimizer,
-        "learning_rate": lr,
-        "weight_decay": weight_decay,
-        "seed": seed,
-        "init": str(init) if init else None,
-        "hits": tuple(str(folder) for folder in hits),
-        "raindrops": raindrops,
-        "wetness": tuple(wetness) if wetness else None,
-        "advrd": advrd,
-        "generators": tuple(generator) if generator else None,
-        "restarts": restarts,
-        "attack_steps": attack_steps,
-        "pgd": pgd,
-        "epsilon": epsilon,
-        "pgd_steps": pgd_steps,
-        "device": device,
-        "devices": devices,
-        "precision": precision,
-        "threads": threads,
-    }
-    if not advrd and (generator or restarts is not None or attack_steps is not None):
-        raise ConfigError("--generator, --restarts and --attack-steps say how --advrd attacks; name its share too")
-    if not pgd and (epsilon is not None or pgd_steps is not None):
-        raise ConfigError("--epsilon and --pgd-steps say how --pgd attacks; name its share too")
-    recipe = _recipe(given)
-    for name in recipe.generators if recipe.advrd else ():
-        check_generator(name)
-    chosen = choose_device(device, count=devices, precision=precision)
-    typer.echo(f"training {recipe.model} at {recipe.size_px} px on {device_name(chosen, threads)}", err=True)
-    if resume and not out.exists():
-        typer.echo(f"{out}: no run there yet; a new one begins", err=True)
-    if recipe.hits and not any(count_hits(Path(folder)) for folder in recipe.hits):
-        typer.echo(f"no hits in {', '.join(recipe.hits[:5])}: nothing but --raindrops and --advrd harden now", err=True)
-    try:
-        metrics = train_classifier(recipe, out, resume=resume, reporter=on_terminal)
-    except KeyboardInterrupt:
-        typer.echo(f"stopped; the same command with --resume goes on after the last whole epoch in {out}", err=True)
-        raise typer.Exit(130) from None
+        hits = [*(hits or ()), *(one for folder in evidence or () for one in evidence_folders(folder))]
+        given = {
+            "data": data,
+            "root": str(root),
+            "model": model,
+            "pretrained": pretrained,
+            "size_px": size,
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "optimizer": optimizer,
+            "learning_rate": lr,
+            "weight_decay": weight_decay,
+            "seed": seed,
+            "init": str(init) if init else None,
+            "hits": tuple(str(folder) for folder in hits),
+            "raindrops": raindrops,
+            "wetness": tuple(wetness) if wetness else None,
+            "advrd": advrd,
+            "generators": tuple(generator) if generator else None,
+            "restarts": restarts,
+            "attack_steps": attack_steps,
+            "pgd": pgd,
+            "epsilon": epsilon,
+            "pgd_steps": pgd_steps,
+            "device": device,
+            "devices": devices,
+            "precision": precision,
+            "threads": threads,
+        }
+        if not advrd and (generator or restarts is not None or attack_steps is not None):
+            raise ConfigError("--generator, --restarts and --attack-steps say how --advrd attacks; name its share too")
+        if not pgd and (epsilon is not None or pgd_steps is not None):
+            raise ConfigError("--epsilon and --pgd-steps say how --pgd attacks; name its share too")
+        recipe = _recipe(given)
+        for name in recipe.generators if recipe.advrd else ():
+            check_generator(name)
+        chosen = choose_device(device, count=devices, precision=precision)
+        begun = f"training {recipe.model} at {recipe.size_px} px on {device_name(chosen, threads)}"
+        if resume and not out.exists():
+            typer.echo(f"{out}: no run there yet; a new one begins", err=True)
+        if recipe.hits and not any(count_hits(Path(folder)) for folder in recipe.hits):
+            typer.echo(
+                f"no hits in {', '.join(recipe.hits[:5])}: nothing but --raindrops and --advrd harden now", err=True
+            )
+        metrics = train_classifier(recipe, out, resume=resume, reporter=partial(on_terminal, begun))
     typer.echo(f"{out / CHECKPOINT}: test accuracy {_rate(metrics)}, {metrics['seconds']:.0f} s")
 
 
@@ -149,40 +150,37 @@ def advrd(
     threads: Annotated[int | None, typer.Option(help="CPU threads.", show_default="torch's own choice")] = None,
 ) -> None:
     """Train AdvRD's generator of adversarial raindrops."""
-    from natadv.training.progress import on_terminal
-    from natadv.training.quasi_gan.recipe import QuasiGanRecipe
-    from natadv.training.quasi_gan.train import GENERATOR, train_quasi_gan
+    with stoppable_training(out, "samples"):
+        from natadv.training.progress import on_terminal
+        from natadv.training.quasi_gan.recipe import QuasiGanRecipe
+        from natadv.training.quasi_gan.train import GENERATOR, train_quasi_gan
 
-    given = {
-        "photographs": str(photographs),
-        "pairs": str(pairs) if pairs else None,
-        "classifier": str(classifier),
-        "data": data,
-        "root": str(root),
-        "extractor": str(extractor) if extractor else None,
-        "size_px": size,
-        "steps": steps,
-        "batch_size": batch_size,
-        "learning_rate": lr,
-        "eta": eta,
-        "adversarial": adversarial,
-        "width": width,
-        "init": str(init) if init else None,
-        "every": every,
-        "seed": seed,
-        "device": device,
-        "precision": precision,
-        "threads": threads,
-    }
-    if init and not pairs:
-        typer.echo("without --pairs, no real photographs train or measure this run, whatever --init had", err=True)
-    make = QuasiGanRecipe.literal if literal else QuasiGanRecipe
-    recipe = checked_recipe(make, {name: value for name, value in given.items() if value is not None})
-    try:
+        given = {
+            "photographs": str(photographs),
+            "pairs": str(pairs) if pairs else None,
+            "classifier": str(classifier),
+            "data": data,
+            "root": str(root),
+            "extractor": str(extractor) if extractor else None,
+            "size_px": size,
+            "steps": steps,
+            "batch_size": batch_size,
+            "learning_rate": lr,
+            "eta": eta,
+            "adversarial": adversarial,
+            "width": width,
+            "init": str(init) if init else None,
+            "every": every,
+            "seed": seed,
+            "device": device,
+            "precision": precision,
+            "threads": threads,
+        }
+        if init and not pairs:
+            typer.echo("without --pairs, no real photographs train or measure this run, whatever --init had", err=True)
+        make = QuasiGanRecipe.literal if literal else QuasiGanRecipe
+        recipe = checked_recipe(make, {name: value for name, value in given.items() if value is not None})
         metrics = train_quasi_gan(recipe, out, resume=resume, reporter=on_terminal)
-    except KeyboardInterrupt:
-        typer.echo(f"stopped; the same command with --resume goes on after the last samples in {out}", err=True)
-        raise typer.Exit(130) from None
     measured = ", ".join(f"{name} {metrics[name]:.3g}" for name in ("diversity", "rfid") if name in metrics)
     typer.echo(f"{out / GENERATOR}: {measured}")
 

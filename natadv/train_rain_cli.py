@@ -1,13 +1,12 @@
 """`natadv train sr` and `natadv train rain`: RAIN's super-resolution, alone and through a classifier."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from natadv.recipe_options import checked_recipe
+from natadv.stopping import stoppable_training
 
 _DATA = "signs, gtsrb, or a labelled image folder; its pictures, whole."
 _PHOTOGRAPHS = "Instead: a folder of photographs; crops of them."
@@ -39,13 +38,13 @@ def train_sr(
     threads: Annotated[int | None, typer.Option(help="CPU threads.", show_default="torch's own choice")] = None,
 ) -> None:
     """Train a super-resolution network to undo random downsampling."""
-    from natadv.training.progress import on_terminal
-    from natadv.training.rain.recipe import SuperResolutionRecipe
-    from natadv.training.rain.super_resolution import NETWORK, train_super_resolution
+    with stoppable_training(out, "measures"):
+        from natadv.training.progress import on_terminal
+        from natadv.training.rain.recipe import SuperResolutionRecipe
+        from natadv.training.rain.super_resolution import NETWORK, train_super_resolution
 
-    given = _common(locals()) | {"network": network, "teacher": _text(teacher)}
-    recipe = checked_recipe(SuperResolutionRecipe, _said(given))
-    with _stoppable(out):
+        given = _common(locals()) | {"network": network, "teacher": _text(teacher)}
+        recipe = checked_recipe(SuperResolutionRecipe, _said(given))
         metrics = train_super_resolution(recipe, out, resume=resume, reporter=on_terminal)
     typer.echo(f"{out / NETWORK}: {metrics['psnr']:.2f} dB, bicubic {metrics['psnr_bicubic']:.2f} dB")
 
@@ -84,24 +83,26 @@ def train_rain(
     threads: Annotated[int | None, typer.Option(help="CPU threads.", show_default="torch's own choice")] = None,
 ) -> None:
     """Tune RAIN's super-resolution through a classifier, on clean pictures alone."""
-    from natadv.training.progress import on_terminal
-    from natadv.training.rain.recipe import TuningRecipe
-    from natadv.training.rain.tuning import NETWORK, tune_rain
+    with stoppable_training(out, "measures"):
+        from natadv.training.progress import on_terminal
+        from natadv.training.rain.recipe import TuningRecipe
+        from natadv.training.rain.tuning import NETWORK, tune_rain
 
-    given = _common(locals()) | {
-        "super_resolution": str(super_resolution),
-        "classifier": classifier,
-        "share": share,
-        "order": order,
-        "per_channel": per_channel,
-        "aim": aim,
-    }
-    recipe = checked_recipe(TuningRecipe, _said(given))
-    with _stoppable(out):
+        given = _common(locals()) | {
+            "super_resolution": str(super_resolution),
+            "classifier": classifier,
+            "share": share,
+            "order": order,
+            "per_channel": per_channel,
+            "aim": aim,
+        }
+        recipe = checked_recipe(TuningRecipe, _said(given))
         metrics = tune_rain(recipe, out, resume=resume, reporter=on_terminal)
-    behind = f"{100 * metrics['rain']:.1f} %"
-    said = f"as the bare classifier on {behind}" if data is None else f"{behind} right behind RAIN"
-    typer.echo(f"{out / NETWORK}: {said}" + (f", {100 * metrics['clean']:.1f} % without" if data is not None else ""))
+        behind = f"{100 * metrics['rain']:.1f} %"
+        said = f"as the bare classifier on {behind}" if data is None else f"{behind} right behind RAIN"
+        typer.echo(
+            f"{out / NETWORK}: {said}" + (f", {100 * metrics['clean']:.1f} % without" if data is not None else "")
+        )
 
 
 def _common(options: dict[str, Any]) -> dict[str, Any]:
@@ -119,12 +120,3 @@ def _said(given: dict[str, Any]) -> dict[str, Any]:
 
 def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
-
-
-@contextmanager
-def _stoppable(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        typer.echo(f"stopped; the same command with --resume goes on after the last measures in {out}", err=True)
-        raise typer.Exit(130) from None

@@ -31,9 +31,9 @@ from pydantic import BaseModel, ValidationError
 from natadv.durable import PART_SUFFIX, append_line, file_error, new_folder, replace_file, sync
 from natadv.errors import ClipError, DataError
 from natadv.images import Image, read_image, write_image
+from natadv.lock import held, is_held
 from natadv.raindrops.layout import Layout, load_layout
 from rigs.clip import Clip, read_clip
-from rigs.lock import held, is_held
 from rigs.manifest import Manifest, read_manifest
 from rigs.session import (
     ClipRecord,

@@ -28,8 +28,9 @@ from natadv.evaluation.calibration import fit_temperature
 from natadv.evaluation.roc import area_under_curve
 from natadv.training.materials import package_versions
 from natadv.training.progress import Report, Step
+from natadv.training.run_folder import STATE
 
-DETECTOR, LAST, METRICS, SUMMARY = "detector.pt", "last.pt", "metrics.jsonl", "metrics.json"
+DETECTOR, LAST, METRICS, SUMMARY = "detector.pt", STATE, "metrics.jsonl", "metrics.json"
 _ORDER, _DROPOUT = 42, 43  # streams of chance
 
 

@@ -21,14 +21,16 @@ from natadv.detection.material import gather
 from natadv.detection.recipe import DetectorRecipe
 from natadv.detection.run import LAST, Run
 from natadv.detection.thresholds import threshold_at
-from natadv.durable import file_error, replace_file
+from natadv.durable import replace_file
 from natadv.errors import ConfigError
 from natadv.training.device import choose_device, device_name
 from natadv.training.progress import Report, silent
+from natadv.training.run_folder import RECIPE, in_run_folder
 
 Reporter = Callable[[], AbstractContextManager[Report]]
 
 
+@in_run_folder
 def train_detector(
     recipe: DetectorRecipe, out: Path, *, resume: bool = False, reporter: Reporter = silent
 ) -> dict[str, Any]:
@@ -58,11 +60,7 @@ def train_detector(
     fabric = Fabric(accelerator=device, devices=1, precision=recipe.precision)
     run = Run(fabric, recipe, out, material, last)
     if last is None:
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise file_error(out, error) from error
-        replace_file(out / "recipe.yaml", recipe.yaml())
+        replace_file(out / RECIPE, recipe.yaml())
     with reporter() as report:
         while run.epoch < recipe.epochs:
             run.train_epoch(report)

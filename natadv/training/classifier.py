@@ -18,7 +18,7 @@ import cv2
 import torch
 from lightning.fabric import Fabric
 
-from natadv.durable import file_error, replace_file
+from natadv.durable import replace_file
 from natadv.errors import ConfigError
 from natadv.training.checkpoint import load_classifier, save_checkpoint
 from natadv.training.device import choose_device, device_name
@@ -26,12 +26,14 @@ from natadv.training.materials import MATERIALS, Materials, gather
 from natadv.training.progress import Report, silent
 from natadv.training.recipe import Recipe
 from natadv.training.run import LAST, Run
+from natadv.training.run_folder import RECIPE, in_run_folder
 
 CHECKPOINT, SUMMARY = "checkpoint.pt", "metrics.json"
 Reporter = Callable[[], AbstractContextManager[Report]]
 Gather = Callable[[Recipe], Materials]
 
 
+@in_run_folder
 def train_classifier(
     recipe: Recipe, out: Path, *, resume: bool = False, reporter: Reporter = silent, gathered: Gather = gather
 ) -> dict[str, Any]:
@@ -46,7 +48,7 @@ def train_classifier(
 
     Raises:
         ConfigError: if the settings do not fit each other, the data or the folder, or the loss is not finite.
-        DataError: if data or a checkpoint are missing or torn.
+        DataError: if data or a checkpoint are missing or torn, or another run trains into the folder.
         DeviceError: if the device asked for is not there.
         ResourceError: if the disk is full.
     """
@@ -109,11 +111,7 @@ def _prepared(
         _check_same(interrupted, last.provenance, materials.provenance)
         run.restore(last)
     elif fabric.is_global_zero:
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise file_error(out, error) from error
-        replace_file(out / "recipe.yaml", recipe.yaml())
+        replace_file(out / RECIPE, recipe.yaml())
     return run, materials.provenance
 
 

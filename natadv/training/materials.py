@@ -11,7 +11,7 @@ import torch
 
 from natadv.data.dataset import SPLITS, Dataset
 from natadv.data.load import load_dataset
-from natadv.errors import ConfigError
+from natadv.errors import ConfigError, DataError
 from natadv.models.classifier import Classifier, create_classifier
 from natadv.raindrops.photograph import RandomGlass
 from natadv.raindrops.presets import PRESETS
@@ -67,8 +67,13 @@ def materials_of(recipe: Recipe, train: Dataset, test: Dataset) -> Materials:
     """Read these data, whatever the recipe's name of them stands for, and build its model.
 
     Raises:
-        ConfigError, DataError: as `gather`.
+        ConfigError, DataError: as `gather`; DataError also for data of one label.
     """
+    if len(train.labels) < 2:
+        raise DataError(
+            f"{recipe.data}: only one label, {train.labels[0]!r}, and nothing to tell it from; expected"
+            " train/LABEL/* and test/LABEL/*, or LABEL/*, of two labels or more"
+        )
     initial = load_classifier(Path(recipe.init)) if recipe.init else None
     model = _model(recipe, train.labels, initial)
     hits = [load_hits(Path(folder), train.labels) for folder in recipe.hits]

@@ -41,9 +41,16 @@ def silent() -> Iterator[Report]:
 
 
 @contextmanager
-def on_terminal() -> Iterator[Report]:
-    """Show a bar with loss and time left, and a line for each epoch, on standard error."""
+def on_terminal(begun: str = "") -> Iterator[Report]:
+    """Show a bar with loss and time left, and a line for each epoch, on standard error.
+
+    Args:
+        begun: a line to say first; a run reports only when all that it needs was found, so no error comes after it
+            that a person could have mended before.
+    """
     console = Console(stderr=True, highlight=False)
+    if begun:
+        console.print(begun, soft_wrap=True, markup=False)
     columns = (
         TextColumn("{task.fields[epoch]}"),
         BarColumn(),

@@ -23,8 +23,9 @@ from natadv.training.evaluate import accuracy
 from natadv.training.materials import Materials
 from natadv.training.progress import Report, Step
 from natadv.training.recipe import Recipe
+from natadv.training.run_folder import STATE
 
-LAST, METRICS = "last.pt", "metrics.jsonl"
+LAST, METRICS = STATE, "metrics.jsonl"
 _MOMENTUM = 0.9
 
 

@@ -107,7 +107,7 @@ def test_stealth_without_an_extractor_is_the_detectors_alone(squares, cache, tmp
         (("--table", 3), "--table 3: not one of 1, 2"),
         (("--figure", 4), "--figure 4: not one of 3, 5, 6, 7, 8"),
         (("--table", 1, "--trigger", "rain"), "trigger 'rain'"),
-        (("--table", 1, "--optimizer", "adam"), "--optimizer adam: Input should be 'adamw' or 'sgd'"),
+        (("--table", 1, "--optimizer", "adam"), "--optimizer adam: expected 'adamw' or 'sgd'"),
         (("--figure", 3, "--kappa", 1), "--kappa 1.0: expected more than 0 and less than 1"),
         (("--table", 2, "--classes", "red,blue"), "name them in order; the first is the target"),
     ],

@@ -1,5 +1,8 @@
 """`natadv train`: options reach the recipe, and what is wrong is one line."""
 
+import shutil
+import signal
+import subprocess
 import sys
 
 import numpy as np
@@ -45,16 +48,68 @@ def test_train_then_harden_then_evaluate(folder):
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        (("--lr", -1), "^--lr -1.0: Input should be greater than 0$"),
-        (("--raindrops", 2), "^--raindrops 2.0: Input should be less than or equal to 1$"),
+        (("--lr", -1), "^--lr -1.0: expected more than 0$"),
+        (("--raindrops", 2), "^--raindrops 2.0: expected 1 or less$"),
         (("--wetness", "damp"), "^--wetness damp: no preset 'damp'; there are light, medium"),
-        (("--device", "tpu"), "^--device tpu: Input should be 'auto', 'cpu' or 'cuda'$"),
+        (("--epochs", -3), "^--epochs -3: expected 1 or more$"),
+        (("--epsilon", 255, "--pgd", 1), "^--epsilon 255.0: expected less than 255$"),
+        (("--device", "tpu"), "^--device tpu: expected 'auto', 'cpu' or 'cuda'$"),
     ],
 )
 def test_a_wrong_option_is_one_line(folder, option, message):
     with pytest.raises(ConfigError, match=message) as caught:
         run("classifier", "--data", folder / "data", "--out", folder / "a", *option)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"), [(("--model", "resnet999"), "no such model"), (("--init", "no.pt"), "")]
+)
+def test_no_training_is_said_to_begin_that_does_not(folder, option, message):
+    options = ("--data", folder / "data", "--out", folder / "a", "--device", "cpu", *option)
+    result = CliRunner().invoke(app, ["classifier", *map(str, options)])
+    assert isinstance(result.exception, (ConfigError, DataError))
+    assert message in str(result.exception)
+    assert result.output == ""
+    assert not (folder / "a").exists()
+
+
+def test_data_of_one_label_are_one_line(folder):
+    shutil.rmtree(folder / "data" / "light")
+    with pytest.raises(DataError, match=r"data: only one label, 'dark'.*two labels or more") as caught:
+        run("classifier", "--data", folder / "data", "--out", folder / "a", "--device", "cpu")
+    assert "\n" not in str(caught.value)
+
+
+_STOPPED = """
+import os, signal, sys
+from natadv import cli
+from natadv.training import run as run_module
+epochs, whole, number = 0, *map(int, sys.argv[1:3])
+trained = run_module.Run.train_epoch
+def cut(self, report):
+    global epochs
+    if epochs == whole:
+        os.kill(os.getpid(), number)
+    epochs += 1
+    trained(self, report)
+run_module.Run.train_epoch = cut
+sys.argv[1:3] = []
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("whole", [0, 1])
+def test_ctrl_c_and_sigterm_end_a_training_alike(folder, number, whole):
+    options = ("train", "classifier", "--data", folder / "data", "--epochs", 3, "--batch-size", 4, "--size", 12)
+    options = (*options, "--device", "cpu", "--threads", 1, "--out", folder / "a")
+    words = [sys.executable, "-c", _STOPPED, str(whole), str(int(number)), *map(str, options)]
+    done = subprocess.run(words, check=False, capture_output=True, text=True)
+    assert done.returncode == 128 + number, done.stderr
+    kept = "with --resume goes on after the last whole epoch" if whole else "nothing to go on with yet"
+    assert kept in done.stderr.splitlines()[-1]
+    assert (folder / "a" / "last.pt").exists() == (folder / "a").exists() == bool(whole)
 
 
 def test_hardening_without_hits_says_so(folder):
@@ -85,6 +140,4 @@ def test_evidence_is_taken_as_hits_are(folder):
 
 def test_help_needs_no_torch():
     code = "import sys, natadv.train_cli, natadv.data_cli; sys.exit(any(m in sys.modules for m in ('torch', 'cv2')))"
-    import subprocess
-
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

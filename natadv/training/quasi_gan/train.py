@@ -27,12 +27,14 @@ from natadv.training.quasi_gan.materials import Materials, gather
 from natadv.training.quasi_gan.recipe import QuasiGanRecipe
 from natadv.training.quasi_gan.samples import diversity, sample_grid
 from natadv.training.quasi_gan.step import Losses, QuasiGan
+from natadv.training.run_folder import RECIPE, STATE, in_run_folder
 
-GENERATOR, LAST, METRICS = "generator.pt", "last.pt", "metrics.jsonl"
+GENERATOR, LAST, METRICS = "generator.pt", STATE, "metrics.jsonl"
 Reporter = Callable[[], AbstractContextManager[Report]]
 _NOISE = 21  # stream of chance
 
 
+@in_run_folder
 def train_quasi_gan(
     recipe: QuasiGanRecipe, out: Path, *, resume: bool = False, reporter: Reporter = silent
 ) -> dict[str, Any]:
@@ -67,7 +69,7 @@ def train_quasi_gan(
             (out / "samples").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise file_error(out, error) from error
-        replace_file(out / "recipe.yaml", recipe.yaml())
+        replace_file(out / RECIPE, recipe.yaml())
     else:
         run.restore(last)
     with reporter() as report:

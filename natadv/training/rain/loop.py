@@ -12,14 +12,15 @@ import torch
 from lightning.fabric import Fabric
 from torch import Generator, Tensor, nn
 
-from natadv.durable import file_error, replace_file
+from natadv.durable import replace_file
 from natadv.errors import ConfigError
 from natadv.training.progress import Report, Step, silent
 from natadv.training.rain.checkpoint import LoadedNetwork, load_network, save_network
 from natadv.training.rain.feed import Batch, Feed, batches
 from natadv.training.rain.recipe import PictureRecipe
+from natadv.training.run_folder import RECIPE, STATE
 
-LAST, METRICS = "last.pt", "metrics.jsonl"
+LAST, METRICS = STATE, "metrics.jsonl"
 Reporter = Callable[[], AbstractContextManager[Report]]
 _NOISE = 33  # stream of chance
 
@@ -101,11 +102,7 @@ def run_task(
         optimizer.load_state_dict(state["optimizer"])
         done, history = state["step"], state["history"]
     else:
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise file_error(out, error) from error
-        replace_file(out / "recipe.yaml", recipe.yaml())
+        replace_file(out / RECIPE, recipe.yaml())
         history.append({"step": 0, **task.measure(task.network.eval())})
     about = {"name": task.name, "recipe": recipe.model_dump(mode="json"), "provenance": task.provenance}
     total = 0.0

@@ -23,10 +23,12 @@ from natadv.training.rain.checkpoint import load_network
 from natadv.training.rain.feed import Batch, open_feed
 from natadv.training.rain.loop import Reporter, Task, interrupted, run_task
 from natadv.training.rain.recipe import SuperResolutionRecipe
+from natadv.training.run_folder import in_run_folder
 
 NETWORK = "sr.pt"
 
 
+@in_run_folder
 def train_super_resolution(
     recipe: SuperResolutionRecipe, out: Path, *, resume: bool = False, reporter: Reporter = silent
 ) -> dict[str, Any]:

@@ -24,12 +24,14 @@ from natadv.training.rain.checkpoint import load_network
 from natadv.training.rain.feed import Batch, open_feed
 from natadv.training.rain.loop import Reporter, Task, interrupted, run_task
 from natadv.training.rain.recipe import TuningRecipe
+from natadv.training.run_folder import in_run_folder
 from natadv.training.victim import open_victim, targets_of
 
 NETWORK = "rain.pt"
 _TEMPERATURE = 4.0
 
 
+@in_run_folder
 def tune_rain(recipe: TuningRecipe, out: Path, *, resume: bool = False, reporter: Reporter = silent) -> dict[str, Any]:
     """Tune by `recipe` into the folder `out` and return the last measures, shares 0..1 of the pictures held back.
 

@@ -1,6 +1,7 @@
 """A lock on a file that one process holds; a killed one holds it no longer."""
 
 import fcntl
+import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -32,6 +33,9 @@ def held(path: Path, refusal: str) -> Iterator[None]:
                     if not left:
                         raise
                     time.sleep(_TRY_S)
+            if not os.fstat(file.fileno()).st_nlink:
+                # Its holder removed it meanwhile: the next one makes another, and both would hold theirs.
+                raise BlockingIOError
         except BlockingIOError as error:
             raise DataError(refusal) from error
         except OSError as error:
