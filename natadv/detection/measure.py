@@ -1,6 +1,6 @@
 """How well a score tells each kind of a bank's test images from the clean ones."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -92,8 +92,7 @@ def measured(
         raise DataError(f"the detector gives scores that are no numbers, on {odd} images; train it anew")
     kinds = []
     for kind, family in families.items():
-        against = COUNTERPARTS.get(kind, CLEAN)
-        against = against if against in clean_kinds else CLEAN
+        against = counterpart(kind, clean_kinds)
         area, called = curve_measures(
             scores[against],
             scores[kind],
@@ -107,6 +106,12 @@ def measured(
         kinds.append(KindMeasured(kind, family, kind in seen, len(scores[kind]), against, area, called, caught))
     alarms = {} if threshold is None else {kind: _above(scores[kind], threshold) for kind in clean_kinds}
     return BankMeasured(false_alarms, alarms, tuple(kinds), scores)
+
+
+def counterpart(kind: str, there: Collection[str]) -> str:
+    """Return the clean kind that a kind is told from: the one that came its way, where it is there."""
+    found = COUNTERPARTS.get(kind, CLEAN)
+    return found if found in there else CLEAN
 
 
 def _above(scores: Scores, threshold: float) -> Rate:

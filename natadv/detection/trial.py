@@ -73,7 +73,7 @@ def try_detector(
     found = _measured_on(
         bank, papers, scorer_of(model), seen=_seen(loaded), threshold=threshold, false_alarms=false_alarms, seed=seed
     )
-    attacked = None if attack is None else _attacked(loaded, threshold, bank, papers, attack, seed, device)
+    attacked = None if attack is None else attack_detector(loaded, bank, papers, attack, seed=seed, device=device)
     about: dict[str, Any] = {"detector_sha256": loaded.digest, "bank_sha256": bank_digest(bank), "seed": seed}
     if attack is not None and attacked is not None:
         about["adaptive"] = {
@@ -136,15 +136,15 @@ def _seen(loaded: LoadedDetector) -> tuple[str, ...]:
     return tuple(loaded.provenance.get("kinds", ()))
 
 
-def _attacked(
-    loaded: LoadedDetector,
-    threshold: Threshold,
-    bank: Path,
-    papers: BankPapers,
-    attack: Attack,
-    seed: int,
-    device: str,
+def attack_detector(
+    loaded: LoadedDetector, bank: Path, papers: BankPapers, attack: Attack, *, seed: int = 0, device: str = "cpu"
 ) -> AdaptiveMeasured:
+    """Attack a detector, which is on `device`, and its classifier together, on clean test images drawn by `seed`.
+
+    Raises:
+        ConfigError: if the detector's training is not over, or the classifier does not fit the bank.
+        DataError: if the classifier or an image cannot be read.
+    """
     victim = load_classifier(attack.model)
     if victim.input_size != (papers.size_px, papers.size_px):
         raise ConfigError(f"{attack.model}: takes {victim.input_size[0]} px, the bank's images are {papers.size_px}")
@@ -156,7 +156,7 @@ def _attacked(
     return attack_both(
         victim.model.to(where),
         loaded.model,
-        threshold.value,
+        loaded.calibrated.value,
         to_batch(images, where).contiguous(),
         torch.tensor([_place(victim, image.label, attack.model) for image in chosen], device=where),
         epsilon=attack.epsilon,

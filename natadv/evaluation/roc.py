@@ -87,9 +87,29 @@ def curve_measures(
     areas, calls = [], []
     for drawn in (once, counts):
         on_clean, on_suspect = drawn[:, of_clean], drawn[:, of_suspect]
-        areas.append(((on_suspect @ above) * on_clean).sum(1) / (on_suspect.sum(1) * on_clean.sum(1)))
+        areas.append(_areas(above, on_clean, on_suspect))
         calls.append(_called(clean, suspect, on_clean, on_suspect, false_alarms))
     return _measured(*areas), _measured(*calls)
+
+
+def drawn_areas(clean: Scores, suspect: Scores, on_clean: Scores, on_suspect: Scores) -> Scores:
+    """Return the area under the ROC curve in each of some draws of the images, (draws,).
+
+    Args:
+        clean: scores, (n,).
+        suspect: scores, (m,).
+        on_clean: how often each clean image is drawn, (draws, n).
+        on_suspect: likewise, (draws, m).
+
+    Raises:
+        ValueError: if either is empty.
+    """
+    return _areas(_above(clean, suspect), on_clean, on_suspect)
+
+
+def _areas(above: Scores, on_clean: Scores, on_suspect: Scores) -> Scores:
+    areas: Scores = ((on_suspect @ above) * on_clean).sum(1) / (on_suspect.sum(1) * on_clean.sum(1))
+    return areas
 
 
 def _above(clean: Scores, suspect: Scores) -> Scores:

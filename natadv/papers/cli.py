@@ -8,6 +8,7 @@ import typer
 
 from natadv.papers.advdrop_cli import advdrop
 from natadv.papers.deployed_cli import deployed
+from natadv.papers.detection_cli import detection
 from natadv.papers.rain_cli import rain
 from natadv.papers.rdba_cli import rdba
 
@@ -20,6 +21,7 @@ app.command("rain")(rain)
 app.command("advdrop")(advdrop)
 app.command("deployed")(deployed)
 app.command("rdba")(rdba)
+app.command("detection")(detection)
 
 _TABLES = (1, 2, 3, 4, 5, 6, 7)
 _FIGURES = (4, 6, 7)

@@ -20,7 +20,12 @@ class Section:
 
 
 def as_markdown(
-    title: str, numbers: Sequence[Number], *, picture: str | None = None, sections: Sequence[Section] = ()
+    title: str,
+    numbers: Sequence[Number],
+    *,
+    picture: str | None = None,
+    sections: Sequence[Section] = (),
+    before: Sequence[str] = (),
 ) -> str:
     """Return a page with a table, whose cells are as "84.2 [76.1–90.0], n 101 (paper 88.1) ¹", and its settings.
 
@@ -29,6 +34,7 @@ def as_markdown(
         numbers: of the table, in the order of rows and columns.
         picture: file of a figure, above the table.
         sections: tables of their own; columns of none of them are in the first table.
+        before: lines above the first table.
     """
     settings = _distinct(n.setting for n in numbers)
     marks = {entry: number for number, entry in enumerate(settings, 1)} if len(settings) > 1 else {}
@@ -38,6 +44,7 @@ def as_markdown(
     lines = [f"# {title}", ""]
     if picture:
         lines += [f"![{title}]({picture})", ""]
+    lines += before
     for name, some in parts.items():
         if some:
             lines += [*([f"## {name}", ""] if name else []), *_table(some, marks), ""]

@@ -30,6 +30,7 @@ def write_table(
     replace: bool = False,
     whole: bool = False,
     sections: Sequence[Section] = (),
+    before: Sequence[str] = (),
 ) -> tuple[Number, ...]:
     """Merge numbers into `folder`/NAME.csv and write NAME.md from all that are there then.
 
@@ -41,6 +42,7 @@ def write_table(
         replace: replace also what rests on more images.
         whole: the table's rows are compared with each other, so numbers of other runs go.
         sections: of a table too wide for a page.
+        before: lines of the page above the table.
 
     Returns:
         The older numbers that were kept in the place of new ones.
@@ -60,12 +62,14 @@ def write_table(
             else:
                 merged[number.place] = number
         replace_file(path, _as_csv(merged.values()))
-        page = as_markdown(title, list(merged.values()), sections=sections)
+        page = as_markdown(title, list(merged.values()), sections=sections, before=before)
         replace_file(folder / f"{name}.md", page.encode())
     return tuple(kept)
 
 
-def write_figure(folder: Path, name: str, title: str, png: bytes, numbers: Sequence[Number]) -> None:
+def write_figure(
+    folder: Path, name: str, title: str, png: bytes, numbers: Sequence[Number], *, sections: Sequence[Section] = ()
+) -> None:
     """Write `folder`/NAME.png with NAME.csv and NAME.md; a figure is one picture, so its numbers are replaced with it.
 
     Raises:
@@ -75,7 +79,8 @@ def write_figure(folder: Path, name: str, title: str, png: bytes, numbers: Seque
     with _writing(folder):
         replace_file(folder / f"{name}.png", png)
         replace_file(folder / f"{name}.csv", _as_csv(numbers))
-        replace_file(folder / f"{name}.md", as_markdown(title, numbers, picture=f"{name}.png").encode())
+        page = as_markdown(title, numbers, picture=f"{name}.png", sections=sections)
+        replace_file(folder / f"{name}.md", page.encode())
 
 
 def check_smaller(path: Path, numbers: Sequence[Number]) -> None:

@@ -13,10 +13,11 @@ from natadv.attacks.foreign import keep_what_fools
 from natadv.data.signs import load_signs
 from natadv.detection.bank import About, make_bank, outcomes_folder
 from natadv.detection.crafted import Crafted, untouched
+from natadv.detection.residuals import residual_features
 from natadv.detection.sources import Sources, parts_of
 from natadv.images import read_image
 from natadv.training.victim import Victim
-from tests.leak_detectors import encoding_of, file_features, learnt_area, residual_features
+from tests.leak_detectors import encoding_of, file_features, learnt_area
 
 SIZE, EACH = 64, 120
 
