@@ -39,6 +39,10 @@ def detection(
         int, typer.Option(min=0, help="Attack so many clean test images, by one who knows --model and the detector.")
     ] = 0,
     model: Annotated[Path | None, typer.Option(help="Of --adaptive: checkpoint.pt of the classifier.")] = None,
+    attacked: Annotated[
+        list[str] | None,
+        typer.Option(help='Of --adaptive: a detector, as "light: fgsm" in table 1; repeatable.', show_default="all"),
+    ] = None,
     epsilon: Annotated[float, typer.Option(help="Of --adaptive: l_inf budget, levels of 255.")] = 8.0,
     steps: Annotated[int, typer.Option(min=1, help="Of --adaptive: steps of each way of the attack.")] = 40,
     seed: Annotated[int, typer.Option(min=0, help="Of all chance.")] = 0,
@@ -84,6 +88,7 @@ def detection(
         training=training,
         cache=cache,
         attack=None if model is None else Attack(model, adaptive, epsilon / 255, steps),
+        targets=tuple(attacked or ()),
         device=chosen,
         reporter=on_terminal,
         notice=lambda line: typer.echo(line, err=True),

@@ -1,30 +1,36 @@
 """Detectors of a bank, kept by what made them, so that a stopped study goes on where it was."""
 
 import hashlib
+import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
 
 from natadv.detection.banked import BankPapers, Family, read_bank
 from natadv.detection.checkpoint import LoadedDetector, load_detector
 from natadv.detection.networks import NAMES, ONNX
 from natadv.detection.recipe import DetectorRecipe
 from natadv.detection.run import DETECTOR
+from natadv.detection.scoring import logits_of
 from natadv.detection.shown import Shown, adversarial_kinds, bank_digest, read_shown
 from natadv.detection.train import Reporter, train_detector
 from natadv.detection.trial import Attack, attack_detector
 from natadv.durable import replace_file
 from natadv.errors import ConfigError, DataError
 from natadv.evaluation.rates import Rate
+from natadv.evaluation.roc import Scores
 from natadv.papers.number import setting
 from natadv.training.progress import silent
 
 Notice = Callable[[str], None]
 _ELSEWHERE = {*DetectorRecipe.machine, "bank", "weights"}
-_ADAPTIVE = "adaptive"
+_ADAPTIVE, _SCORES = "adaptive", "scores.npz"
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,7 @@ class Bench:
         training: settings of `DetectorRecipe` but bank, kinds, backbone and weights.
         cache: folder of detectors, and of what attacks on them came to.
         attack: one who knows the detector too; None: nobody attacks.
+        targets: detectors that are attacked, as "BACKBONE: WHAT IT LEARNT"; all where none is named.
         device: where detectors are measured.
         reporter: shows how far a training is.
         notice: is told what begins.
@@ -107,6 +114,7 @@ class Bench:
     training: Mapping[str, Any]
     cache: Path
     attack: Attack | None = None
+    targets: tuple[str, ...] = ()
     device: str = "cpu"
     reporter: Reporter = silent
     notice: Notice = lambda _line: None
@@ -151,14 +159,35 @@ class Bench:
         loaded.model.to(self.device)
         return loaded
 
+    def scores(self, backbone: Backbone, taught: Taught) -> Mapping[str, Scores]:
+        """Return a detector's logits of the test images by kind, 0 where P was 1/2 before the threshold moved it.
+
+        Raises:
+            ConfigError, DataError, DeviceError, ResourceError: as `trained`, or if what was kept is damaged.
+        """
+        path = self._folder(backbone, taught) / _SCORES
+        if not path.exists():
+            model = self.trained(backbone, taught).model
+            found = {
+                kind: logits_of(model, self.test.of(kind).images) + model.offset.cpu() for kind in self.papers.kinds
+            }
+            written = io.BytesIO()
+            np.savez(written, **{kind: logits.double().numpy() for kind, logits in found.items()})  # type: ignore[arg-type]
+            replace_file(path, written.getvalue())
+        try:
+            with np.load(path, allow_pickle=False) as kept:
+                return {kind: kept[kind] for kind in self.papers.kinds}
+        except (OSError, ValueError, KeyError, BadZipFile) as error:
+            raise DataError(f"{path}: damaged; delete it, and the images are scored again") from error
+
     def attacked(self, backbone: Backbone, taught: Taught) -> Rate | None:
-        """Return how many clean test images fool the classifier and this detector together; None: nobody attacks.
+        """Return how many clean test images fool the classifier and this detector together; None: nobody attacks it.
 
         Raises:
             ConfigError: if the classifier does not fit the bank.
             DataError: if it cannot be read, or what was kept is damaged.
         """
-        if self.attack is None:
+        if self.attack is None or (self.targets and f"{backbone.name}: {taught.name}" not in self.targets):
             return None
         loaded = self.trained(backbone, taught)
         plain = {name: getattr(self.attack, name) for name in ("count", "epsilon", "steps")}

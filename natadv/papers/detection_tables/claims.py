@@ -68,6 +68,9 @@ def below_floor(study: Study, backbone: Backbone) -> tuple[str, ...]:
 
 def sentences(study: Study, found: Sequence[tuple[Backbone, Claim]]) -> Iterator[str]:
     """Yield the lines of a page: each claim, and below it a sentence for each backbone."""
+    yield "Confirmed: the whole 95 % interval lies where the claim puts it; contradicted: all of it lies elsewhere;"
+    yield "open: neither. The intervals are of the test images, by kin; another training's chance is not in them."
+    yield ""
     for stated in dict.fromkeys(claim.stated for _, claim in found):
         yield f"**{stated}**"
         yield ""

@@ -7,9 +7,7 @@ from pathlib import Path
 
 from natadv.detection.floor import floors
 from natadv.detection.measure import counterpart
-from natadv.detection.scoring import logits_of
 from natadv.evaluation.resampled import KinBootstrap, Resampled
-from natadv.evaluation.roc import Scores
 from natadv.papers.detection_tables.bench import Backbone, Bench, Taught
 from natadv.papers.number import Number, setting
 
@@ -95,19 +93,14 @@ class Study:
         return counterpart(kind, self.bench.papers.kinds)
 
     def _measure(self, backbone: Backbone, taught: Taught) -> Measures:
-        model = self.bench.trained(backbone, taught).model
-        half = -float(model.offset)  # the logit that P = 1/2 had before the threshold was moved there
+        scores = self.bench.scores(backbone, taught)
+        kin = {kind: self.bench.test.of(kind).kin.tolist() for kind in scores}
         areas, accuracies = {}, {}
-        scores: dict[str, Scores] = {}
-        kin: dict[str, list[str]] = {}
-        for kind in self.bench.papers.kinds:
-            shown = self.bench.test.of(kind)
-            scores[kind], kin[kind] = logits_of(model, shown.images).double().numpy(), shown.kin.tolist()
         for kind in self.bench.kinds:
             against = self._against(kind)
             areas[kind] = self._draws.area(scores[against], kin[against], scores[kind], kin[kind])
-            called = self._draws.share(scores[kind] > half, kin[kind])
-            passed = self._draws.share(scores[against] <= half, kin[against])
+            called = self._draws.share(scores[kind] > 0, kin[kind])
+            passed = self._draws.share(scores[against] <= 0, kin[against])
             accuracies[kind] = Resampled((called.values + passed.values) / 2)
         return Measures(areas, accuracies)
 
