@@ -69,7 +69,9 @@ def judge(session: Path, notes: Notes, rig: RigSettings | None = None) -> dict[s
     given_up = {item.number for item, _ in skipped}
     records = archive.records()
     there = {(one.item, one.kind, one.pixels_sha256) for one in records}
+    rejected = archive.manifest().rejected  # taken back with its attempt and put aside, which is no loss
     known = {tuple(key) for line in notes.of("known") for key in line["keys"]}
+    known -= {key for key in known if (key[0], key[2]) in rejected}
     fell = Counter(
         event.reason.partition(" (")[0]
         for event in events

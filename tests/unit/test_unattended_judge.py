@@ -64,6 +64,14 @@ def test_a_whole_session_has_lost_nothing(session):
     assert found["frames_lost_and_said"] == found["frames_lost_and_not_said"] == 0
 
 
+def test_a_clip_that_was_taken_back_with_its_attempt_is_not_lost(session):
+    archive, notes = session
+    archive.reject(archive.settings.items[1], ["the light drifted"])
+    found = judge(archive.folder, notes)
+    assert found["clips_lost"] == []
+    assert (found["complete"], found["neither"]) == (3, [1])
+
+
 def test_a_clip_that_is_gone_another_that_is_torn_and_a_wrong_label_are_told(session):
     archive, notes = session
     items, clips = archive.settings.items, archive.clip_folder
