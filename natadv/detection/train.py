@@ -25,6 +25,7 @@ from natadv.durable import replace_file
 from natadv.errors import ConfigError
 from natadv.training.device import choose_device, device_name
 from natadv.training.progress import Report, silent
+from natadv.training.resumable import state_to_resume
 from natadv.training.run_folder import RECIPE, in_run_folder
 
 Reporter = Callable[[], AbstractContextManager[Report]]
@@ -69,11 +70,9 @@ def train_detector(
 
 def _interrupted(recipe: DetectorRecipe, out: Path, resume: bool) -> LoadedDetector | None:
     """Return the state to resume from, or None to start."""
-    last = out / LAST
-    if not last.exists():
+    last = state_to_resume(out / LAST, resume=resume)
+    if last is None:
         return None
-    if not resume:
-        raise ConfigError(f"{out}: holds a run already; continue it with --resume or take another folder")
     loaded = load_detector(last)
     recipe.check_continues(loaded.recipe, last)
     return loaded

@@ -25,6 +25,7 @@ from natadv.training.device import choose_device, device_name
 from natadv.training.materials import MATERIALS, Materials, gather
 from natadv.training.progress import Report, silent
 from natadv.training.recipe import Recipe
+from natadv.training.resumable import state_to_resume
 from natadv.training.run import LAST, Run
 from natadv.training.run_folder import RECIPE, in_run_folder
 
@@ -61,11 +62,9 @@ def train_classifier(
 
 def _interrupted(recipe: Recipe, out: Path, resume: bool) -> Path | None:
     """Return the state to resume from, or None to start."""
-    last = out / LAST
-    if not last.exists():
+    last = state_to_resume(out / LAST, resume=resume)
+    if last is None:
         return None
-    if not resume:
-        raise ConfigError(f"{out}: holds a run already; continue it with --resume or take another folder")
     recipe.check_continues(load_classifier(last).recipe, last)
     return last
 

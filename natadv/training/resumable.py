@@ -43,3 +43,20 @@ class ResumableRecipe(BaseModel):
     def yaml(self) -> bytes:
         """Return the recipe as YAML."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True).encode()
+
+
+def state_to_resume(last: Path, *, resume: bool) -> Path | None:
+    """Return the state that a stopped run kept, or None where there is none and the run starts.
+
+    Args:
+        last: where it is, in the run's folder.
+        resume: whether to go on was asked for.
+
+    Raises:
+        ConfigError: if there is one and it was not.
+    """
+    if not last.exists():
+        return None
+    if not resume:
+        raise ConfigError(f"{last.parent}: holds a run already; continue it with --resume or take another folder")
+    return last

@@ -27,6 +27,7 @@ from natadv.training.quasi_gan.materials import Materials, gather
 from natadv.training.quasi_gan.recipe import QuasiGanRecipe
 from natadv.training.quasi_gan.samples import diversity, sample_grid
 from natadv.training.quasi_gan.step import Losses, QuasiGan
+from natadv.training.resumable import state_to_resume
 from natadv.training.run_folder import RECIPE, STATE, in_run_folder
 
 GENERATOR, LAST, METRICS = "generator.pt", STATE, "metrics.jsonl"
@@ -79,11 +80,9 @@ def train_quasi_gan(
 
 
 def _interrupted(recipe: QuasiGanRecipe, out: Path, resume: bool) -> LoadedGenerator | None:
-    last = out / LAST
-    if not last.exists():
+    last = state_to_resume(out / LAST, resume=resume)
+    if last is None:
         return None
-    if not resume:
-        raise ConfigError(f"{out}: holds a run already; continue it with --resume or take another folder")
     loaded = load_generator(last)
     recipe.check_continues(loaded.recipe, last)
     return loaded
