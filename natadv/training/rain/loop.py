@@ -18,6 +18,7 @@ from natadv.training.progress import Report, Step, silent
 from natadv.training.rain.checkpoint import LoadedNetwork, load_network, save_network
 from natadv.training.rain.feed import Batch, Feed, batches
 from natadv.training.rain.recipe import PictureRecipe
+from natadv.training.resumable import state_to_resume
 from natadv.training.run_folder import RECIPE, STATE
 
 LAST, METRICS = STATE, "metrics.jsonl"
@@ -54,11 +55,9 @@ def interrupted(recipe: PictureRecipe, out: Path, resume: bool) -> LoadedNetwork
     Raises:
         ConfigError: if the folder holds a run and it is not to be resumed, or it was begun with other settings.
     """
-    last = out / LAST
-    if not last.exists():
+    last = state_to_resume(out / LAST, resume=resume)
+    if last is None:
         return None
-    if not resume:
-        raise ConfigError(f"{out}: holds a run already; continue it with --resume or take another folder")
     loaded = load_network(last)
     recipe.check_continues(loaded.recipe, last)
     return loaded
