@@ -9,19 +9,15 @@ from torch import nn
 
 from natadv.backdoors.inspect.activation_clustering import cluster_class, silhouette_of, two_means
 from natadv.backdoors.inspect.activations import penultimate
-from natadv.backdoors.inspect.calibration.measured import Described, describe
-from natadv.backdoors.inspect.calibration.run import run_calibration
-from natadv.backdoors.inspect.calibration.suspects import Plan, Suspect, plan_suspect, train_suspects
-from natadv.backdoors.inspect.calibration.tune import calibrate, threshold_between
 from natadv.backdoors.inspect.rain_response import rain_response
 from natadv.backdoors.inspect.region import compare_regions, saliency
-from natadv.backdoors.inspect.scores import CLUSTERS, OPINION, RAIN, SPECTRUM, STRIP, score_model
+from natadv.backdoors.inspect.scores import CLUSTERS, OPINION, SPECTRUM, STRIP, score_model
 from natadv.backdoors.inspect.second_opinion import diversity, second_opinion
 from natadv.backdoors.inspect.spectral_signatures import spectrum_of_class
 from natadv.backdoors.inspect.strip import blended_entropy, threshold_of
 from natadv.backdoors.inspect.thresholds import Measured, Rule, Thresholds, read_thresholds
 from natadv.backdoors.inspect.verdict import inspect_model, judge
-from natadv.backdoors.measure import measure, predictions
+from natadv.backdoors.measure import predictions
 from natadv.backdoors.poison import triggered_test
 from natadv.batches import to_batch
 from natadv.errors import ConfigError, DataError
@@ -316,130 +312,3 @@ def test_without_grad_cam_it_does_not_begin(backdoored, monkeypatch):
     monkeypatch.setattr("natadv.backdoors.inspect.scores.penultimate", lambda *_: pytest.fail("it began"))
     with pytest.raises(ConfigError, match=r"pip install '\.\[papers\]'"):
         score_model(backdoored.model, backdoored.data, backdoored.clean, CLASSES, device=CPU)
-
-
-def test_suspects_differ_and_every_other_one_is_poisoned():
-    plans = [plan_suspect(number, 43) for number in range(40)]
-    assert all((plan.poisoning is None) == (plan.number % 2 == 0) for plan in plans)
-    assert all(len(set(plan.classes)) == 12 for plan in plans)
-    assert len({plan.classes for plan in plans}) == 40
-    poisonings = [plan.poisoning for plan in plans if plan.poisoning]
-    assert {one.trigger.name for one in poisonings} == {"rdba", "badnets", "blended", "rendered"}
-    assert all(0.02 <= one.share <= 0.15 for one in poisonings)
-    assert plan_suspect(7, 43) == plans[7]
-
-
-def test_a_suspect_is_trained_and_described_with_the_truth(backdoored):
-    train, test = backdoored.data, backdoored.test
-    (suspect,) = train_suspects([3], train, test, epochs=1, clean_per_class=4, device=CPU)
-    assert suspect.plan.poisoning
-    assert len(suspect.clean) == 4 * CLASSES
-    assert (suspect.data.targets[suspect.poisoned] == suspect.plan.poisoning.target).all()
-    known = Suspect(
-        plan=Plan(1, tuple(range(CLASSES)), backdoored.poisoning),
-        model=backdoored.model,
-        data=backdoored.data,
-        clean=backdoored.clean,
-        poisoned=backdoored.poisoned,
-        accuracy=accuracy(backdoored.model, test, CPU),
-        success=measure(backdoored.model, test, backdoored.poisoning, CPU).success,
-    )
-    line = describe(known, device=CPU)
-    assert line.poisoned
-    assert line.classes[OPINION] == line.target == backdoored.poisoning.target
-    assert line.precision[line.target] > 0.9
-    assert line.recall[line.target] > 0.6
-
-
-def lines(line, count, first):
-    """Suspects of which clean ones score low and poisoned ones high, by the second opinion alone."""
-    found = []
-    for number in range(first, first + count):
-        bad = number % 2 == 1
-        opinion = (3.0 if bad else 1.0) + 0.01 * number
-        found.append(
-            line.model_copy(
-                update={
-                    "number": number,
-                    "trigger": "rdba" if bad else None,
-                    "target": 2 if bad else None,
-                    "highest": {
-                        CLUSTERS: 0.3,
-                        SPECTRUM: 0.3 + 0.01 * (number % 3),
-                        STRIP: 0.1,
-                        OPINION: opinion,
-                        RAIN: 0.0,
-                    },
-                    "classes": {CLUSTERS: 0, SPECTRUM: 0, STRIP: 0, OPINION: 2, RAIN: 0},
-                }
-            )
-        )
-    return found
-
-
-def test_the_rule_is_tuned_on_some_and_measured_on_others(backdoored):
-    line = Described(
-        number=0, trigger=None, share=0.0, target=None, accuracy=1.0, success=None, highest={}, classes={},
-        precision=(), recall=(), region_p=None, region_class=0,
-    )  # fmt: skip
-    tuning, measuring = lines(line, 10, 0), lines(line, 6, 10)
-    measuring[0] = measuring[0].model_copy(update={"highest": {**measuring[0].highest, OPINION: 9.0}})
-    found = calibrate(tuning, measuring, setting="drawn")
-    rule = found.with_clean
-    assert rule.deciding == (OPINION,)
-    assert 1.08 < rule.thresholds[OPINION] < 3.01
-    assert rule.tuned == Measured(detected=5, named=5, poisoned=5, false_alarms=0, clean=5)
-    assert rule.measured == Measured(detected=3, named=3, poisoned=3, false_alarms=1, clean=3)
-    assert rule.by_trigger == {"rdba": Measured(detected=3, named=3, poisoned=3, false_alarms=0, clean=0)}
-    with pytest.raises(ValueError, match="other suspects"):
-        calibrate(tuning, tuning, setting="the same")
-    with pytest.raises(ValueError, match="poisoned and clean"):
-        calibrate(tuning[::2], measuring, setting="clean ones alone")
-
-
-def test_a_method_that_names_the_wrong_class_does_not_join(backdoored):
-    """Of ten suspects the spectrum alone is high for one that the second opinion misses, in the wrong class."""
-    line = Described(
-        number=0, trigger=None, share=0.0, target=None, accuracy=1.0, success=None, highest={}, classes={},
-        precision=(), recall=(), region_p=None, region_class=0,
-    )  # fmt: skip
-    tuning, measuring = lines(line, 10, 0), lines(line, 6, 10)
-    missed = tuning[1]
-    highest = {**missed.highest, OPINION: 0.5, SPECTRUM: 0.9}
-    for named in (0, 2):
-        tuning[1] = missed.model_copy(update={"highest": highest, "classes": {**missed.classes, SPECTRUM: named}})
-        rule = calibrate(tuning, measuring, setting="drawn").with_clean
-        assert rule.deciding == ((OPINION, SPECTRUM) if named == missed.target else (OPINION,))
-
-
-def test_a_threshold_lies_where_it_parts_best():
-    assert threshold_between([1, 2, 3], [7, 8]) == 5
-    assert threshold_between([1, 2, 7.5], [7, 8]) == pytest.approx(4.5)
-    assert threshold_between([5, 6], [1, 2]) >= 6
-
-
-def test_a_calibration_goes_on_where_it_was_interrupted(backdoored, tmp_path, monkeypatch):
-    monkeypatch.setattr("natadv.backdoors.inspect.second_opinion.STEPS", 4)
-    lines_path, out, seen = tmp_path / "suspects.jsonl", tmp_path / "calibration.json", []
-    some = Pictures(backdoored.data.images[:240], backdoored.data.targets[:240])
-
-    def run(measuring):
-        return run_calibration(
-            some, backdoored.test, lines_path, out, tuning=(0, 1), measuring=measuring, epochs=1, setting="short",
-            device=CPU, report=lambda line: seen.append(line.number),
-        )  # fmt: skip
-
-    with pytest.raises(ValueError, match="poisoned and clean"):
-        run(())
-    assert seen == [0, 1]
-    assert not out.exists()
-    old = lines_path.read_text().splitlines()
-    lines_path.write_text(f"{old[0]}\n{old[1].replace(RAIN, 'another method')}\n")  # from before rain was asked
-    found = run((2, 3))
-    assert seen == [0, 1, 1, 2, 3]
-    assert lines_path.read_text().splitlines()[:2] == old  # the same suspect again has the same figures
-    assert read_thresholds(out) == found
-    assert found.measuring == (2, 3)
-    lines_path.write_text("{}\n")
-    with pytest.raises(DataError, match=r"suspects\.jsonl: damaged"):
-        run((2, 3))
