@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from natadv.attacks.counted import Counted
 from natadv.attacks.foreign import Craft
-from natadv.attacks.success import MARGIN, rounded
+from natadv.attacks.success import MARGIN, held
 
 with warnings.catch_warnings():
     # Foolbox 3.3.4 takes gaussian_filter from a place that SciPy is about to close.
@@ -37,8 +37,7 @@ class JudgedModel(nn.Module):
 
         EAD looks ahead past [0, 1]; the model is shown what is within.
         """
-        held = rounded(batch.clamp(0, 1))
-        logits = self._calls(held + (batch - batch.detach()))  # that is `held`, and has the gradient of `batch`
+        logits = self._calls(held(batch))
         # Twice the margin: an image at the margin itself may be on its other side when it is looked at again.
         return logits.scatter_add(1, self._classes, torch.full_like(logits[:, :1], 2 * MARGIN))
 

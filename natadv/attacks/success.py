@@ -21,6 +21,11 @@ def rounded(images: Tensor) -> Tensor:
     return (images.detach() * 255).round_().div_(255)
 
 
+def held(images: Tensor) -> Tensor:
+    """Return images as their 8-bit files hold them, cut to [0, 1], with a gradient as if nothing had been rounded."""
+    return rounded(images.clamp(0, 1)) + (images - images.detach())
+
+
 def lead(scores: Tensor, labels: Tensor) -> Tensor:
     """Return by how much the best wrong class leads, (n,): positive where the model errs.
 

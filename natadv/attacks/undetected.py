@@ -8,6 +8,7 @@ what of its gradient does not touch the other. (Of that the sign is taken, so th
 """
 
 from collections.abc import Callable, Sequence
+from itertools import product
 
 import torch
 from torch import Tensor, nn
@@ -15,11 +16,13 @@ from torch import Tensor, nn
 from natadv.attacks.counted import Counted
 from natadv.attacks.foreign import BUDGET, keep_what_fools
 from natadv.attacks.outcome import Outcome
-from natadv.attacks.success import MARGIN, Model, climbable_lead, lead
+from natadv.attacks.success import MARGIN, Model, climbable_lead, held, lead
 
 WEIGHTS = (0.1, 1.0, 10.0)
 _LAST_STEP = 0.1
 """Of the first step's length."""
+_FINE = 0.5 / 255
+"""First step from the clean image: the least that eight bits may show."""
 _ENOUGH = 1.0
 """Logits beyond which more of one aim is not worth anything of the other."""
 
@@ -64,7 +67,7 @@ def undetected(
     """Look for images that the classifier gets wrong while the detector stays silent, both in eight bits.
 
     An image that the classifier gets wrong unattacked and unseen comes back as it is, as in `keep_what_fools`; all
-    others are attacked. Of all steps of all ways the one whose lesser aim is reached furthest is kept.
+    others are attacked. Of all steps of all ways the one whose lesser aim is reached furthest in eight bits is kept.
 
     Args:
         model: the classifier, with logits, in eval mode.
@@ -73,8 +76,8 @@ def undetected(
         detector: with a gradient, in eval mode.
         threshold: logit above which it calls.
         epsilon: l_inf budget.
-        steps: of each way.
-        step_size: of the first; a quarter of `epsilon` by default, the last is a tenth of it.
+        steps: of each way, from a random point and as many from the clean image. From there forty reach 11 levels.
+        step_size: of the first from a random point; a quarter of `epsilon` by default, the last is a tenth of it.
         weights: of the detector's excess against the classifier's margin, each a way of its own.
         seed: of the random starts.
         batch_size: images at once.
@@ -88,20 +91,21 @@ def undetected(
     if steps < 1:
         raise ValueError(f"expected one step or more, got {steps}")
     first = epsilon / 4 if step_size is None else step_size
-    lengths = torch.linspace(first, _LAST_STEP * first, steps).tolist()
     ways: list[Way] = [_joint(weight) for weight in weights] + [_selective]
+    begins = ((epsilon, first), (0.0, min(first, _FINE)))  # how far from the clean image, and the first step from there
 
     def craft(source: Counted, clean: Tensor, targets: Tensor) -> Tensor:
         best, furthest = clean, torch.full_like(clean[:, 0, 0, 0], -torch.inf)
-        for way in ways:
-            found = (clean + torch.empty_like(clean).uniform_(-epsilon, epsilon)).clamp(0, 1)
-            for length in (*lengths, None):
+        for way, (away, longest) in product(ways, begins):
+            found = (clean + torch.empty_like(clean).uniform_(-away, away)).clamp(0, 1)
+            for length in (*torch.linspace(longest, _LAST_STEP * longest, steps).tolist(), None):
                 found.requires_grad_(length is not None)
-                answers = source(found)
+                shown = held(found)
+                answers = source(shown)
                 ahead, excess = climbable_lead(answers[:, :-1], targets), answers[:, -1]
                 reached = torch.minimum(ahead, -excess).detach()
                 further = reached > furthest
-                best = torch.where(further[:, None, None, None], found.detach(), best)
+                best = torch.where(further[:, None, None, None], shown.detach(), best)
                 furthest = torch.where(further, reached, furthest)
                 if length is not None:
                     moved = found.detach() + length * way(found, ahead, excess).sign()

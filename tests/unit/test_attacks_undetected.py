@@ -80,8 +80,9 @@ def test_what_is_found_is_eight_bits_and_counted() -> None:
     assert torch.equal(found.images, rounded(found.images))
     assert (halves.classify(found.images).argmax(1) == 1).all()
     assert (halves.detect(found.images) < 0).all()
-    assert found.queries.tolist() == [1 + 1 + 2 * 41] * 3  # before, after, and two ways of forty steps and a last look
-    assert found.gradients.tolist() == [40 + 2 * 40] * 3
+    # Before, after, and two ways from two beginnings of forty steps and a last look.
+    assert found.queries.tolist() == [1 + 1 + 2 * 2 * 41] * 3
+    assert found.gradients.tolist() == [2 * (40 + 2 * 40)] * 3
 
 
 def test_a_silent_detector_of_an_error_needs_no_attack() -> None:
@@ -91,3 +92,43 @@ def test_a_silent_detector_of_an_error_needs_no_attack() -> None:
     assert torch.equal(found.images, IMAGES)
     with pytest.raises(ValueError, match="one step or more"):
         undetected(halves.classify, IMAGES, LABELS, detector=halves.detect, threshold=0.0, steps=0)
+
+
+class Quiet:
+    """A classifier of brightness, and a detector that hears any roughness and knows no degrees of it.
+
+    The classifier is fooled from 2.5 levels up on. The detector calls where the pixels differ by half a level, or lie
+    more than 3.6 levels up, and is soon as sure as it can be: beyond that its gradient is zero throughout.
+    """
+
+    def classify(self, batch: Tensor) -> Tensor:
+        ahead = batch.mean((1, 2, 3)) - 102.5 * LEVEL
+        return 100 * torch.stack([-ahead / 2, ahead / 2], 1)
+
+    def detect(self, batch: Tensor) -> Tensor:
+        rough = (batch.square().mean((1, 2, 3)) - batch.mean((1, 2, 3)).square()) / (0.5 * LEVEL) ** 2
+        bright = (batch.mean((1, 2, 3)) - 100 * LEVEL) / (3.6 * LEVEL)
+        return (torch.maximum(rough, bright) - 1).clamp(max=0.2)
+
+
+def test_a_detector_that_is_sure_of_all_noise_alike_is_no_wall() -> None:
+    """From a random start nothing leads back; 3 levels up, all pixels alike, fool both."""
+    quiet = Quiet()
+    found = undetected(
+        quiet.classify, IMAGES, LABELS, detector=quiet.detect, threshold=0.0, epsilon=8 * LEVEL, steps=20
+    )
+    assert found.fooled.all()
+    assert torch.allclose(found.images, IMAGES + 3 * LEVEL)
+
+
+def test_both_models_are_shown_eight_bits() -> None:
+    shown = []
+
+    def detect(batch: Tensor) -> Tensor:
+        shown.append(batch.detach())
+        return Halves(far=4.5, low=6.5).detect(batch)
+
+    halves = Halves(far=4.5, low=6.5)
+    undetected(halves.classify, IMAGES, LABELS, detector=detect, threshold=0.0, epsilon=7 * LEVEL, steps=3)
+    assert len(shown) > 10
+    assert all(torch.equal(batch, rounded(batch)) for batch in shown)
