@@ -1,6 +1,7 @@
 """The adaptive attack on a bank's clean test images: how many can be made to fool classifier and detector together."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +12,7 @@ from natadv.attacks.pgd_margin import pgd_margin
 from natadv.attacks.undetected import undetected
 from natadv.detection.detector import Detector
 from natadv.errors import ConfigError
-from natadv.evaluation.rates import Rate
+from natadv.evaluation.rates import KinRate, Rate
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ def attack_both(
     threshold: float,
     images: Tensor,
     labels: Tensor,
+    kin: Sequence[str],
     *,
     epsilon: float,
     steps: int = 40,
@@ -51,6 +53,7 @@ def attack_both(
         threshold: of its scores, between 0 and 1.
         images: clean, (n, 3, h, w), RGB in [0, 1]; those that the classifier gets wrong are left out.
         labels: true classes, (n,).
+        kin: what each image is of, (n,).
         epsilon: l_inf budget of both.
         steps: of each way of the attack.
         seed: of all chance.
@@ -67,6 +70,7 @@ def attack_both(
     if not right.any():
         raise ConfigError(f"the classifier gets none of {len(images)} clean images right; name the model of their data")
     images, labels = images[right], labels[right]
+    left = [name for name, stays in zip(kin, right.tolist(), strict=True) if stays]
     logit = math.log(threshold / (1 - threshold))
     plain = pgd_margin(classifier, images, labels, epsilon=epsilon, steps=steps, seed=seed, batch_size=batch_size)
     with torch.no_grad():
@@ -84,6 +88,6 @@ def attack_both(
     )
 
     def rate(which: Tensor) -> Rate:
-        return Rate(int(which.sum()), len(which))
+        return KinRate.of(which.tolist(), left)
 
     return AdaptiveMeasured(rate(plain.fooled), rate(plain.fooled & unseen), rate(adaptive.fooled), adaptive)

@@ -12,7 +12,7 @@ from natadv.detection.detector import Detector
 from natadv.detection.networks import same_network
 from natadv.detection.thresholds import Threshold
 from natadv.errors import ConfigError, DataError
-from natadv.evaluation.rates import Rate
+from natadv.evaluation.rates import KinRate, Rate
 from natadv.training.sealed import read_sealed, write_sealed
 
 FORMAT = "natadv-detector/1"
@@ -136,8 +136,13 @@ def _plain(threshold: Threshold) -> dict[str, Any]:
         "false_alarms": threshold.false_alarms,
         "above": threshold.above.hits,
         "images": threshold.above.total,
+        "interval": list(threshold.above.interval),
     }
 
 
 def _threshold(plain: Mapping[str, Any]) -> Threshold:
-    return Threshold(plain["value"], plain["false_alarms"], Rate(plain["above"], plain["images"]))
+    above = Rate(plain["above"], plain["images"])
+    if "interval" in plain:  # older files have none: theirs is that of images without kin
+        low, high = plain["interval"]
+        above = KinRate(above.hits, above.total, (low, high))
+    return Threshold(plain["value"], plain["false_alarms"], above)

@@ -1,6 +1,6 @@
 """How well a score tells each kind of a bank's test images from the clean ones."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,7 +9,7 @@ from natadv.detection.banked import CLEAN, Family
 from natadv.detection.scoring import Scorer
 from natadv.detection.shown import Shown
 from natadv.errors import DataError
-from natadv.evaluation.rates import Rate
+from natadv.evaluation.rates import KinRate, Rate
 from natadv.evaluation.roc import Measured, Scores, curve_measures
 
 COUNTERPARTS = {"captured": "dry"}
@@ -28,7 +28,8 @@ class KindMeasured:
         against: the clean kind that it is told from.
         area: under the ROC curve.
         called: share above the threshold by which the clean test images themselves have the rate of false alarms.
-        caught: those above the detector's own threshold, which it brought with it; None: it has none.
+        caught: those above the detector's own threshold, which it brought with it, with the interval that kin leave;
+            None: it has none.
     """
 
     kind: str
@@ -102,9 +103,9 @@ def measured(
             rng=np.random.default_rng(seed),
             replicates=replicates,
         )
-        caught = None if threshold is None else _above(scores[kind], threshold)
+        caught = None if threshold is None else _above(scores[kind], threshold, kin[kind])
         kinds.append(KindMeasured(kind, family, kind in seen, len(scores[kind]), against, area, called, caught))
-    alarms = {} if threshold is None else {kind: _above(scores[kind], threshold) for kind in clean_kinds}
+    alarms = {} if threshold is None else {kind: _above(scores[kind], threshold, kin[kind]) for kind in clean_kinds}
     return BankMeasured(false_alarms, alarms, tuple(kinds), scores)
 
 
@@ -114,5 +115,5 @@ def counterpart(kind: str, there: Collection[str]) -> str:
     return found if found in there else CLEAN
 
 
-def _above(scores: Scores, threshold: float) -> Rate:
-    return Rate(int((scores > threshold).sum()), len(scores))
+def _above(scores: Scores, threshold: float, kin: Sequence[str]) -> Rate:
+    return KinRate.of((scores > threshold).tolist(), kin)

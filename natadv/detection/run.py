@@ -25,13 +25,13 @@ from natadv.detection.thresholds import Threshold, threshold_at
 from natadv.durable import replace_file
 from natadv.errors import ConfigError
 from natadv.evaluation.calibration import fit_temperature
-from natadv.evaluation.roc import area_under_curve
+from natadv.evaluation.roc import area_under_curve, curve_measures
 from natadv.training.materials import package_versions
 from natadv.training.progress import Report, Step
 from natadv.training.run_folder import STATE
 
 DETECTOR, LAST, METRICS, SUMMARY = "detector.pt", STATE, "metrics.jsonl", "metrics.json"
-_ORDER, _DROPOUT = 42, 43  # streams of chance
+_ORDER, _DROPOUT, _BOOTSTRAP = 42, 43, 44  # streams of chance
 
 
 class Run:
@@ -100,14 +100,22 @@ class Run:
         # It softens alone: where all that was held back is told apart, no sharpness would be enough.
         temperature = max(1.0, fit_temperature(both, torch.from_numpy(~held.clean).long()))
         scaled = (logits / temperature).double().numpy()
-        chosen = threshold_at(scaled[held.clean], recipe.false_alarms)
+        clean_kin, other_kin = held.kin[held.clean].tolist(), held.kin[~held.clean].tolist()
+        chosen = threshold_at(scaled[held.clean], recipe.false_alarms, clean_kin)
         self._bare.calibrate(temperature, chosen.value)
         threshold = replace(chosen, value=0.5)
-        area, low, high = area_under_curve(scaled[held.clean], scaled[~held.clean])
+        area, _ = curve_measures(
+            scaled[held.clean],
+            scaled[~held.clean],
+            clean_kin,
+            other_kin,
+            false_alarms=recipe.false_alarms,
+            rng=np.random.default_rng([recipe.seed, _BOOTSTRAP]),
+        )
         metrics = {
             **self._history[-1],
-            "auc": area,
-            "auc_interval": [low, high],
+            "auc": area.value,
+            "auc_interval": [area.low, area.high],
             "temperature": temperature,
             "offset": chosen.value,
             **_in_plain(threshold),

@@ -1,13 +1,14 @@
 """The threshold of a score, for a chosen share of false alarms, from clean images that trained nothing (no torch)."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from natadv.errors import ConfigError
-from natadv.evaluation.rates import Rate
+from natadv.evaluation.rates import KinRate, Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +26,18 @@ class Threshold:
     above: Rate
 
 
-def threshold_at(clean: NDArray[np.float64], false_alarms: float) -> Threshold:
+def threshold_at(clean: NDArray[np.float64], false_alarms: float, kin: Sequence[str] | None = None) -> Threshold:
     """Return the least threshold that promises a share of false alarms.
 
     The ceil((n + 1) (1 - share))-th smallest of n scores: of images drawn as these were, the next is above it with a
     probability of at most the share, whatever the scores' distribution (conformal prediction: Vovk et al. 2005,
-    Prop. 2.4). The plain quantile would be too low by about one image, which among few is much.
+    Prop. 2.4). The plain quantile would be too low by about one image, which among few is much. That takes images for
+    drawn one by one. Frames of one thing are not: of other things more may be above; the interval tells how far off.
 
     Args:
         clean: scores of clean images that the detector has not seen, (n,).
         false_alarms: the share, above 0 and below 1.
+        kin: what each image is of, (n,), for the interval; None: each of something else.
 
     Raises:
         ValueError: if the share is not in there, or a score is no number.
@@ -52,4 +55,7 @@ def threshold_at(clean: NDArray[np.float64], false_alarms: float) -> Threshold:
             f" it takes {least}; make a larger bank, hold more back, or ask for --false-alarms {possible:g}"
         )
     value = float(np.sort(clean)[rank - 1])
-    return Threshold(value, false_alarms, Rate(int((clean > value).sum()), count))
+    above = clean > value
+    if kin is None:
+        return Threshold(value, false_alarms, Rate(int(above.sum()), count))
+    return Threshold(value, false_alarms, KinRate.of(above.tolist(), kin))

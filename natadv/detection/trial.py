@@ -14,6 +14,7 @@ from natadv.detection.adaptive import AdaptiveMeasured, attack_both
 from natadv.detection.banked import CLEAN, BankPapers, read_bank
 from natadv.detection.checkpoint import LoadedDetector, load_detector
 from natadv.detection.disagreement import disagreement_of
+from natadv.detection.kin import kin_of
 from natadv.detection.measure import BankMeasured, measured
 from natadv.detection.report import PICTURE, TABLE, table
 from natadv.detection.scoring import scorer_of
@@ -119,7 +120,8 @@ def try_disagreement(
     scorer = disagreement_of(
         network.rain().to(device).eval(), loaded.model.to(device), draws=draws, seed=seed, device=device
     )
-    threshold = threshold_at(scorer(read_shown(bank, papers, "train", ()).images), false_alarms)
+    learnt = read_shown(bank, papers, "train", ())
+    threshold = threshold_at(scorer(learnt.images), false_alarms, learnt.kin.tolist())
     found = _measured_on(bank, papers, scorer, threshold=threshold, false_alarms=false_alarms, seed=seed)
     about = {"classifier_sha256": loaded.digest, "rain_sha256": network.digest, "bank_sha256": bank_digest(bank)}
     _write(out, found, f"disagreement of {draws} draws on {bank.name}", about | {"draws": draws}, threshold)
@@ -159,6 +161,7 @@ def attack_detector(
         loaded.calibrated.value,
         to_batch(images, where).contiguous(),
         torch.tensor([_place(victim, image.label, attack.model) for image in chosen], device=where),
+        [kin_of(image.source) for image in chosen],
         epsilon=attack.epsilon,
         steps=attack.steps,
         seed=seed,

@@ -39,6 +39,39 @@ class Rate:
         return f"{100 * self.value:.1f} % ({self.hits}/{self.total}, 95 % {100 * low:.1f}–{100 * high:.1f})"
 
 
+@dataclass(frozen=True, slots=True)
+class KinRate(Rate):
+    """A proportion of samples that come in groups of kin, as frames of one sign do.
+
+    Attributes:
+        ends: of its 95 % interval, see `clustered_interval`.
+    """
+
+    ends: tuple[float, float]
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval, wider than Wilson's where kin are alike."""
+        return self.ends
+
+    @classmethod
+    def of(cls, which: Sequence[bool], kin: Sequence[str]) -> "KinRate":
+        """Count samples.
+
+        Args:
+            which: whether each is a hit.
+            kin: what each is of.
+
+        Raises:
+            ValueError: if they are not as many.
+        """
+        groups: dict[str, list[bool]] = {}
+        for hit, name in zip(which, kin, strict=True):
+            groups.setdefault(name, []).append(bool(hit))
+        hits, totals = [sum(some) for some in groups.values()], [len(some) for some in groups.values()]
+        return cls(sum(hits), sum(totals), clustered_interval(hits, totals))
+
+
 def clustered_interval(hits: Sequence[int], totals: Sequence[int]) -> tuple[float, float]:
     """Return the 95 % interval of a proportion whose samples come in groups of kin, as frames do in clips.
 

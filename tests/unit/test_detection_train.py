@@ -13,10 +13,12 @@ from natadv.detection.material import gather
 from natadv.detection.measure import measured
 from natadv.detection.recipe import DetectorRecipe
 from natadv.detection.run import DETECTOR, LAST
-from natadv.detection.scoring import scorer_of
+from natadv.detection.scoring import logits_of, scorer_of
 from natadv.detection.shown import Shown
 from natadv.detection.train import train_detector
 from natadv.errors import ConfigError, DataError
+from natadv.evaluation.rates import Rate
+from natadv.evaluation.roc import area_under_curve
 from natadv.training.progress import Step
 from tests.drawn_bank import write_bank
 
@@ -158,3 +160,45 @@ def test_captured_frames_are_told_from_dry_ones_and_the_rest_from_clean_ones():
     assert (captured.against, captured.area.value, captured.seen) == ("dry", 0.5, False)
     assert (found.alarms["clean"].hits, found.alarms["dry"].hits) == (0, 20)
     assert (pgd.caught.hits, captured.caught.hits) == (9, 20)
+
+
+def test_shares_of_frames_that_are_kin_have_the_interval_of_the_kin():
+    """60 frames of 6 signs, of 2 of which all are called: as sure as 2 of 6, not as 20 of 60."""
+    kinds = np.repeat(["clean", "captured"], 60)
+    sign = np.tile(np.repeat(np.arange(6), 10), 2)
+    kin = np.array([f"test/{number:05d}" for number in sign])
+    images = np.zeros((120, 8, 8, 3), np.uint8) + np.where(sign < 2, 200, 100).astype(np.uint8)[:, None, None, None]
+    found = measured(
+        lambda some: some[:, 0, 0, 0].astype(float),
+        Shown(images, kinds, kin, kinds == "clean"),
+        {"captured": "natural"},
+        threshold=150.0,
+        replicates=50,
+    )
+    for rate in (found.kinds[0].caught, found.alarms["clean"]):
+        assert (rate.hits, rate.total) == (20, 60)
+        low, high = rate.interval
+        assert (low, high) == pytest.approx(Rate(2, 6).interval, abs=0.06)
+        assert f"{100 * low:.1f}" in str(rate)
+
+
+def test_what_held_back_images_say_is_as_sure_as_their_kin(tmp_path):
+    """Tracks of six like frames: 60 clean images held back know no more than ten signs do."""
+    rng, drawn, sources = np.random.default_rng(0), {}, {}
+    for part in ("train", "test"):
+        clean = np.repeat(smooth(rng, 20), 6, axis=0)
+        drawn[part] = {"clean": clean, "pgd": np.repeat(noisy(clean[::6], rng, 1), 6, axis=0)}
+        names = [f"{part}/a/{track:05d}_{frame:05d}.png" for track in range(20) for frame in range(6)]
+        sources[part] = dict.fromkeys(drawn[part], names)
+    bank = write_bank(tmp_path / "bank", drawn, sources=sources)
+    asked = recipe(bank, epochs=1, held_back=0.5, false_alarms=0.2, learning_rate=1e-5)
+    metrics = train_detector(asked, tmp_path / "run")
+    assert (metrics["clean_images"], metrics["above"]) == (60, 6)
+    assert metrics["above_interval"][1] == pytest.approx(Rate(1, 10).interval[1], abs=0.05)
+    low, high = metrics["auc_interval"]
+    held = gather(asked).held
+    logits = logits_of(load_detector(tmp_path / "run" / DETECTOR).model, held.images).double().numpy()
+    _, one_by_one_low, one_by_one_high = area_under_curve(logits[held.clean], logits[~held.clean])
+    assert high - low > 1.2 * (one_by_one_high - one_by_one_low)
+    kept = load_detector(tmp_path / "run" / DETECTOR).calibrated.above
+    assert kept.interval == pytest.approx(tuple(metrics["above_interval"]))

@@ -185,12 +185,18 @@ def test_a_claim_is_judged_by_its_whole_interval(values, verdict):
     assert Claim("", "", Resampled(np.array(values, float)), 0.0, ()).verdict == verdict
 
 
-def test_another_attack_is_made_anew_and_a_damaged_one_is_said(place, tmp_path):
+def test_another_attack_is_made_anew_and_a_damaged_one_is_said(place, tmp_path, monkeypatch):
     told = []
     for steps in (1, 3):
         bench = bench_of(place, attack=Attack(place.parent / "checkpoint.pt", 4, 8 / 255, steps), notice=told.append)
         assert bench.attacked(Backbone("light"), alone("fgsm")).total == 4
     assert told.count("attacking light: fgsm") == 2
+    first = bench.attacked(Backbone("light"), alone("fgsm"))
+    assert told.count("attacking light: fgsm") == 2
+    monkeypatch.setattr("natadv.papers.detection_tables.bench.source_digest", lambda *_names: "another attack")
+    again = bench.attacked(Backbone("light"), alone("fgsm"))
+    assert told.count("attacking light: fgsm") == 3
+    assert again == first and again.interval == first.interval
     for path in place.parent.glob("cache/*/adaptive-*.json"):
         path.write_text("{}")
     with pytest.raises(Exception, match="damaged; delete it"):

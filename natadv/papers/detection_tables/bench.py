@@ -23,9 +23,10 @@ from natadv.detection.train import Reporter, train_detector
 from natadv.detection.trial import Attack, attack_detector
 from natadv.durable import replace_file
 from natadv.errors import ConfigError, DataError
-from natadv.evaluation.rates import Rate
+from natadv.evaluation.rates import KinRate, Rate
 from natadv.evaluation.roc import Scores
 from natadv.papers.number import setting
+from natadv.source_digest import source_digest
 from natadv.training.progress import silent
 
 Notice = Callable[[str], None]
@@ -192,15 +193,21 @@ class Bench:
         loaded = self.trained(backbone, taught)
         plain = {name: getattr(self.attack, name) for name in ("count", "epsilon", "steps")}
         victim = hashlib.sha256(self.attack.model.read_bytes()).hexdigest()
-        path = self._folder(backbone, taught) / f"{_ADAPTIVE}-{_digest(loaded.digest, plain, victim, self.seed)}.json"
+        code = source_digest("natadv.attacks.undetected")
+        path = (
+            self._folder(backbone, taught)
+            / f"{_ADAPTIVE}-{_digest(loaded.digest, plain, victim, self.seed, code)}.json"
+        )
         if not path.exists():
             self.notice(f"attacking {backbone.name}: {taught.name}")
             found = attack_detector(loaded, self.bank, self.papers, self.attack, seed=self.seed, device=self.device)
-            kept = {"hits": found.adaptive.hits, "total": found.adaptive.total}
+            kept = {"hits": found.adaptive.hits, "total": found.adaptive.total, "ends": found.adaptive.interval}
             replace_file(path, (json.dumps(kept) + "\n").encode())
         try:
-            return Rate(**json.loads(path.read_bytes()))
-        except (OSError, TypeError, ValueError) as error:
+            plain = json.loads(path.read_bytes())
+            low, high = plain["ends"]
+            return KinRate(plain["hits"], plain["total"], (low, high))
+        except (OSError, TypeError, ValueError, KeyError) as error:
             raise DataError(f"{path}: damaged; delete it, and the attack is made again") from error
 
     def setting(self, backbone: Backbone, **more: object) -> str:
@@ -228,7 +235,8 @@ class Bench:
         return self.setting(
             backbone,
             adaptive=f"PGD on classifier and detector, l_inf {255 * self.attack.epsilon:g}/255, {self.attack.steps}"
-            f" steps a way, on clean images that the classifier gets right; threshold for {100 * asked:g} % of alarms",
+            f" steps a way, from a random point and from the image, on clean images that the classifier gets right;"
+            f" threshold for {100 * asked:g} % of alarms",
         )
 
     def _recipe(self, backbone: Backbone, taught: Taught) -> DetectorRecipe:
