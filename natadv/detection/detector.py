@@ -24,15 +24,17 @@ class Detector(nn.Module):
         size_px: side of the images that it was trained on. It is deployed on frames that were resized to that side
             by `natadv.images.resize`, as its bank's images were, and sees the same 8 bits.
         temperature: that the logit is divided by, so that a score is neither 0 nor 1 where the threshold lies.
+        offset: that is taken off it then, so that the threshold is a score of a half.
     """
 
     temperature: Tensor
+    offset: Tensor
 
-    def __init__(self, network: nn.Module, *, classes: tuple[str, ...], size_px: int, temperature: float = 1.0) -> None:
+    def __init__(self, network: nn.Module, *, classes: tuple[str, ...], size_px: int) -> None:
         """Put a network behind this.
 
         Raises:
-            ValueError: if the first class is not `clean`, there is no other, or the temperature is not positive.
+            ValueError: if the first class is not `clean`, or there is no other.
         """
         super().__init__()
         if len(classes) < 2 or classes[0] != CLEAN:

@@ -46,7 +46,7 @@ def gather(recipe: DetectorRecipe) -> Material:
     """Read what a recipe trains on.
 
     Raises:
-        ConfigError: if the bank has no such kind.
+        ConfigError: if the bank has no such kind, or so small a share of it is held back that a side lacks one.
         DataError: if the bank or the weights are missing or torn.
     """
     folder = Path(recipe.bank)
@@ -59,9 +59,15 @@ def gather(recipe: DetectorRecipe) -> Material:
     missing = next((kind for kind in every if kind not in train.kinds), None)
     if missing is not None:
         raise ConfigError(f"{folder}: holding {recipe.held_back:g} of it back leaves no {missing} image to learn")
+    apart = shown.where(held)
+    if apart.clean.all():
+        raise ConfigError(
+            f"{folder}: holding {recipe.held_back:g} of it back holds no adversarial image back to measure by; hold"
+            " more back, or make a larger bank"
+        )
     return Material(
         train=train,
-        held=shown.where(held),
+        held=apart,
         classes=(CLEAN, *kinds) if recipe.n_plus_one else BINARY,
         size_px=papers.size_px,
         provenance={

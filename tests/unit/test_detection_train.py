@@ -140,6 +140,20 @@ def test_what_cannot_be_trained_is_said_before_it_begins(bank, tmp_path):
         train_detector(recipe(bank, learning_rate=1e30), tmp_path / "run")
 
 
+def test_held_back_images_of_which_none_is_adversarial_are_refused_before_it_begins(tmp_path):
+    """Two adversarial images of other sources than the clean ones: of two, a fifth is none."""
+    rng = np.random.default_rng(0)
+    drawn = {part: {"clean": smooth(rng, 20), "pgd": noisy(smooth(rng, 2), rng, 8)} for part in ("train", "test")}
+    sources = {
+        part: {kind: [f"{part}-{kind}-{number}" for number in range(len(some))] for kind, some in kinds.items()}
+        for part, kinds in drawn.items()
+    }
+    bank = write_bank(tmp_path / "bank", drawn, sources=sources)
+    with pytest.raises(ConfigError, match=r"holding 0\.2 of it back holds no adversarial image back"):
+        train_detector(recipe(bank, false_alarms=0.3), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_captured_frames_are_told_from_dry_ones_and_the_rest_from_clean_ones():
     """A score that sees the camera alone: it tells captured frames from clean images, and not from dry frames."""
     kinds = np.repeat(["clean", "dry", "pgd", "captured"], 20)
