@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from natadv.detection.banked import CLEAN, PAPERS, Banked, BankPapers, Family, Kind, Part
+from natadv.detection.banked import CLEAN, PAPERS, Banked, BankPapers, Family, Kind
+from natadv.detection.kin import Part
 from natadv.images import write_image
 
 Drawn = Mapping[Part, Mapping[str, NDArray[np.uint8]]]

@@ -8,7 +8,7 @@ from natadv.detection.banked import CLEAN
 from natadv.detection.crafted import CRAFTED, crafted
 from natadv.detection.cross_fit import misclassified
 from natadv.detection.made import Maker
-from natadv.detection.natural import image_folder
+from natadv.detection.natural import image_folders
 from natadv.detection.sources import Sources
 from natadv.errors import ConfigError
 
@@ -94,9 +94,9 @@ def all_makers(
         from natadv.campaign.captured import captured  # noqa: PLC0415  # other kinds need no rig's libraries
 
         makers |= captured(material.sessions, sources, seed=seed, report=report)
-    for name, folder in (("imagenet-a", material.imagenet_a), ("imagenet-a-plus", material.imagenet_a_plus)):
-        if folder is not None and name in kinds:
-            makers[name] = image_folder(name, folder, sources, seed=seed)
+    folders = {"imagenet-a": material.imagenet_a, "imagenet-a-plus": material.imagenet_a_plus}
+    given = {name: folder for name, folder in folders.items() if folder is not None and name in kinds}
+    makers |= image_folders(given, sources, seed=seed)
     if material.misclassified is not None and "misclassified" in kinds:
         makers["misclassified"] = misclassified(material.misclassified, sources, root=material.root, seed=seed)
     return {name: makers[name] for name in kinds}

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from capture.hits import DEFINITION, control_is_right, hit_frames
 from natadv.campaign.session_frames import clip_pictures
-from natadv.detection.banked import Part
-from natadv.detection.kin import parted
+from natadv.detection.kin import Part, parted
 from natadv.detection.natural import Candidate, Looked, class_targets
 from natadv.detection.sources import Sources
 from natadv.errors import DataError

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from natadv.detection.banked import PAPERS, Banked, BankPapers, Kind, Part
+from natadv.detection.banked import PAPERS, Banked, BankPapers, Kind
+from natadv.detection.kin import Part
 from natadv.detection.made import Made, Maker
 from natadv.durable import PART_SUFFIX, file_error, replace_file, sync
 from natadv.errors import ConfigError, DataError

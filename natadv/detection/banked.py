@@ -1,7 +1,7 @@
 """Banked: a folder of clean and adversarial images with the papers that say where each came from.
 
 BANK/train/KIND/NNNNN.png and BANK/test/KIND/NNNNN.png, one of the kinds being `clean`, are read by whatever reads image
-folders. BANK/bank.json has a line for each image. A source image is in one part alone, whatever was made of it, and all
+folders. BANK/bank.json has a line for each image. A source image is in one part alone, with its kin, and all
 images have one size and were written by one encoder, so that neither tells a kind. Besides `clean` there may be other
 kinds of the family `clean`: `dry` is what a camera saw without drops, so that a detector of captured rain learns the
 rain and not the camera.
@@ -13,13 +13,13 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from natadv.detection.kin import Part, kin_of
 from natadv.errors import DataError
 
 PAPERS: Final = "bank.json"
 CLEAN: Final = "clean"
 
 Family = Literal["clean", "artificial", "semantic", "natural"]
-Part = Literal["train", "test"]
 
 
 class Kind(BaseModel):
@@ -95,8 +95,10 @@ class BankPapers(BaseModel):
                 raise ValueError(f"{image.path}: its kind {image.kind!r} is not described")
             if Path(image.path).parts[:2] != (image.part, image.kind) or ".." in Path(image.path).parts:
                 raise ValueError(f"{image.path}: does not lie in {image.part}/{image.kind}")
-            if parts.setdefault(image.source, image.part) != image.part:
-                raise ValueError(f"{image.source}: is a source of both parts, so a detector could know its test images")
+            if parts.setdefault(kin_of(image.source), image.part) != image.part:
+                raise ValueError(
+                    f"{image.source}: it or its kin are sources of both parts, so a detector could know its test images"
+                )
         return self
 
     def kinds_of(self, *families: Family) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from natadv.detection.banked import Banked, BankPapers, Part
+from natadv.detection.banked import Banked, BankPapers
+from natadv.detection.kin import Part
 from natadv.errors import DataError
 from natadv.images import Image, read_image
 

@@ -23,7 +23,8 @@ from natadv.attacks.success import Model
 from natadv.attacks.suite import Setting, setting
 from natadv.backdoors.rdba import Rdba
 from natadv.batches import to_batch, to_images
-from natadv.detection.banked import CLEAN, Family, Part
+from natadv.detection.banked import CLEAN, Family
+from natadv.detection.kin import Part
 from natadv.detection.made import Block, Made
 from natadv.detection.sources import Sources
 from natadv.detection.tries import Rain, natural_tries

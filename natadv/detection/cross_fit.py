@@ -17,8 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from natadv.data.dataset import SPLITS, Dataset
 from natadv.data.load import load_dataset
-from natadv.detection.banked import Part
-from natadv.detection.kin import dealt_out
+from natadv.detection.kin import Part, dealt_out
 from natadv.detection.natural import Candidate, Looked, class_targets
 from natadv.detection.sources import Sources, parts_of, source_key
 from natadv.durable import PART_SUFFIX, file_error, replace_file, sync

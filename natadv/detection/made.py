@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from natadv.detection.banked import Family, Part
+from natadv.detection.banked import Family
+from natadv.detection.kin import Part
 from natadv.images import Image
 
 

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from timm.data import ImageNetInfo
 
-from natadv.detection.banked import Family, Part
-from natadv.detection.kin import parted
+from natadv.detection.banked import Family
+from natadv.detection.kin import Part, parted
 from natadv.detection.made import Block, Made
 from natadv.detection.sources import Sources
 from natadv.errors import DataError
-from natadv.images import Image, labelled_files, read_image, resize
+from natadv.images import Image, LabelledFile, labelled_files, read_image, resize
 from natadv.training.evaluate import answers
 from natadv.training.victim import Victim
 
@@ -85,28 +85,35 @@ class Looked:
         return Block(len(some), tuple(made))
 
 
-def image_folder(name: str, folder: Path, sources: Sources, *, seed: int) -> Looked:
-    """Return the maker of a kind whose images lie in a folder, a sub-folder a class.
+def image_folders(folders: Mapping[str, Path], sources: Sources, *, seed: int) -> dict[str, Looked]:
+    """Return the makers of kinds whose images lie in folders, a sub-folder a class; kin of all are parted together.
 
     Args:
-        name: of the kind, as "imagenet-a".
-        folder: of the images.
+        folders: by kind, as "imagenet-a".
         sources: the bank's.
         seed: of the parts and of the order.
 
     Raises:
-        DataError: if there are none, or the model lacks a class of theirs.
+        DataError: if one has no images, or the model lacks a class of theirs.
     """
-    files = labelled_files(folder)
-    targets = class_targets(sources.victim, sources.names, sorted({file.label for file in files}), name=str(folder))
-    keys = [f"{name}/{file.label}/{file.path.name}" for file in files]
-    parts = parted(keys, [file.label for file in files], seed)
-    order = np.random.default_rng([seed, _STREAM]).permutation(len(files))
-    found: dict[Part, list[Candidate]] = {"train": [], "test": []}
-    for place in order:
-        file = files[place]
-        found[parts[keys[place]]].append(Candidate(keys[place], targets[file.label], partial(read_image, file.path)))
-    return Looked("natural", {"folder": folder.name, "images": len(files)}, sources, found)
+    listed = {name: labelled_files(folder) for name, folder in folders.items()}
+    labels = {_key(name, file): file.label for name, files in listed.items() for file in files}
+    parts = parted(list(labels), list(labels.values()), seed)
+    makers = {}
+    for name, files in listed.items():
+        known = sorted({file.label for file in files})
+        targets = class_targets(sources.victim, sources.names, known, name=str(folders[name]))
+        found: dict[Part, list[Candidate]] = {"train": [], "test": []}
+        for place in np.random.default_rng([seed, _STREAM]).permutation(len(files)):
+            file, key = files[place], _key(name, files[place])
+            found[parts[key]].append(Candidate(key, targets[file.label], partial(read_image, file.path)))
+        settings = {"folder": folders[name].name, "images": len(files)}
+        makers[name] = Looked("natural", settings, sources, found)
+    return makers
+
+
+def _key(name: str, file: LabelledFile) -> str:
+    return f"{name}/{file.label}/{file.path.name}"
 
 
 def class_targets(victim: Victim, names: Sequence[str], labels: Sequence[str], *, name: str) -> dict[str, int]:

@@ -13,8 +13,7 @@ from natadv.batches import to_images
 from natadv.data.dataset import Dataset
 from natadv.data.draw import draw
 from natadv.data.load import load_dataset
-from natadv.detection.banked import Part
-from natadv.detection.kin import parted
+from natadv.detection.kin import Part, parted
 from natadv.errors import ConfigError
 from natadv.training.trial import try_model
 from natadv.training.victim import Victim, label_of

@@ -45,7 +45,20 @@ def test_a_bank_is_read_with_its_images_by_part_and_kind(tmp_path: Path) -> None
 def test_a_source_in_both_parts_is_refused(tmp_path: Path) -> None:
     images = papers()["images"]
     images[1] |= {"part": "test", "path": "test/pgd/00000.png"}
-    with pytest.raises(DataError, match=r"bank\.json: damaged .*00/1\.png: is a source of both parts"):
+    with pytest.raises(DataError, match=r"bank\.json: damaged .*00/1\.png: it or its kin are sources of both parts"):
+        read_bank(write(tmp_path, papers(images=images)))
+
+
+@pytest.mark.parametrize(
+    "kin",
+    [("test/a/00001_00002.ppm", "test/a/00001_00019.ppm"), ("imagenet-a/n01/a b.jpg", "imagenet-a-plus/n01/a b.png")],
+)
+def test_kin_in_both_parts_are_refused(tmp_path: Path, kin: tuple[str, str]) -> None:
+    """Two frames of one sign; a photograph and what was cropped of it."""
+    images = papers()["images"]
+    images[0]["source"], images[1]["source"] = kin
+    images[1] |= {"part": "test", "path": "test/pgd/00000.png"}
+    with pytest.raises(DataError, match="or its kin are sources of both parts"):
         read_bank(write(tmp_path, papers(images=images)))
 
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from natadv.detection.banked import read_bank
 from natadv.detection.cross_fit import PAPERS, cross_fit, misclassified, read_scan
-from natadv.detection.natural import class_targets, image_folder
+from natadv.detection.natural import class_targets, image_folders
 from natadv.detection.sources import open_sources
 from natadv.detection_cli import app
 from natadv.errors import ConfigError, DataError
@@ -42,7 +42,7 @@ def write_strangers(folder, *, each=6):
 
 
 def test_a_folder_gives_what_fools_at_the_banks_size(colours, tmp_path):
-    maker = image_folder("imagenet-a", write_strangers(tmp_path / "a"), colours, seed=0)
+    maker = image_folders({"imagenet-a": write_strangers(tmp_path / "a")}, colours, seed=0)["imagenet-a"]
     blocks = [block for part in ("train", "test") for block in maker.blocks(part)]
     assert sum(block.tried for block in blocks) == 12
     made = [one for block in blocks for one in block.made]
@@ -50,6 +50,21 @@ def test_a_folder_gives_what_fools_at_the_banks_size(colours, tmp_path):
         f"imagenet-a/{label}/{index}.jpg" for label in ("red", "blue") for index in (0, 2, 4)
     )
     assert all(one.image.shape == (16, 16, 3) and {one.label, one.said} == {"red", "blue"} for one in made)
+
+
+def test_a_photograph_and_what_was_cropped_of_it_are_in_one_part(colours, tmp_path):
+    """ImageNet-A-Plus has crops of ImageNet-A's photographs: whoever learnt one would know the other."""
+    whole, crops = write_strangers(tmp_path / "a", each=12), write_strangers(tmp_path / "plus", each=7)
+    makers = image_folders({"imagenet-a": whole, "imagenet-a-plus": crops}, colours, seed=0)
+    parts = {
+        kind: {
+            one.source.split("/", 1)[1]: part for part, some in maker.candidates.items() for one in some
+        }
+        for kind, maker in makers.items()
+    }  # fmt: skip
+    assert len(parts["imagenet-a"]) == 24 and len(parts["imagenet-a-plus"]) == 14
+    assert all(parts["imagenet-a"][name] == part for name, part in parts["imagenet-a-plus"].items())
+    assert list(parts["imagenet-a"].values()).count("train") == 12
 
 
 def test_a_bank_takes_the_folders_it_is_given(colours, tmp_path):
