@@ -1,10 +1,12 @@
 """Calibration of the inspection: suspects trained with the truth known, a rule tuned on some and measured on others."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from natadv.backdoors.inspect.calibration.measured import Described, describe
-from natadv.backdoors.inspect.calibration.run import run_calibration
+from natadv.backdoors.inspect.calibration.run import read_lines, run_calibration
 from natadv.backdoors.inspect.calibration.suspects import Plan, Suspect, plan_suspect, train_suspects
 from natadv.backdoors.inspect.calibration.tune import calibrate, threshold_between
 from natadv.backdoors.inspect.scores import CLUSTERS, OPINION, RAIN, SPECTRUM, STRIP
@@ -116,6 +118,23 @@ def test_a_threshold_lies_where_it_parts_best():
     assert threshold_between([1, 2, 3], [7, 8]) == 5
     assert threshold_between([1, 2, 7.5], [7, 8]) == pytest.approx(4.5)
     assert threshold_between([5, 6], [1, 2]) >= 6
+
+
+def test_what_is_shipped_follows_from_the_suspects_figures():
+    """Whoever tunes anew, or adds suspects, ships what comes of it; and the suspects are those that numbers say."""
+    known = read_lines(Path(__file__).parents[2] / "results" / "inspection" / "suspects.jsonl")
+    shipped = read_thresholds()
+    tuning, measuring = ([known[number] for number in some] for some in (shipped.tuning, shipped.measuring))
+    again = calibrate(tuning, measuring, setting=shipped.setting)
+    assert again.model_dump(exclude={"with_clean", "without_clean"}) == shipped.model_dump(
+        exclude={"with_clean", "without_clean"}
+    )
+    for ours, theirs in ((again.with_clean, shipped.with_clean), (again.without_clean, shipped.without_clean)):
+        assert ours.thresholds == pytest.approx(theirs.thresholds)
+        assert ours.model_dump(exclude={"thresholds"}) == theirs.model_dump(exclude={"thresholds"})
+    for one in (*tuning, *measuring):
+        plan = plan_suspect(one.number, 43).poisoning
+        assert (plan and plan.trigger.name, plan.target if plan else None) == (one.trigger, one.target)
 
 
 def test_a_calibration_goes_on_where_it_was_interrupted(backdoored, tmp_path, monkeypatch):

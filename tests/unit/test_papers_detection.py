@@ -149,6 +149,7 @@ def test_figure_6_compares_one_kind_with_all_of_its_category_and_claims_are_judg
     table_1 = paper_mean("light", ("fgsm", "pgd"), ("fgsm", "pgd"))
     table_1 -= paper_mean("light", ("fgsm", "pgd"), (*FAMILIES["natural"], *FAMILIES["semantic"]))
     assert float(found["paper"]) == pytest.approx(table_1, abs=1e-3)
+    assert f"; the mean of the paper's five networks is {float(found['paper']):.1f}." in page  # it has no light one
     assert "not surely above that of their clean originals" in page and "DeepFool" not in page
 
 

@@ -11,7 +11,7 @@ from itertools import product
 from natadv.detection.banked import Family
 from natadv.evaluation.resampled import Resampled, least_of, mean_of
 from natadv.papers.detection import FAMILIES as PAPER_FAMILIES
-from natadv.papers.detection import FIGURE_6_NATURAL, KINDS, paper_mean
+from natadv.papers.detection import FIGURE_6_NATURAL, KINDS, TABLE_1, paper_mean
 from natadv.papers.detection_tables.bench import Backbone, Taught
 from natadv.papers.detection_tables.study import Study, alone
 from natadv.papers.detection_tables.tables import FAMILIES, taught_of
@@ -78,7 +78,9 @@ def sentences(study: Study, found: Sequence[tuple[Backbone, Claim]]) -> Iterator
             if claim.stated == stated:
                 low, high = (100 * end for end in claim.found.interval)
                 unit, holds = ("%", f"; it holds above {claim.limit:g} %") if claim.limit else ("points", "")
-                paper = "" if claim.paper is None else f"; the paper's own numbers give {claim.paper:.1f}"
+                five = "the mean of the paper's five networks is"
+                whose = f"the paper's {backbone.name} gives" if backbone.name in TABLE_1 else five
+                paper = "" if claim.paper is None else f"; {whose} {claim.paper:.1f}"
                 yield (
                     f"- {backbone.name}: {claim.verdict}. {claim.measure}: {100 * claim.found.value:.1f} {unit}"
                     f" [{low:.1f}, {high:.1f}]{holds}{paper}."
