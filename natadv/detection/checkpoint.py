@@ -11,9 +11,10 @@ import torch
 from natadv.detection.detector import Detector
 from natadv.detection.networks import same_network
 from natadv.detection.thresholds import Threshold
-from natadv.errors import ConfigError, DataError
+from natadv.errors import ConfigError
 from natadv.evaluation.rates import KinRate, Rate
 from natadv.training.sealed import read_sealed, write_sealed
+from natadv.training.trained import Trained, fits_description, trained_content, trained_fields
 
 FORMAT = "natadv-detector/1"
 
@@ -34,28 +35,18 @@ class Built:
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedDetector:
+class LoadedDetector(Trained):
     """A detector as read from its file.
 
     Attributes:
         model: on the CPU, in eval mode.
         built: what its network is made of.
         threshold: of its scores; None in the middle of a training.
-        metrics: what was measured at the end of training.
-        recipe: the settings that it was trained with.
-        provenance: of the bank.
-        digest: sha256 of the file, in hex.
-        training: state to resume from; None in a finished file.
     """
 
     model: Detector
     built: Built
     threshold: Threshold | None
-    metrics: dict[str, Any]
-    recipe: dict[str, Any]
-    provenance: dict[str, Any]
-    digest: str
-    training: dict[str, Any] | None
 
     @property
     def calibrated(self) -> Threshold:
@@ -93,10 +84,7 @@ def save_detector(
         "classes": list(model.classes),
         "size_px": model.size_px,
         "threshold": None if threshold is None else _plain(threshold),
-        "metrics": dict(metrics),
-        "recipe": dict(recipe),
-        "provenance": dict(provenance),
-        "training": None if training is None else dict(training),
+        **trained_content(recipe=recipe, metrics=metrics, provenance=provenance, training=training),
     }
     write_sealed(path, FORMAT, model.state_dict(), content)
 
@@ -108,7 +96,7 @@ def load_detector(path: Path) -> LoadedDetector:
         DataError: if the file is missing, torn, altered, or no detector of natadv.
     """
     content, digest = read_sealed(path, FORMAT, "detector of natadv")
-    try:
+    with fits_description(path, "detector"):
         onnx = None if content["onnx"] is None else content["onnx"].numpy().tobytes()
         built = Built(content["backbone"], content["frozen"], onnx)
         classes = tuple(content["classes"])
@@ -119,15 +107,8 @@ def load_detector(path: Path) -> LoadedDetector:
             model=model.eval(),
             built=built,
             threshold=None if content["threshold"] is None else _threshold(content["threshold"]),
-            metrics=dict(content["metrics"]),
-            recipe=dict(content["recipe"]),
-            provenance=dict(content["provenance"]),
-            digest=digest,
-            training=content["training"],
+            **trained_fields(content, digest),
         )
-    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, ConfigError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{path}: the detector does not fit its own description ({reason})") from error
 
 
 def _plain(threshold: Threshold) -> dict[str, Any]:

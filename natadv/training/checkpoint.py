@@ -8,38 +8,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from natadv.errors import ConfigError, DataError
 from natadv.models.classifier import Classifier, create_classifier
 from natadv.training.sealed import read_sealed, write_sealed
+from natadv.training.trained import Trained, fits_description, trained_content, trained_fields
 
 FORMAT = "natadv-checkpoint/1"
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedClassifier:
-    """A classifier as read from its file.
+class LoadedClassifier(Trained):
+    """A classifier as read from its file; its metrics are `accuracy` (0..1), `accuracy_interval`, `images`.
 
     Attributes:
         model: on the CPU, in eval mode.
         labels: one label per logit.
         input_size: (height, width) in pixels.
         model_name: timm's name of the backbone.
-        metrics: what was measured at the end of training, as `accuracy` (0..1), `accuracy_interval`, `images`.
-        recipe: the settings that it was trained with.
-        provenance: versions of the libraries, names and counts of the data.
-        digest: sha256 of the file, in hex.
-        training: state to resume from; None in a finished checkpoint.
     """
 
     model: Classifier
     labels: tuple[str, ...]
     input_size: tuple[int, int]
     model_name: str
-    metrics: dict[str, Any]
-    recipe: dict[str, Any]
-    provenance: dict[str, Any]
-    digest: str
-    training: dict[str, Any] | None
 
     @property
     def ancestors(self) -> list[str]:
@@ -81,8 +71,6 @@ def save_checkpoint(
 ) -> None:
     """Write a classifier; the file appears under its name only when it is whole.
 
-    All mappings hold plain values (numbers, strings, lists, dictionaries); `training` may hold tensors too.
-
     Raises:
         ResourceError: if the disk is full.
         DataError: if the file system refuses for another reason.
@@ -92,10 +80,7 @@ def save_checkpoint(
         "model_kwargs": dict(model.model_kwargs),
         "labels": list(model.labels),
         "input_size": list(model.input_size),
-        "metrics": dict(metrics),
-        "recipe": dict(recipe),
-        "provenance": dict(provenance),
-        "training": None if training is None else dict(training),
+        **trained_content(recipe=recipe, metrics=metrics, provenance=provenance, training=training),
     }
     write_sealed(path, FORMAT, model.state_dict(), content)
 
@@ -107,7 +92,7 @@ def load_classifier(path: Path) -> LoadedClassifier:
         DataError: if the file is missing, torn, altered, or no checkpoint of natadv.
     """
     content, digest = read_sealed(path, FORMAT, "checkpoint of natadv")
-    try:
+    with fits_description(path, "checkpoint"):
         model = create_classifier(
             content["model_name"],
             tuple(content["labels"]),
@@ -115,21 +100,10 @@ def load_classifier(path: Path) -> LoadedClassifier:
             **content["model_kwargs"],
         )
         model.load_state_dict(content["weights"])
-        training = content["training"]
         return LoadedClassifier(
             model=model.eval(),
             labels=model.labels,
             input_size=model.input_size,
             model_name=model.model_name,
-            metrics=dict(content["metrics"]),
-            recipe=dict(content["recipe"]),
-            provenance=dict(content["provenance"]),
-            digest=digest,
-            training=None if training is None else dict(training),
+            **trained_fields(content, digest),
         )
-    except (KeyError, IndexError, TypeError, ValueError, RuntimeError, ConfigError) as error:
-        raise DataError(f"{path}: the checkpoint does not fit its own description ({_line(error)})") from error
-
-
-def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -7,36 +7,26 @@ from typing import Any
 
 from torch import nn
 
-from natadv.errors import DataError
 from natadv.models.quasi_gan.literal import LiteralGenerator
 from natadv.models.quasi_gan.refracting import RefractingGenerator
 from natadv.training.sealed import read_sealed, write_sealed
+from natadv.training.trained import Trained, fits_description, trained_content, trained_fields
 
 FORMAT = "natadv-raindrop-generator/1"
 _KINDS: dict[str, type[nn.Module]] = {"literal": LiteralGenerator, "natadv": RefractingGenerator}
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedGenerator:
+class LoadedGenerator(Trained):
     """A generator as read from its file.
 
     Attributes:
         generator: on the CPU, in eval mode.
         kind: the recipe's kind, `literal` or `natadv`.
-        recipe: the settings that it was trained with.
-        metrics: what was measured last.
-        provenance: the data's names and counts.
-        digest: sha256 of the file, in hex.
-        training: state to resume from; None in a finished file.
     """
 
     generator: LiteralGenerator | RefractingGenerator
     kind: str
-    recipe: dict[str, Any]
-    metrics: dict[str, Any]
-    provenance: dict[str, Any]
-    digest: str
-    training: dict[str, Any] | None
 
 
 def create_generator(kind: str, width: int) -> LiteralGenerator | RefractingGenerator:
@@ -63,10 +53,7 @@ def save_generator(
     content = {
         "kind": kind,
         "width": generator.width,
-        "recipe": dict(recipe),
-        "metrics": dict(metrics),
-        "provenance": dict(provenance),
-        "training": None if training is None else dict(training),
+        **trained_content(recipe=recipe, metrics=metrics, provenance=provenance, training=training),
     }
     write_sealed(path, FORMAT, generator.state_dict(), content)
 
@@ -78,18 +65,11 @@ def load_generator(path: Path) -> LoadedGenerator:
         DataError: if the file is missing, torn, altered, or no raindrop generator.
     """
     content, digest = read_sealed(path, FORMAT, "raindrop generator of natadv")
-    try:
+    with fits_description(path, "generator"):
         generator = create_generator(content["kind"], content["width"])
         generator.load_state_dict(content["weights"])
         return LoadedGenerator(
             generator=generator.eval(),
             kind=content["kind"],
-            recipe=dict(content["recipe"]),
-            metrics=dict(content["metrics"]),
-            provenance=dict(content["provenance"]),
-            digest=digest,
-            training=content["training"],
+            **trained_fields(content, digest),
         )
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{path}: the generator does not fit its own description ({reason})") from error

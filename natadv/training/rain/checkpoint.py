@@ -8,35 +8,25 @@ from typing import Any
 from torch import nn
 
 from natadv.defenses.rain import Rain
-from natadv.errors import ConfigError, DataError
 from natadv.models.super_resolution.create import create_super_resolution
 from natadv.training.checkpoint import unfinished_part
 from natadv.training.sealed import read_sealed, write_sealed
+from natadv.training.trained import Trained, fits_description, trained_content, trained_fields
 
 FORMAT = "natadv-super-resolution/1"
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedNetwork:
+class LoadedNetwork(Trained):
     """A super-resolution network as read from its file.
 
     Attributes:
         network: on the CPU, in eval mode.
         name: of its architecture.
-        recipe: the settings of the run that made it.
-        metrics: what was measured last.
-        provenance: of the data, and of the classifier that it was tuned for.
-        digest: sha256 of the file, in hex.
-        training: state to resume from; None in a finished file.
     """
 
     network: nn.Module
     name: str
-    recipe: dict[str, Any]
-    metrics: dict[str, Any]
-    provenance: dict[str, Any]
-    digest: str
-    training: dict[str, Any] | None
 
     def rain(self, **changed: Any) -> Rain:
         """Return RAIN with this network, and the shift and order that it was tuned with but for what is `changed`."""
@@ -67,10 +57,7 @@ def save_network(
     """
     content = {
         "name": name,
-        "recipe": dict(recipe),
-        "metrics": dict(metrics),
-        "provenance": dict(provenance),
-        "training": None if training is None else dict(training),
+        **trained_content(recipe=recipe, metrics=metrics, provenance=provenance, training=training),
     }
     write_sealed(path, FORMAT, network.state_dict(), content)
 
@@ -82,18 +69,11 @@ def load_network(path: Path) -> LoadedNetwork:
         DataError: if the file is missing, torn, altered, or no super-resolution network.
     """
     content, digest = read_sealed(path, FORMAT, "super-resolution network of natadv")
-    try:
+    with fits_description(path, "network"):
         network = create_super_resolution(content["name"])
         network.load_state_dict(content["weights"])
         return LoadedNetwork(
             network=network.eval(),
             name=content["name"],
-            recipe=dict(content["recipe"]),
-            metrics=dict(content["metrics"]),
-            provenance=dict(content["provenance"]),
-            digest=digest,
-            training=content["training"],
+            **trained_fields(content, digest),
         )
-    except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{path}: the network does not fit its own description ({reason})") from error
