@@ -112,18 +112,19 @@ def load_detector(path: Path) -> LoadedDetector:
 
 
 def _plain(threshold: Threshold) -> dict[str, Any]:
-    return {
+    above = threshold.above
+    plain = {
         "value": threshold.value,
         "false_alarms": threshold.false_alarms,
-        "above": threshold.above.hits,
-        "images": threshold.above.total,
-        "interval": list(threshold.above.interval),
+        "above": above.hits,
+        "images": above.total,
     }
+    return plain | ({"ends": list(above.ends)} if isinstance(above, KinRate) else {})
 
 
 def _threshold(plain: Mapping[str, Any]) -> Threshold:
     above = Rate(plain["above"], plain["images"])
-    if "interval" in plain:  # older files have none: theirs is that of images without kin
-        low, high = plain["interval"]
+    if "ends" in plain:  # older files have none: theirs took images for no kin of each other
+        low, high = plain["ends"]
         above = KinRate(above.hits, above.total, (low, high))
     return Threshold(plain["value"], plain["false_alarms"], above)
