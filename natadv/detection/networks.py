@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from natadv.detection.backbones import (
@@ -16,6 +15,7 @@ from natadv.detection.backbones import (
 from natadv.detection.light import NAME as LIGHT
 from natadv.detection.light import LightNetwork
 from natadv.errors import ConfigError, DataError
+from natadv.models.seeded import seeded
 
 NAMES = (LIGHT, *BACKBONES, ONNX)
 DEFAULT_FROZEN = 0.25
@@ -85,9 +85,8 @@ def frozen_share(network: nn.Module) -> float:
 def seeded_network(
     name: str, classes: int, *, seed: int, weights: Path | None = None, frozen: float | None = None
 ) -> tuple[nn.Module, bytes | None]:
-    """Return `fresh_network` with its random weights by a seed; torch's global generator is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    """Return `fresh_network` with its random weights by a seed; torch's global generators are left as they were."""
+    with seeded(seed):
         return fresh_network(name, classes, weights=weights, frozen=frozen)
 
 

@@ -136,3 +136,11 @@ def test_first_weights_hang_on_the_seed_alone():
     torch.manual_seed(6)
     other, _ = seeded_network("light", 2, seed=3)
     assert np.all([torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True)])
+
+
+def test_no_gpu_is_seeded_for_first_weights(monkeypatch):
+    """Nobody would put its generator back."""
+    reseeded = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", reseeded.append)
+    seeded_network("light", 2, seed=1)
+    assert not reseeded

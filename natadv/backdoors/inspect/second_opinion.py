@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from natadv.batches import to_batch
 from natadv.models.classifier import DEFAULT_MODEL, create_classifier
+from natadv.models.seeded import seeded
 from natadv.training.augment import augment
 from natadv.training.pictures import Pictures
 from natadv.training.run import one_cycle
@@ -39,8 +40,7 @@ def second_opinion(clean: Pictures, classes: int, *, seed: int, device: torch.de
     if len(clean) < 2:
         raise ValueError(f"expected two clean pictures or more, got {len(clean)}")
     height, width = clean.images.shape[1:3]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         model = create_classifier(DEFAULT_MODEL, tuple(f"{index:04d}" for index in range(classes)), (height, width))
     model = model.to(device, memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=_DECAY)

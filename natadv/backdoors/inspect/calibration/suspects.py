@@ -22,6 +22,7 @@ from natadv.backdoors.trigger import Trigger
 from natadv.batches import to_batch
 from natadv.evaluation.rates import Rate
 from natadv.models.classifier import DEFAULT_MODEL, create_classifier
+from natadv.models.seeded import seeded
 from natadv.raindrops.presets import PRESETS
 from natadv.training.augment import augment
 from natadv.training.evaluate import accuracy
@@ -127,8 +128,7 @@ def _trained(
 def train_small(data: Pictures, classes: int, *, epochs: int, seed: int, device: torch.device) -> nn.Module:
     """Return a slim network trained on pictures, in eval mode; AdamW, one cycle, random views of half strength."""
     height, width = data.images.shape[1:3]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         model = create_classifier(DEFAULT_MODEL, tuple(f"{index:02d}" for index in range(classes)), (height, width))
     model = model.to(device, memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.05)
