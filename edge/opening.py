@@ -9,7 +9,8 @@ from edge.rig_source import open_rig
 from edge.source import Source, SourceOptions
 from edge.webcam import open_webcam
 from natadv.errors import ConfigError
-from rigs.camera.stream import SCHEMES, public
+from rigs.camera.address import public
+from rigs.camera.stream import SCHEMES
 from rigs.clip import INFO
 
 

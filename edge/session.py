@@ -26,7 +26,7 @@ from edge.summary import Summary
 from edge.swap import Swapper, Watcher, mark_of
 from edge.video import AnnotatedVideo
 from natadv.errors import ConfigError
-from rigs.camera.stream import public
+from rigs.camera.address import public
 
 _OPENING_S: Final = 5.0  # that a bundle which is being opened at the end, to be swapped in, has left
 _POLL_S: Final = 1.0  # that the watcher takes to notice the end

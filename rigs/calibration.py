@@ -15,6 +15,7 @@ from pydantic import AwareDatetime, NonNegativeFloat, NonNegativeInt, PositiveFl
 
 from natadv.durable import replace_file
 from natadv.errors import ConfigError
+from rigs.camera.address import public
 from rigs.geometry import Point, ScreenGeometry
 from rigs.lens import LensSettings
 from rigs.settings import Settings, parse_settings
@@ -188,7 +189,7 @@ def differs(then: dict[str, dict[str, Any]], now: dict[str, dict[str, Any]]) -> 
         for key, value in settings.items():
             here = now.get(device, {}).get(key)
             if not _alike(value, here):
-                return Place(f"{device}.{key}", value, here)
+                return Place(f"{device}.{key}", _shown(value), _shown(here))
     return None
 
 
@@ -197,7 +198,12 @@ def _alike(one: object, other: object) -> bool:
         return all(_alike(value, other.get(key)) for key, value in one.items())
     if isinstance(one, float) and isinstance(other, (int, float)):
         return math.isclose(one, other, rel_tol=1e-9)
-    return one == other
+    return _shown(one) == _shown(other)
+
+
+def _shown(value: object) -> object:
+    # Calibrations of former versions have a camera's address with its password.
+    return public(value) if isinstance(value, str) else value
 
 
 def _digest(text: str) -> str:

@@ -7,12 +7,15 @@ MJPEG over HTTP nothing tells of it but the rate.
 from collections.abc import Generator, Mapping
 from typing import Literal
 
+from pydantic import field_serializer
+
 from natadv.errors import DeviceError
 from natadv.images import Image
+from rigs.camera.address import public
 from rigs.camera.base import CameraInfo
 from rigs.camera.live import Grab, LiveCamera
 from rigs.camera.real import RealCameraSettings
-from rigs.camera.stream import Stream, open_stream, public
+from rigs.camera.stream import Stream, open_stream
 from rigs.clock import Clock
 from rigs.room import Room
 from rigs.stage.base import Stage
@@ -22,13 +25,18 @@ class NetworkCameraSettings(RealCameraSettings):
     """A network camera.
 
     Attributes:
-        address: URL, as rtsp://10.0.0.7/live; a password in it is never printed.
+        address: URL, as rtsp://10.0.0.7/live; what is secret in it is neither printed nor kept: sessions and
+            calibrations have it as `public` gives it.
         options: of FFmpeg, beside those for a low latency.
     """
 
     kind: Literal["network"]
     address: str
     options: Mapping[str, str] = {}
+
+    @field_serializer("address")
+    def _kept(self, address: str) -> str:
+        return public(address)
 
     def open(self, room: Room, stage: Stage) -> LiveCamera:
         """Open the stream; its frame size and rate are compared with what was asked for.

@@ -4,7 +4,6 @@ Cameras of rigs and live runs read it. RTSP has a clock: it tells how far apart 
 none (players invent 25 frames a second): there is nothing but the time of arrival.
 """
 
-import re
 from collections.abc import Callable, Generator
 from typing import Any, Final
 
@@ -12,11 +11,10 @@ import av
 
 from natadv.errors import ConnectError, FrameTimeoutError
 from natadv.images import Image
+from rigs.camera.address import public
 from rigs.decoded import rgb
 
 SCHEMES: Final = ("rtsp", "rtsps", "http", "https", "rtmp", "srt", "udp", "tcp")
-_BEGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*:/+", re.IGNORECASE)
-_HOST: Final = re.compile("[/?#]")
 _OPEN_S: Final = 10.0
 _READ_S: Final = 5.0
 _CLOCKLESS: Final = ("mjpeg", "mpjpeg", "image2pipe", "jpeg_pipe")
@@ -65,7 +63,7 @@ def open_stream(
     """Open a stream.
 
     Args:
-        address: URL; a user and password in it are never printed.
+        address: URL; what is secret in it is never printed.
         options: of FFmpeg, beside ours.
         read_s: silence of that length is an error.
         connect: stands in for `av.open` in tests.
@@ -85,19 +83,6 @@ def open_stream(
         container.close()
         raise ConnectError(f"{name}: has no video")
     return Stream(container, name, read_s)
-
-
-def public(address: str) -> str:
-    """Return an address without the user and password that it may hold; any other name as it is."""
-    begin = _BEGIN.match(address)
-    if begin is None:
-        return address
-    rest = address[begin.end() :]
-    # A password may hold the signs that end a host, though it should not: then the host is what follows the last "@".
-    host = _HOST.split(rest, maxsplit=1)[0]
-    if "@" in host:
-        return begin[0] + host.rpartition("@")[2] + rest[len(host) :]
-    return begin[0] + (rest.rpartition("@")[2] if ":" in host else rest)
 
 
 def _words(error: BaseException) -> str:

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from natadv.errors import ConfigError
-from rigs.calibration import CalibrationSettings, Measure, load_calibration, write_calibration
+from rigs.calibration import CalibrationSettings, Measure, differs, load_calibration, write_calibration
 from rigs.lens import Lens
 from rigs.rig import load_rig
 from rigs.session import SessionSettings
@@ -87,6 +87,13 @@ def test_a_calibration_of_another_rig_is_refused(rig):
     write_calibration(rig.calibration_file, _calibration(rig, devices=devices))
     with pytest.raises(ConfigError, match=r"measured with camera.width_px 320, .*rig.yaml has 160; make it anew"):
         rig.measured()
+
+
+def test_a_calibration_made_when_passwords_were_kept_is_good_and_prints_none():
+    then = {"camera": {"address": "rtsp://me:secret@camera/1"}}
+    assert differs(then, {"camera": {"address": "rtsp://camera/1"}}) is None
+    place = differs(then, {"camera": {"address": "rtsp://camera/2"}})
+    assert place == ("camera.address", "rtsp://camera/1", "rtsp://camera/2")
 
 
 def test_a_setting_that_came_later_makes_no_other_rig(rig):

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from natadv.errors import ConfigError, ConnectError, DeviceError, FrameTimeoutError, SettingError
+from rigs.camera.address import public
 from rigs.camera.base import Camera
+from rigs.camera.network import NetworkCameraSettings
 from rigs.camera.pixels import to_rgb
-from rigs.camera.stream import public
 from rigs.clock import RealClock
 from rigs.drivers import settings_of
 from rigs.room import Room
@@ -149,7 +150,7 @@ def test_frames_that_an_rtsp_stream_lacks_are_counted() -> None:
 
 
 def test_a_password_is_never_printed() -> None:
-    assert public("rtsp://me:secret@10.0.0.7:554/a?b=c") == "rtsp://10.0.0.7:554/a?b=c"
+    assert public("rtsp://me:secret@10.0.0.7:554/a?channel=2") == "rtsp://10.0.0.7:554/a?channel=2"
     assert public("http://10.0.0.7/a") == "http://10.0.0.7/a"
     assert public("http://10.0.0.7/@a") == "http://10.0.0.7/@a"
     assert public("holiday@home.mkv") == "holiday@home.mkv"
@@ -159,6 +160,33 @@ def test_a_password_is_never_printed() -> None:
 @pytest.mark.parametrize("begin", ["rtsp://", "rtsp:/"])
 def test_a_password_with_signs_that_should_be_escaped_is_not_printed_either(begin: str, password: str) -> None:
     assert public(f"{begin}me:{password}@camera/1") == f"{begin}camera/1"
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("rtsp://camera/1?user=me&password=secret&channel=2", "rtsp://camera/1?user=***&password=***&channel=2"),
+        ("http://camera/v;PWD=secret;fps=5#token=secret", "http://camera/v;PWD=***;fps=5#token=***"),
+        ("http://camera:80/v?secret", "http://camera:80/v?***"),
+        ("http://camera/v?k=a/secret=/b?secret", "http://camera/v?k=***?***"),
+        (
+            "rtsp://camera/user=me&password=se&cret&channel=1&stream=0.sdp?",
+            "rtsp://camera/user=***&password=***&***&channel=1&stream=0.sdp?",
+        ),
+        ("rtsp://camera/user=me_password=secret_channel=1/live", "rtsp://camera/user=***/live"),
+        ("rtsp://me:secret@camera/1?token=secret", "rtsp://camera/1?token=***"),
+    ],
+)
+def test_a_password_or_token_beside_the_host_is_not_printed_either(address: str, shown: str) -> None:
+    assert public(address) == shown
+    assert public(shown) == shown
+
+
+def test_nor_is_it_kept_with_a_session_or_a_calibration() -> None:
+    address = "rtsp://me:secret@camera/1?token=secret"
+    settings = NetworkCameraSettings(kind="network", address=address, width_px=64, height_px=48, fps=25)
+    assert settings.address == address
+    assert settings.model_dump(mode="json")["address"] == "rtsp://camera/1?token=***"
 
 
 # Basler's emulator, and the GenTL simulator

@@ -1,8 +1,10 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 import rigs
+from capture.plan import _same_rig
 from natadv.errors import ConfigError
 from rigs.rig import RigSettings, load_rig
 from rigs.settings import parse_settings
@@ -98,3 +100,17 @@ def test_frames_of_the_last_picture_cannot_pass_for_the_next_ones():
     with pytest.raises(ConfigError, match=r"settle_s 0\.3 is no longer than the camera's hold_s 0\.3"):
         parse_settings(text.replace(camera, block), RigSettings, where="rig.yaml")
     parse_settings(text.replace(camera, block.replace("hold_s: 0.3", "hold_s: 0.2")), RigSettings, where="rig.yaml")
+
+
+def test_a_session_begun_when_passwords_were_kept_is_gone_on_with_and_one_of_another_camera_is_not():
+    described = yaml.safe_load(SIMULATED.read_text())
+    address = "rtsp://me:secret@camera/1?token=secret"
+    described["camera"] = {"kind": "network", "address": address, "width_px": 640, "height_px": 480, "fps": 5}
+    now = parse_settings(yaml.safe_dump(described), RigSettings.fitting(described), where="rig").model_dump(mode="json")
+    assert "secret" not in str(now)
+
+    def then(kept):
+        return now | {"camera": now["camera"] | {"address": kept}}
+
+    assert _same_rig(then(address)) == _same_rig(now)
+    assert _same_rig(then("rtsp://me:secret@camera/2?token=secret")) != _same_rig(now)
