@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 EventKind = Literal[
-    "model", "no-signal", "signal", "left-behind", "swapped", "swap-refused", "restarted", "restart-failed", "label",
-    "alarm", "alarm-over", "evidence", "evidence-lost", "page",
+    "model", "no-signal", "signal", "left-behind", "swapped", "swap-refused", "stuck", "restarted", "restart-failed",
+    "label", "alarm", "alarm-over", "evidence", "evidence-lost", "page",
 ]  # fmt: skip
 
 _KEPT: Final = 1000  # of the past, for who comes late

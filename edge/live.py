@@ -16,6 +16,7 @@ from typing import Final
 
 from edge.alarm import AlarmRule
 from edge.events import EventLog
+from edge.herald import Herald, last_words, unheard
 from edge.mailbox import Mailbox
 from edge.patience import Patience
 from edge.publisher import Publisher
@@ -29,7 +30,7 @@ from edge.summary import Summary
 from edge.supply import Opener, Supply, Taken
 from edge.systemd import Heartbeat, notify
 from edge.worker import Worker
-from natadv.errors import DataError, DeviceError
+from natadv.errors import DeviceError, NatadvError
 
 _POLL_S: Final = 0.1
 _GRACE_S: Final = 5.0  # that a model which was told to give up may take
@@ -96,7 +97,7 @@ def run(
         ConfigError: if the source has a label that the model lacks.
         FrameTimeoutError: if no frame comes.
         DeviceError: if the model hangs or fails again and again, or the source's driver does.
-        DataError: if a sink holds the last prediction up when it is asked to end.
+        DataError: if a sink holds the last prediction, or the last event, up when it is asked to end.
         NatadvError: whatever the source, the model or a sink raises.
     """
     patience = patience or Patience()
@@ -119,18 +120,26 @@ def run(
     readers = Readers(supply, live.reception, live.events, patience)
     watch = _Watch(live, readers, mailbox, publisher, patience, reopen)
     supply.start()
+
+    def wind_up() -> None:
+        live.stop.set()
+        mailbox.close()
+        notify("STOPPING=1")
+        readers.supply.join(patience.frame_s)
+
     try:
         watch.until(None if seconds is None else begin_s + seconds)
         live.asked_to_end = live.stop.is_set()
     except BrokenPipeError:
         pass  # whoever read our lines has had enough
-    finally:
-        live.stop.set()
-        mailbox.close()
-        notify("STOPPING=1")
-        readers.supply.join(patience.frame_s)
-    with contextlib.suppress(BrokenPipeError):  # all others were told
-        publisher.say()
+    except BaseException:
+        with contextlib.suppress(NatadvError):  # what the run ends by is worse than what cannot be said of it
+            wind_up()
+            if live.reception.begun:  # else a wrong name ended it, and its one line is all there is to say
+                watch.tell_last()
+        raise
+    wind_up()
+    watch.tell_last()
     if readers.supply.failed is not None:
         raise readers.supply.failed
     watch.take_stock()
@@ -153,6 +162,8 @@ class _Watch:
         self._patience = patience
         self._replacing = Replacing(live.slot, live.events, patience, reopen)
         self._stopped_s: float | None = None
+        self._told_s: float | None = None  # when a model that hangs was told to give up
+        self._herald: Herald | None = None
         self._begin_s = time.monotonic()
         self._heart = Heartbeat()
         self._worker = self._hire()
@@ -163,36 +174,48 @@ class _Watch:
             return
         self._worker.start()
         while True:
-            self._wait(_POLL_S if end_s is None else min(_POLL_S, max(0.0, end_s - time.monotonic())))
+            left_s = _POLL_S if end_s is None else end_s - time.monotonic()
+            self._wait(left_s if 0 < left_s < _POLL_S else _POLL_S)  # what the end waits for is not asked in a circle
             now_s = time.monotonic()
             self.take_stock()
             self._live_on()
-            if self._replacing.under_way:
-                if self._live.stop.is_set():
-                    # No model is opened any more; one that is under way may come back in the time that all else has.
-                    self._replacing.end(self._patience.stop_s)
-                    return
-                self._go_on()
-            elif not self._worker.is_alive():
-                if self._worker.failed is None or self._worker.retired:  # it was retired: nobody wants its answer
-                    return
-                if not self._worker.model_failed or self._live.stop.is_set():
-                    raise self._worker.failed
-                self._replace(f"the model failed ({self._worker.failed})", self._worker.failed)
-                continue
-            elif self._live.stop.is_set():
-                self._stopped_s = now_s if self._stopped_s is None else self._stopped_s
-                if now_s - self._stopped_s >= self._patience.stop_s:
-                    self._cut_off()
-                    return
-                continue
-            elif self._worker.asking_s > self._patience.model_s:
-                self._stuck()
+            if self._herald is not None and self._herald.failed is not None:
+                raise self._herald.failed
+            if self._is_over(now_s):
+                return
+            if self._live.stop.is_set():
                 continue
             if end_s is not None and now_s >= end_s:
                 self._live.stop.set()
             else:
                 self._readers.listen(now_s)
+
+    def _is_over(self, now_s: float) -> bool:
+        """Look at the worker and its model, and do something about what is wrong; return whether the run is over."""
+        stopping = self._live.stop.is_set()
+        if self._replacing.under_way:
+            if stopping:
+                # No model is opened any more; one that is under way may come back in the time that all else has.
+                self._replacing.end(self._patience.stop_s)
+                return True
+            self._go_on()
+        elif self._told_s is not None and not stopping:
+            if not self._worker.is_alive() or now_s - self._told_s >= _GRACE_S:
+                self._left_stuck()
+        elif not self._worker.is_alive():
+            if self._worker.failed is None or self._worker.retired:  # it was retired: nobody wants its answer
+                return True
+            if not self._worker.model_failed or stopping:
+                raise self._worker.failed
+            self._replace(f"the model failed ({self._worker.failed})", self._worker.failed)
+        elif stopping:
+            self._stopped_s = now_s if self._stopped_s is None else self._stopped_s
+            if now_s - self._stopped_s >= self._patience.stop_s:
+                self._cut_off()
+                return True
+        elif self._worker.asking_s > self._patience.model_s:
+            self._stuck(now_s)
+        return False
 
     def take_stock(self) -> None:
         """Bring up to date what others know of the run."""
@@ -205,6 +228,17 @@ class _Watch:
         summary.dead, summary.outages, summary.restarts = supply.dead, live.reception.outages, live.restarts
         summary.swaps = live.slot.swaps - live.restarts
 
+    def tell_last(self) -> None:
+        """Tell all what happened last, in the time that all has which is under way at the end."""
+        herald, self._herald, stop_s = self._herald, None, self._patience.stop_s
+        if herald is not None:
+            herald.leave()
+            herald.join(stop_s)
+            if herald.is_alive():
+                raise unheard(stop_s)
+        if not self._publisher.ended:
+            last_words(self._publisher.say, stop_s)
+
     def _hire(self) -> Worker:
         live = self._live
         return Worker(self._mailbox, live.slot, self._publisher, live.reception, live.stop, age_s=self._patience.age_s)
@@ -212,6 +246,9 @@ class _Watch:
     def _go_on(self) -> None:
         """Begin to work again, if there is a model to ask by now."""
         if self._replacing.done():
+            if self._herald is not None:
+                self._herald.leave()
+                self._herald = None
             self._worker = self._hire()
             self._worker.start()
 
@@ -224,28 +261,30 @@ class _Watch:
 
     def _live_on(self) -> None:
         """Say that the run lives: there are predictions, or it is known why there are none."""
-        known = self._live.reception.reason is not None or self._replacing.under_way
+        known = self._live.reception.reason is not None or self._replacing.under_way or self._told_s is not None
         self._heart.look(self._live.summary.predicted, known_outage=known)
 
     def _cut_off(self) -> None:
         """Let go what is still under way some time after the run was asked to end: an answer, or its publishing."""
-        stop_s = self._patience.stop_s
         if self._worker.asking_s:
             self._worker.retire().abandon()
             self._worker.join(_LAST_GRACE_S)
             return
         self._publisher.end()
-        raise DataError(
-            f"standard output, or another listener, has taken nothing for {stop_s:g} s; its last predictions are lost"
-        )
+        raise unheard(self._patience.stop_s)
 
-    def _stuck(self) -> None:
-        """Retire a worker whose model hangs, after asking that model to give up."""
-        model = self._worker.retire()
-        model.abandon()
-        end_s = time.monotonic() + _GRACE_S
-        while self._worker.is_alive() and time.monotonic() < end_s and not self._live.stop.is_set():
-            self._worker.join(_POLL_S)
+    def _stuck(self, now_s: float) -> None:
+        """Retire a worker whose model hangs, and ask that model to give up."""
+        self._worker.retire().abandon()
+        self._told_s = now_s
+        self._live.events.add(
+            "stuck", f"the model gave no answer in {self._patience.model_s:g} s; it is asked to give up"
+        )
+        self._call_herald()
+
+    def _left_stuck(self) -> None:
+        """Replace a model that has given up, or has had the time to."""
+        self._told_s = None
         words = "gave up" if not self._worker.is_alive() else "still hangs and is left behind"
         reason = f"the model gave no answer in {self._patience.model_s:g} s; it {words}"
         self._replace(reason, DeviceError(reason))
@@ -253,4 +292,10 @@ class _Watch:
     def _replace(self, reason: str, error: BaseException) -> None:
         """Begin to replace the model; the worker that asked it is done."""
         if not self._live.stop.is_set():
+            self._call_herald()
             self._replacing.begin(self._worker, reason, error)
+
+    def _call_herald(self) -> None:
+        if self._herald is None:
+            self._herald = Herald(self._publisher.say)
+            self._herald.start()

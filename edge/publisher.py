@@ -24,6 +24,7 @@ class Publisher:
 
     Attributes:
         summary: what was published so far.
+        ended: whether the sinks are given nothing more.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class Publisher:
         self._recent = deque([time.monotonic()], maxlen=_RATE_OVER + 1)
         self._alarm_s = 0.0
         self._published_s = 0.0
-        self._ended = False
+        self.ended = False
         self._lock = threading.Lock()
 
     def publish(
@@ -104,7 +105,7 @@ class Publisher:
             self._say()
             begin_s = time.monotonic()
             tell(partial(sink.write, observation) for sink in self._listening())
-            if self._ended:
+            if self.ended:
                 return
             self._published_s = time.monotonic() - begin_s
             self.summary.add(observation)
@@ -121,7 +122,7 @@ class Publisher:
 
     def end(self) -> None:
         """Give the sinks nothing more: one of them holds an observation up, and the others are closed meanwhile."""
-        self._ended = True
+        self.ended = True
 
     def begin_anew(self) -> None:
         """Forget what was built up over frames: others follow, or another model."""
@@ -134,6 +135,6 @@ class Publisher:
 
     def _listening(self) -> Iterator[Sink]:
         for sink in self._sinks:
-            if self._ended:
+            if self.ended:
                 return
             yield sink

@@ -11,6 +11,7 @@ from edge.alarm import AlarmRule
 from edge.album import Album
 from edge.ending import forget_unwritten, stop_on_signal
 from edge.evidence import EvidenceStore
+from edge.herald import last_words
 from edge.live import Live, run
 from edge.mqtt import Broker, MqttSink
 from edge.opening import open_source
@@ -25,7 +26,7 @@ from edge.steady import SteadyRule
 from edge.summary import Summary
 from edge.swap import Swapper, Watcher, mark_of
 from edge.video import AnnotatedVideo
-from natadv.errors import ConfigError
+from natadv.errors import ConfigError, NatadvError
 from rigs.camera.address import public
 
 _OPENING_S: Final = 5.0  # that a bundle which is being opened at the end, to be swapped in, has left
@@ -80,7 +81,7 @@ def run_session(
         ConfigError: if the alarm asks for a detector and the bundle has none.
         NatadvError: whatever one of these raises.
     """
-    placing = placing or Placing()
+    placing, patience = placing or Placing(), patience or Patience()
     with contextlib.ExitStack() as opened:
         opened.callback(forget_unwritten)
         sinks: list[Sink] = [JsonLines(sys.stdout), EventLines(sys.stderr)]
@@ -114,22 +115,34 @@ def run_session(
             opened.callback(watcher.join, _POLL_S)
         opened.callback(swapper.end, _OPENING_S)  # the watcher's, or a visitor's of the page, who is still served
         opened.callback(live.stop.set)
-        summary = run(
-            live,
-            lambda: open_source(source_name, options),
-            sinks,
-            seconds=seconds,
-            every=options.fast,
-            patience=patience,
-            steady=steady,
-            alarm=alarm,
-            tap=None if recorder is None else recorder.saw,
-            reopen=lambda: placing.open(swapper.folder or bundle),
-        )
-        if recorder is not None:
-            recorder.close()  # the last clip's event comes after the last frame's
-            with contextlib.suppress(BrokenPipeError):
-                tell(partial(sink.note, event) for event in live.events.take() for sink in sinks)
+
+        def tell_last() -> None:
+            if recorder is not None:
+                recorder.close()  # the last clip's event comes after the last frame's
+                last_words(
+                    lambda: tell(partial(sink.note, event) for event in live.events.take() for sink in sinks),
+                    patience.stop_s,
+                )
+
+        try:
+            summary = run(
+                live,
+                lambda: open_source(source_name, options),
+                sinks,
+                seconds=seconds,
+                every=options.fast,
+                patience=patience,
+                steady=steady,
+                alarm=alarm,
+                tap=None if recorder is None else recorder.saw,
+                reopen=lambda: placing.open(swapper.folder or bundle),
+            )
+        except BaseException:
+            with contextlib.suppress(NatadvError):  # what the run ends by is worse than what cannot be said of it
+                if live.reception.begun:
+                    tell_last()
+            raise
+        tell_last()
     if not summary.seen and not live.asked_to_end and seconds is None:
         raise ConfigError(f"source {public(source_name)}: gave no frame")
     return summary

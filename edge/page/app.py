@@ -154,8 +154,9 @@ def _add_evidence(app: FastAPI, gallery: Gallery | None) -> None:
 def _add_health(app: FastAPI, shown: Shown) -> None:
     @app.get("/healthz", response_class=PlainTextResponse)
     async def healthz() -> str:
-        """Answers while the process lives; needs no token."""
-        return "alive\n"
+        """Answers while the process lives, and says if the model gives no answer; needs no token."""
+        stuck = shown.state.stuck
+        return "alive\n" if stuck is None else f"alive, but {stuck}\n"
 
     @app.get("/readyz", response_class=PlainTextResponse, responses={503: {"description": "Why it is not."}})
     async def readyz() -> PlainTextResponse:

@@ -78,6 +78,13 @@ class PageState:
         return reason if kind in ("silent", "no-signal", "stuck") else None
 
     @property
+    def stuck(self) -> str | None:
+        """That the model gives no answer, and since when; None: it does, as far as it is asked."""
+        with self._lock:
+            kind, reason, _ = self._standing()
+        return reason if kind == "stuck" else None
+
+    @property
     def predicted(self) -> int:
         """Predictions so far."""
         return self._live.summary.predicted

@@ -18,6 +18,7 @@ from edge.live import Live, run
 from edge.patience import Patience
 from edge.sinks import Observation
 from edge.slot import Slot
+from edge.systemd import Heartbeat
 from natadv.errors import DataError
 from natadv.images import write_image
 from tests.live_fakes import Kept
@@ -46,6 +47,18 @@ def test_a_model_that_hangs_is_not_opened_anew_when_the_run_is_to_end() -> None:
     run(live, lambda: nullcontext(Ticking()), [kept], seconds=LONG, patience=patience, reopen=reopen)
     assert first.abandoned.is_set()
     assert (reopened, kept.observations, live.restarts) == ([], [], 0)
+
+
+def test_a_run_whose_time_is_over_waits_at_rest_for_its_last_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+    monkeypatch.setattr(Heartbeat, "look", lambda heart, predicted, known_outage: looks.append(predicted))
+
+    def slow(model: Model, count: int) -> None:
+        if count == 2:
+            time.sleep(1.0)
+
+    run(Live(Slot(Model("old", slow))), lambda: nullcontext(Ticking()), [], seconds=0.3)
+    assert len(looks) < 40  # ten a second; in a circle it would be tens of thousands
 
 
 def test_one_that_cannot_give_up_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:

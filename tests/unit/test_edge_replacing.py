@@ -10,11 +10,12 @@ import pytest
 
 from edge import live as live_module
 from edge import replacing, systemd
+from edge.events import Event
 from edge.live import Live, run
 from edge.patience import Patience
 from edge.slot import Predictor, Slot
 from edge.swap import Swapper
-from natadv.errors import BundleError, DeviceError, FrameTimeoutError
+from natadv.errors import BundleError, DataError, DeviceError, FrameTimeoutError
 from tests.live_fakes import Kept
 from tests.unit.test_edge_outages import Flaky, frames
 from tests.unit.test_edge_swap import Model, Ticking, Until
@@ -86,6 +87,105 @@ def test_nor_does_the_watchdog_or_what_others_know(let_go: threading.Event, monk
     assert beats >= 3
     assert asking_s > 0
     assert live.asking_s == 0
+
+
+def test_a_model_that_hangs_is_told_while_it_is_waited_for(
+    let_go: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the watchdog, to all who listen, and to the page: not only when it is over."""
+    monkeypatch.setattr(systemd, "_EVERY_S", 0.0)
+    said: list[str] = []
+    monkeypatch.setattr(systemd, "notify", said.append)
+    kept: Kept = Kept()
+    beats: list[int] = []
+    asking_s: list[float] = []
+
+    def hangs(model: Model, count: int) -> None:
+        if count != 3:
+            return
+        model.abandoned.wait(LONG)
+        end_s = time.monotonic() + LONG
+        begun = len(said)
+        while (len(said) < begun + 3 or not any(e.kind == "stuck" for e in kept.events)) and time.monotonic() < end_s:
+            time.sleep(0.01)
+        beats.append(len(said) - begun)
+        asking_s.append(live.asking_s)
+        raise DeviceError("told to give up")
+
+    live = Live(Slot(Model("old", hangs)))
+    until = Until(live, "new", 3)
+    summary = run(
+        live,
+        lambda: nullcontext(Ticking()),
+        [kept, until],
+        seconds=LONG,
+        patience=Patience(model_s=0.1),
+        reopen=lambda: Model("new"),
+    )
+    assert beats[0] >= 3
+    assert asking_s[0] > 0.1
+    assert [event.text for event in kept.events if event.kind == "stuck"] == [
+        "the model gave no answer in 0.1 s; it is asked to give up"
+    ]
+    assert summary.swaps == 1
+
+
+def test_what_happens_while_another_is_opened_is_told_at_once(let_go: threading.Event) -> None:
+    kept = Kept()
+    heard: list[bool] = []
+
+    def reopen() -> Predictor:
+        live.events.add("page", "somebody came")
+        end_s = time.monotonic() + LONG
+        while not kept.events and time.monotonic() < end_s:
+            time.sleep(0.01)
+        heard.append([event.text for event in kept.events] == ["somebody came"])
+        return Model("new")
+
+    live = Live(Slot(Model("old", fails_at(3))))
+    run(live, lambda: nullcontext(Ticking()), [kept, Until(live, "new", 3)], seconds=LONG, reopen=reopen)
+    assert heard == [True]
+
+
+def test_a_listener_that_takes_nothing_meanwhile_does_not_hold_up_the_end(let_go: threading.Event) -> None:
+    class Blocked(Kept):
+        def note(self, event: Event) -> None:
+            let_go.wait(LONG)
+
+    def reopen() -> Predictor:
+        live.events.add("page", "somebody came")
+        time.sleep(0.3)
+        live.stop.set()
+        return Model("new")
+
+    live = Live(Slot(Model("old", fails_at(3))))
+    with pytest.raises(DataError, match=r"another listener, has taken nothing for 0\.2 s"):
+        run(
+            live,
+            lambda: nullcontext(Ticking()),
+            [Blocked()],
+            seconds=LONG,
+            patience=Patience(stop_s=0.2),
+            reopen=reopen,
+        )
+    assert not let_go.is_set()
+
+
+def test_what_an_error_at_the_end_came_of_is_told_to_all() -> None:
+    def reopen() -> Predictor:
+        raise BundleError("b: torn")
+
+    kept = Kept()
+    with pytest.raises(DeviceError, match="look at the device"):
+        run(
+            Live(Slot(Model("old", fails_at(3)))),
+            lambda: nullcontext(Ticking()),
+            [kept],
+            seconds=LONG,
+            patience=Patience(restarts=1),
+            reopen=reopen,
+        )
+    assert [event.kind for event in kept.events if event.kind != "label"] == ["restart-failed"]
 
 
 def test_a_camera_that_goes_meanwhile_is_noticed(let_go: threading.Event) -> None:

@@ -17,16 +17,20 @@ import httpx
 import pytest
 
 from edge import session
+from edge.alarm import AlarmRule
 from edge.events import EventLog
+from edge.evidence import evidence_clips
 from edge.live import Live, run
 from edge.page.address import PageOptions
-from edge.session import run_session
+from edge.patience import Patience
+from edge.session import Evidence, run_session
 from edge.sinks import JsonLines, Observation, tell
 from edge.slot import Slot
 from edge.source import SourceOptions
 from edge.swap import Swapper
-from natadv.errors import BundleError, ConfigError
+from natadv.errors import BundleError, ConfigError, DeviceError
 from natadv.images import write_image
+from rigs.geometry import ScreenGeometry, whole
 from tests.free_port import free_port
 from tests.live_fakes import Kept
 from tests.tiny_bundle import GREEN, RED, plain, write_tiny_bundle
@@ -158,6 +162,41 @@ def test_a_listener_that_has_gone_keeps_nothing_from_the_others(last: str) -> No
     summary = run(live, lambda: nullcontext(Ticking()), [JsonLines(Gone()), kept], seconds=LONG)
     assert (summary.predicted, len(kept.observations)) == (1, 2)
     assert [event.text for event in kept.events] == ["late"]
+
+
+def test_what_became_of_the_last_clip_is_told_though_the_run_ends_by_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Placed(Ticking):
+        def geometry(self, frame_size: tuple[int, ...]) -> ScreenGeometry:
+            return whole((frame_size[0], frame_size[1]))
+
+    def fails(model: Model, count: int) -> None:
+        if count == 4:
+            raise DeviceError("CUDA failure 700")
+
+    class Failing:
+        def open(self, bundle: Path, *, first: bool = False) -> Model:
+            if not first:
+                raise BundleError("first: torn")
+            return Model("old", fails)
+
+    monkeypatch.setattr(session, "open_source", lambda name, options: nullcontext(Placed()))
+    with pytest.raises(DeviceError, match="look at the device"):
+        run_session(
+            Path("first"),
+            "0",
+            SourceOptions(),
+            placing=Failing(),  # type: ignore[arg-type]
+            patience=Patience(restarts=1),
+            alarm=AlarmRule(frames=2, confidence=1.0),
+            evidence=Evidence(tmp_path / "evidence", 10**9),
+        )
+    (clip,) = evidence_clips(tmp_path / "evidence")
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    events = [line["event"] for line in told if "event" in line]
+    assert events == ["model", "alarm", "restart-failed", "evidence"]
+    assert told[-1]["text"].startswith(str(clip.archive.folder))
 
 
 def test_all_hear_of_every_event_though_one_of_them_has_gone() -> None:
