@@ -14,9 +14,10 @@ labelled is a person's work and stays.
 
 import fcntl
 import hashlib
+import os
 import shutil
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -123,8 +124,10 @@ class EvidenceClip:
 
     def picture(self, place: int) -> bytes | None:
         """Return one of its PICTURES, JPEG; None: there is no such."""
-        path = self.archive.folder / STRIP / f"{place}.jpg"
-        return path.read_bytes() if path.is_file() else None
+        try:
+            return (self.archive.folder / STRIP / f"{place}.jpg").read_bytes()
+        except FileNotFoundError:
+            return None
 
     def answers(self) -> list[Answer]:
         """Return what the model said of its frames.
@@ -278,6 +281,8 @@ def discard(folder: Path) -> None:
     gone = folder.with_name(folder.name + _GONE)
     try:
         folder.rename(gone)
+    except FileNotFoundError:
+        return  # a person removed it
     except OSError as error:
         raise file_error(folder, error) from error
     shutil.rmtree(gone, ignore_errors=True)
@@ -289,7 +294,12 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    found = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):  # what a label is written aside to, or a person removed
+                found += (Path(place) / name).stat().st_size
+    return found
 
 
 def _write_strip(folder: Path, frames: Sequence[Frame]) -> None:

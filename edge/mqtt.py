@@ -57,14 +57,15 @@ def parse_broker(address: str, environment: Mapping[str, str] = os.environ) -> B
     Raises:
         ConfigError: if it is no such address.
     """
-    parts = urlsplit(address)
-    topic = unquote(parts.path).strip("/")
+    expected = ConfigError("--mqtt: expected mqtt://HOST/TOPIC, or mqtts:// for TLS")
     try:
+        parts = urlsplit(address)
         port = parts.port
     except ValueError:
-        port = -1
-    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or not topic or port == -1:
-        raise ConfigError("--mqtt: expected mqtt://HOST/TOPIC, or mqtts:// for TLS")
+        raise expected from None  # its own words may have the password in them
+    topic = unquote(parts.path).strip("/")
+    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or not topic:
+        raise expected
     if any(sign in topic for sign in "+#\0"):
         raise ConfigError(f"--mqtt: topic {topic!r} has a sign that only subscriptions may have")
     tls = parts.scheme == "mqtts"
@@ -147,8 +148,9 @@ class MqttSink:
         return f"{self._broker.topic}/{name}"
 
 
-def _text(record: dict[str, object]) -> str:
-    return json.dumps(record, ensure_ascii=False)
+def _text(record: dict[str, object]) -> bytes:
+    # The name of a file may hold halves of letters; written with a backslash they are what JSON says for them.
+    return json.dumps(record, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 def _library() -> Any:

@@ -169,7 +169,10 @@ class JsonLines:
 
     def _line(self, line: dict[str, object]) -> None:
         try:
-            self._stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+            try:
+                self._stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+            except UnicodeEncodeError:  # another encoding than UTF-8, or the name of a file that is no text
+                self._stream.write(json.dumps(line) + "\n")
             self._stream.flush()
         except BrokenPipeError:
             raise

@@ -91,7 +91,7 @@ def test_a_graph_is_asked_of_the_device_that_runs_the_model(device: Device, plac
 
 
 @pytest.mark.parametrize(
-    ("precision", "half", "eight"), [("fp32", "False", "False"), ("fp16", "True", "False"), ("int8", "True", "True")]
+    ("precision", "half", "eight"), [("fp32", "False", "False"), ("fp16", "True", "False"), ("int8", "False", "True")]
 )
 def test_tensorrt_is_told_the_precision(precision: str, half: str, eight: str) -> None:
     fake = FakeRuntime(ALL, ALL)

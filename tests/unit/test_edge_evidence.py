@@ -1,6 +1,8 @@
 """Evidence: the seconds around an alarm, whole on disk, within a budget, and training pictures once labelled."""
 
 import csv
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -280,6 +282,32 @@ def test_one_run_writes_at_a_time_and_never_among_other_things(tmp_path: Path) -
     (tmp_path / "home" / "thesis.txt").touch()
     with pytest.raises(ConfigError, match="holds other things"):
         EvidenceStore(tmp_path / "home", max_bytes=1)
+
+
+def test_a_clip_is_kept_while_a_person_labels_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A label is written aside first, and that file is gone when the sizes of all are looked at."""
+    real = Path.stat
+
+    def stat(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        found = real(path, follow_symlinks=follow_symlinks)
+        if path.suffix == ".part" and path.is_relative_to(first):
+            path.unlink(missing_ok=True)
+        return found
+
+    with EvidenceStore(tmp_path / "e", max_bytes=1 << 30) as store:
+        first = write(store).archive.folder
+        (first / "session.json.part").touch()
+        monkeypatch.setattr(Path, "stat", stat)
+        write(store, 1)
+        assert len(store.clips()) == 2
+
+
+def test_a_clip_that_somebody_removed_costs_no_other(tmp_path: Path) -> None:
+    discard(tmp_path / "gone")
+    with EvidenceStore(tmp_path / "e", max_bytes=1 << 30) as store:
+        clip = write(store)
+        shutil.rmtree(clip.archive.folder / "strip")
+        assert clip.picture(0) is None
 
 
 def test_a_damaged_clip_is_left_out_and_may_be_let_go(tmp_path: Path) -> None:

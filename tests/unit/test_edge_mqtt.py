@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import os
 import threading
 import time
 import weakref
@@ -16,9 +17,9 @@ import pytest
 from paho.mqtt import client as paho
 
 from edge.events import Event
-from edge.mqtt import Broker, MqttSink, parse_broker
+from edge.mqtt import Broker, MqttSink, _text, parse_broker
 from edge.prediction import Prediction
-from edge.sinks import Observation, Stages
+from edge.sinks import Observation, Stages, event_record
 from edge.source import Shot
 from natadv.errors import ConfigError, ConnectError
 from rigs.frame import Frame
@@ -197,3 +198,15 @@ def test_addresses() -> None:
 def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(ConfigError, match="--mqtt: "):
         parse_broker(address, {})
+
+
+@pytest.mark.parametrize("host", ["[h", "h\uff0f"])
+def test_what_python_takes_for_no_address_is_refused_without_its_password(host: str) -> None:
+    with pytest.raises(ConfigError, match="--mqtt: expected mqtt://") as raised:
+        parse_broker(f"mqtt://me:secret@{host}/a", {})
+    assert "secret" not in str(raised.value)
+
+
+def test_a_bundles_name_that_is_no_text_is_published_all_the_same() -> None:
+    name = os.fsdecode(b"m\xff")
+    assert json.loads(_text(event_record(Event("model", name))).decode("utf-8"))["text"] == name

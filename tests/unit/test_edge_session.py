@@ -18,7 +18,7 @@ import pytest
 
 from edge import session
 from edge.alarm import AlarmRule
-from edge.events import EventLog
+from edge.events import Event, EventLog
 from edge.evidence import evidence_clips
 from edge.live import Live, run
 from edge.page.address import PageOptions
@@ -232,3 +232,13 @@ def test_a_run_whose_lines_nobody_reads_any_more_ends_well(tmp_path: Path) -> No
     assert "evidence: " in errors
     assert "predicted" in errors.splitlines()[-1]
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_a_label_or_a_name_that_the_output_cannot_write_is_written_as_json_can(encoding: str) -> None:
+    written = io.BytesIO()
+    lines = JsonLines(io.TextIOWrapper(written, encoding=encoding))
+    texts = ["\u00dcberholverbot", os.fsdecode(b"bundle-\xff")]
+    for text in texts:
+        lines.note(Event("label", text))
+    assert [json.loads(line)["text"] for line in written.getvalue().splitlines()] == texts
