@@ -175,8 +175,9 @@ class EvidenceStore:
         for left in [*folder.glob(f"*{PART_SUFFIX}"), *folder.glob(f"*{_GONE}")]:
             shutil.rmtree(left, ignore_errors=True)
         if (labelled := folder / LABELLED).is_dir():
-            with labelling_alone(labelled):
-                for left in labelled.glob(f"*{PART_SUFFIX}"):
+            # What one who is labelling writes aside is no leftover; and a run does not wait for a person's work.
+            with labelling_alone(labelled, wait=False) as alone:
+                for left in labelled.glob(f"*{PART_SUFFIX}") if alone else ():
                     shutil.rmtree(left, ignore_errors=True)
 
     def write(

@@ -111,8 +111,12 @@ def drop_pictures(folder: Path) -> None:
 
 
 @contextmanager
-def labelling_alone(labelled: Path) -> Iterator[None]:
-    """Wait until nobody else writes to the folder of labelled pictures, in this process or another; then keep them out.
+def labelling_alone(labelled: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Keep all others out of the folder of labelled pictures, in this process or another; give whether they are.
+
+    Args:
+        labelled: the folder; it is made.
+        wait: first wait until nobody else writes there; else they may be at it, and then nobody is kept out.
 
     Raises:
         DataError: if the folder cannot be made or locked.
@@ -120,7 +124,11 @@ def labelling_alone(labelled: Path) -> Iterator[None]:
     with ExitStack() as held:
         try:
             labelled.mkdir(exist_ok=True)
-            fcntl.flock(held.enter_context((labelled / _LOCK).open("w")), fcntl.LOCK_EX)
+            lock = held.enter_context((labelled / _LOCK).open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            alone = True
+        except BlockingIOError:
+            alone = False
         except OSError as error:
             raise file_error(labelled / _LOCK, error) from error
-        yield
+        yield alone

@@ -3,6 +3,7 @@
 import csv
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from edge.evidence import (
     evidence_clips,
 )
 from edge.labelling import label_clip
+from edge.parts import labelling_alone
 from edge.ring import Ring
 from natadv.errors import ConfigError, DataError, ResourceError
 from natadv.training.hits import evidence_folders, load_hits
@@ -300,6 +302,25 @@ def test_a_clip_is_kept_while_a_person_labels_another(tmp_path: Path, monkeypatc
         monkeypatch.setattr(Path, "stat", stat)
         write(store, 1)
         assert len(store.clips()) == 2
+
+
+def test_a_run_begins_while_somebody_labels(tmp_path: Path) -> None:
+    """However long that takes: what it would clear away is the labeller's then."""
+    EvidenceStore(tmp_path / "e", max_bytes=1).close()
+    (tmp_path / "e" / "labelled" / "one.part").mkdir(parents=True)
+    began = threading.Event()
+
+    def begin() -> None:
+        EvidenceStore(tmp_path / "e", max_bytes=1).close()
+        began.set()
+
+    with labelling_alone(tmp_path / "e" / "labelled"):
+        run = threading.Thread(target=begin, daemon=True)
+        run.start()
+        assert began.wait(5)
+        assert (tmp_path / "e" / "labelled" / "one.part").exists()
+    begin()
+    assert not (tmp_path / "e" / "labelled" / "one.part").exists()
 
 
 def test_a_clip_that_somebody_removed_costs_no_other(tmp_path: Path) -> None:
