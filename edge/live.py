@@ -126,6 +126,7 @@ def run(
         mailbox.close()
         notify("STOPPING=1")
         readers.supply.join(patience.frame_s)
+        watch.let_go()
 
     try:
         watch.until(None if seconds is None else begin_s + seconds)
@@ -195,8 +196,6 @@ class _Watch:
         stopping = self._live.stop.is_set()
         if self._replacing.under_way:
             if stopping:
-                # No model is opened any more; one that is under way may come back in the time that all else has.
-                self._replacing.end(self._patience.stop_s)
                 return True
             self._go_on()
         elif self._told_s is not None and not stopping:
@@ -227,6 +226,10 @@ class _Watch:
         summary.seen, summary.skipped, summary.lost = mailbox.seen, mailbox.skipped, supply.lost
         summary.dead, summary.outages, summary.restarts = supply.dead, live.reception.outages, live.restarts
         summary.swaps = live.slot.swaps - live.restarts
+
+    def let_go(self) -> None:
+        """Open no model any more; one that is under way may come back in the time that all else has."""
+        self._replacing.end(self._patience.stop_s)
 
     def tell_last(self) -> None:
         """Tell all what happened last, in the time that all has which is under way at the end."""

@@ -16,6 +16,7 @@ from edge.patience import Patience
 from edge.slot import Predictor, Slot
 from edge.swap import Swapper
 from natadv.errors import BundleError, DataError, DeviceError, FrameTimeoutError
+from natadv.images import Image
 from tests.live_fakes import Kept
 from tests.unit.test_edge_outages import Flaky, frames
 from tests.unit.test_edge_swap import Model, Ticking, Until
@@ -203,10 +204,39 @@ def test_a_camera_that_goes_meanwhile_is_noticed(let_go: threading.Event) -> Non
             Flaky(frames(3, DeviceError("camera 5: gone")), None).open,
             [],
             seconds=LONG,
-            patience=Patience(signal_s=0.3),
+            patience=Patience(signal_s=0.3, stop_s=0.2),
             reopen=reopen,
         )
     assert opened == []
+
+
+def test_one_that_is_being_opened_when_the_run_ends_by_an_error_is_waited_for_and_closed() -> None:
+    """A thread that comes back out of a library while Python is torn down aborts the process."""
+    opened: list[Model] = []
+    begun = threading.Event()
+
+    def reopen() -> Predictor:
+        begun.set()
+        time.sleep(1.0)
+        opened.append(Model("new"))
+        return opened[0]
+
+    def goes(stop: threading.Event) -> Iterator[Image]:
+        yield from frames(1)(stop)
+        begun.wait(LONG)
+        raise DeviceError("camera 5: gone")
+
+    camera = Flaky(goes, None)
+    with pytest.raises(FrameTimeoutError, match="no signal"):
+        run(
+            Live(Slot(Model("old", fails_at(1)))),
+            camera.open,
+            [],
+            seconds=LONG,
+            patience=Patience(signal_s=0.3),
+            reopen=reopen,
+        )
+    assert [model.closed for model in opened] == [True]
 
 
 def test_one_that_is_never_opened_ends_the_run(let_go: threading.Event) -> None:
@@ -216,7 +246,14 @@ def test_one_that_is_never_opened_ends_the_run(let_go: threading.Event) -> None:
 
     live = Live(Slot(Model("old", fails_at(3))))
     with pytest.raises(DeviceError, match=r"another has been opened for 0 s; look at the device"):
-        run(live, lambda: nullcontext(Ticking()), [], seconds=LONG, patience=Patience(opening_s=0.2), reopen=reopen)
+        run(
+            live,
+            lambda: nullcontext(Ticking()),
+            [],
+            seconds=LONG,
+            patience=Patience(opening_s=0.2, stop_s=0.2),
+            reopen=reopen,
+        )
 
 
 def test_a_bundle_that_is_being_copied_is_tried_again() -> None:
