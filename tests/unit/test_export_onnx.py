@@ -14,7 +14,11 @@ from edge.selfcontained import has_external_data
 from export.graph import DeployedClassifier
 from export.onnx import random_operators, to_onnx
 from export.parity import compare
+from natadv.defenses.rain import Rain
 from natadv.errors import BundleError
+from natadv.models.classifier import create_classifier
+from natadv.models.denoising import Denoising
+from natadv.models.super_resolution.create import create_super_resolution
 
 LABELS = ("a", "b", "ç", "d", "e")
 SIZE = (20, 24)
@@ -189,3 +193,21 @@ def test_the_deployed_graph_takes_bytes() -> None:
     assert probabilities.shape == logits.shape == (2, len(LABELS))
     assert (probabilities.dtype, logits.dtype) == (torch.float32, torch.float32)
     torch.testing.assert_close(probabilities.sum(1), torch.ones(2))
+
+
+def test_feature_denoising_behind_the_papers_super_resolution_answers_as_the_original() -> None:
+    torch.manual_seed(3)
+    classifier = create_classifier("natadv_slim_denoised", LABELS, (16, 16))
+    blocks = [block for block in classifier.modules() if isinstance(block, Denoising)]
+    for block in blocks:  # a new one begins at zero, and changes nothing
+        torch.nn.init.constant_(block.norm.weight, 5.0)
+    rain = Rain(create_super_resolution("edsr:4x2").eval(), share=0.3)
+    deployed = DeployedClassifier(classifier, rain=rain, input_size=(16, 16))
+    data = to_onnx(deployed, labels=LABELS, input_size=(16, 16))
+    seen = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), np.uint8)
+    found = compare(deployed, data, [seen[:1], seen[1:]], tolerance=1e-4)
+    for block in blocks:
+        torch.nn.init.zeros_(block.norm.weight)
+    with pytest.raises(BundleError, match="differs from the torch model"):
+        compare(deployed, data, [seen], tolerance=1e-4)
+    assert np.abs(found.logits).max() > 0.01
