@@ -52,7 +52,8 @@ class Readers:
                 raise FrameTimeoutError(f"{reason}; look at the camera")
             reception.lost(reason)
         if patience.signal_s is not None and now_s - last_s > patience.signal_s:
-            raise FrameTimeoutError(f"no signal for {patience.signal_s:g} s ({reception.reason}); look at the camera")
+            why = reception.reason or "no frame came"  # the time for an outage may be longer
+            raise FrameTimeoutError(f"no signal for {patience.signal_s:g} s ({why}); look at the camera")
 
     def _leave_behind(self, supply: Supply) -> None:
         """Leave a reader in the driver that holds it, for it cannot be ended from outside, and start another."""

@@ -17,7 +17,7 @@ from natadv.errors import ConnectError, DeviceError, FrameTimeoutError, NatadvEr
 from natadv.images import Image
 from rigs.frame import Frame
 from tests.live_fakes import Kept
-from tests.unit.test_edge_outages import Counting, noise
+from tests.unit.test_edge_outages import Counting, Flaky, noise, silent
 
 PATIENCE = Patience(frame_s=0.05, driver_s=0.2, readers=2)
 
@@ -181,3 +181,9 @@ def test_a_model_that_takes_its_time_is_no_driver_that_hangs() -> None:
     except NatadvError as error:  # the camera is silent meanwhile, since `every` makes it wait
         pytest.fail(str(error))
     assert camera.openings == 1
+
+
+def test_who_gives_up_before_silence_is_called_an_outage_is_told_why() -> None:
+    live = Live(Slot(Counting()))
+    with pytest.raises(FrameTimeoutError, match=r"no signal for 0\.2 s \(no frame came\); look at the camera"):
+        run(live, Flaky(silent).open, [], seconds=20, patience=Patience(signal_s=0.2))
