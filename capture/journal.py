@@ -5,6 +5,7 @@ last lines to a power cut loses no clip.
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from capture.events import EVENT, Event
+from capture.hanging import PATIENCE_S, in_time
 from capture.snapshot import Snapshot, Telling
 from natadv.durable import append_line
 
@@ -26,14 +28,21 @@ class Journal:
     What earlier processes wrote counts in `snapshot`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, patience_s: float = PATIENCE_S) -> None:
         """Open the journal of the session in `folder`; it begins with its first event.
+
+        Args:
+            folder: the session's.
+            patience_s: a disk that takes longer for a line hangs.
 
         Raises:
             DataError: if an earlier one cannot be read.
         """
         self._path = folder / JOURNAL
+        self._patience_s = patience_s
         self._lock = threading.Lock()
+        self._lines: deque[str] = deque()
+        self._writing = threading.Lock()
         self._telling = Telling()
         self._listeners: list[Listener] = []
         for event in Reader(folder).events():
@@ -43,17 +52,20 @@ class Journal:
         """Write an event.
 
         Raises:
-            ResourceError: if the disk is full; the snapshot and the listeners have it nevertheless.
+            ResourceError: if the disk is full, or hangs; the snapshot and the listeners have it nevertheless.
             DataError: if it cannot be written for another reason; likewise.
         """
         with self._lock:
             self._telling.take(event)
-            listeners = tuple(self._listeners)
-            try:
-                append_line(self._path, event.model_dump_json())
-            finally:
-                for listener in listeners:
-                    listener(event)
+            self._lines.append(event.model_dump_json())
+            for listener in self._listeners:
+                listener(event)
+        in_time(self._path, self._write_line, self._patience_s)
+
+    def _write_line(self) -> None:
+        """Write the line that has waited longest: lines stand in the order in which listeners heard of them."""
+        with self._writing:
+            append_line(self._path, self._lines.popleft())
 
     def listen(self, listener: Listener) -> None:
         """Call `listener` with every event from now on, in the thread that tells it; it must be quick, and not tell."""

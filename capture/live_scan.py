@@ -27,6 +27,8 @@ from rigs.session import Item
 _STARTS: Final = 4
 _ANSWER_S: Final = 900.0  # of one bundle, on what the recording leaves of the cores
 _READY_S: Final = 3600.0  # a runtime that compiles for its device takes its time
+_KILL_S: Final = 0.25
+_LAST_KILLS: Final = 20
 
 
 class LiveScan:
@@ -88,8 +90,14 @@ class LiveScan:
         with self._lock:
             self._over = True
             self._lock.notify_all()
-        self._end()
-        self._thread.join()
+        # Again and again: it may be starting another. What is left then, a process in a disk that hangs or a child
+        # that holds the line, ends when we do.
+        for _ in range(_LAST_KILLS):
+            if self._process is not None:
+                self._process.kill()
+            self._thread.join(_KILL_S)
+            if not self._thread.is_alive():
+                break
 
     def put(self, item: Item, attempt: int) -> None:
         """Have an image's clips looked at; returns at once."""
@@ -130,11 +138,13 @@ class LiveScan:
         return ready.models
 
     def _end(self) -> None:
+        """End the process and close the line; in the thread that reads it, as who closes it waits for who reads."""
         process = self._process
         if process is None:
             return
         process.kill()
-        process.wait()
+        with suppress(subprocess.TimeoutExpired):  # it is in a disk that hangs
+            process.wait(_LAST_KILLS * _KILL_S)
         for stream in (process.stdin, process.stdout):
             if stream is not None:
                 with suppress(OSError):  # what was written last reaches nobody any more

@@ -17,6 +17,7 @@ from capture.deadline import opened_in_time
 from capture.desk import Desk
 from capture.events import Began, Coverage, Device, DeviceBack, DeviceLost, Outcome, Said, Stopped
 from capture.guard import Guard
+from capture.hanging import in_time
 from capture.journal import Journal
 from capture.rules import Rules
 from capture.session import Progress, record_session
@@ -96,7 +97,7 @@ def record_unattended(
 def _conclude(archive: Archive, journal: Journal, stopped: Stopped) -> None:
     """Tell the end; where the disk is full, listeners hear it, and the error that ended the session says it all."""
     try:
-        coverage = travelled(archive)
+        coverage = in_time(archive.folder, lambda: travelled(archive))
         if stopped.outcome == "complete" and not coverage.enough:
             stopped = stopped.model_copy(update={"reason": f"{stopped.reason}; {coverage.verdict}"})
         journal.tell(coverage)

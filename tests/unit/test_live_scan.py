@@ -1,6 +1,7 @@
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,34 @@ def test_a_process_that_never_answers_is_killed_and_given_up_in_the_end(tmp_path
     assert [event.words for event in said[:-1]] == ["live scan: started again, as it did not answer"] * 3
     assert said[-1].trouble
     assert "given up (it did not answer)" in said[-1].words
+
+
+HELD = """
+import subprocess, sys, time
+from capture.questions import Answer
+child = subprocess.Popen(["sleep", "120"])
+open(sys.argv[1], "w").write(str(child.pid))
+print(Answer(models=("one",)).model_dump_json(), flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_line_that_somebody_else_holds_open_is_not_waited_for(tmp_path, bundles):
+    archive = record(tmp_path / "session", PLAN)
+    scan = LiveScan(archive, bundles[:1], Journal(archive.folder), device="cpu")
+    scan._command = [sys.executable, "-c", HELD, str(tmp_path / "child")]
+
+    def look():
+        with scan:
+            pass
+
+    looking = threading.Thread(target=look, daemon=True)
+    try:
+        looking.start()
+        looking.join(60)
+        assert not looking.is_alive()
+    finally:
+        os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("renames", [0, 1])
