@@ -92,7 +92,7 @@ class LiveScan:
             self._lock.notify_all()
         # Again and again: it may be starting another. What is left then, a process in a disk that hangs or a child
         # that holds the line, ends when we do.
-        for _ in range(_LAST_KILLS):
+        for _number in range(_LAST_KILLS):
             if self._process is not None:
                 self._process.kill()
             self._thread.join(_KILL_S)
