@@ -7,6 +7,7 @@ name that do not go together. In a process of its own the one takes nothing with
 import contextlib
 import os
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from typing import Any, Final
 from natadv.errors import DeviceError
 
 _CLOSE_S: Final = 3.0
+_STUCK_S: Final = 10.0  # for a part of what is said; the process is stopped, or hangs, if it takes longer
 
 
 class Helper:
@@ -41,6 +43,8 @@ class Helper:
         path = os.pathsep.join(entry for entry in sys.path if entry)
         environment = {**os.environ, "PYTHONPATH": path, **(change or {}), **({"DISPLAY": display} if display else {})}
         ours, theirs = socket.socketpair()
+        for way in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
+            ours.setsockopt(socket.SOL_SOCKET, way, struct.pack("ll", *divmod(round(1e6 * _STUCK_S), 1_000_000)))
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", module, str(theirs.fileno())],
@@ -54,17 +58,20 @@ class Helper:
         self._line: Connection[Any, Any] | None = Connection(ours.detach())
         self._turn = threading.Lock()  # held in a call: what it uses is let go when it has returned
         self._closing = False
+        self._stuck: DeviceError | None = None
 
     def send(self, message: Any) -> None:
         """Say something.
 
         Raises:
-            DeviceError: if it is closed or gone.
+            DeviceError: if it is closed or gone, or does not take it.
         """
         with self._turn:
             line = self._open()
             try:
                 line.send(message)
+            except BlockingIOError as error:
+                raise self._broken_off("does not take what it is sent") from error
             except OSError as error:
                 raise self._gone() from error
 
@@ -72,12 +79,14 @@ class Helper:
         """Return what it says next, or None if it says nothing in time.
 
         Raises:
-            DeviceError: if it is closed or gone.
+            DeviceError: if it is closed or gone, or says half of it.
         """
         with self._turn:
             line = self._open()
             try:
                 return line.recv() if line.poll(timeout_s) else None
+            except BlockingIOError as error:
+                raise self._broken_off("stopped in the midst of an answer") from error
             except (EOFError, OSError) as error:
                 raise self._gone() from error
 
@@ -103,7 +112,14 @@ class Helper:
     def _open(self) -> "Connection[Any, Any]":
         if self._line is None or self._closing:
             raise DeviceError(f"{self._name}: closed")
+        if self._stuck is not None:
+            raise DeviceError(*self._stuck.args)
         return self._line
+
+    def _broken_off(self, how: str) -> DeviceError:
+        """Return an error, also of all calls that follow: half a word is in the line."""
+        self._stuck = DeviceError(f"{self._name}: {how}; look at the machine and its display, then go on with --resume")
+        return self._stuck
 
     def _gone(self) -> DeviceError:
         """Return an error with what it said last, where a library tells why it ended the process."""

@@ -19,6 +19,8 @@ from rigs.calibration import Measure
 
 _QUALITY = 88
 _TICKS = 5
+_DIGITS = 6
+_WHOLE = 999.5  # from there on no digit behind the point is one of the first three
 
 
 def write_page(path: Path, done: Calibrated, rig_file: str) -> None:
@@ -43,12 +45,13 @@ def figure(measure: Measure) -> str:
     if measure.value is None:
         return "not known"
     value, spread = measure.value, measure.uncertainty
-    if spread:
+    if spread and round(spread, _DIGITS):
         # As many digits as the uncertainty leaves, and one more.
-        digits = min(6, max(0, 1 - int(f"{spread:e}".partition("e")[2])))
-        said = f"{value:.{digits}f} ± {spread:.{digits}f}"
+        digits = min(_DIGITS, max(0, 1 - int(f"{spread:e}".partition("e")[2])))
+        said = f"{round(value, digits) + 0.0:.{digits}f} ± {spread:.{digits}f}"  # none is below nought that is nought
     else:
-        said = f"{value:.3g}"
+        value = round(value, _DIGITS) + 0.0
+        said = f"{value:.3g}" if abs(value) < _WHOLE else f"{value:.0f}"
     return f"{said} {measure.unit}".rstrip()
 
 
@@ -71,7 +74,7 @@ def drawn(chart: Chart) -> str:
     (left, right), (low, high) = (min(xs), max(xs)), (min(ys), max(ys))
     spare = 0.06 * (high - low) or max(1e-3, 0.02 * abs(high))
     low, high = (low if low == 0 else low - spare), high + spare
-    width, height, x0, y0, x1, y1 = 460.0, 290.0, 62.0, 250.0, 448.0, 14.0
+    width, height, x0, y0, x1, y1 = 460.0, 290.0, 80.0, 250.0, 448.0, 14.0
 
     def at(x: float, y: float) -> tuple[float, float]:
         return (

@@ -157,6 +157,9 @@ def test_noise_alone_is_not_far_above_its_floor():
         (Measure(name="a", value=517.4, uncertainty=81.0), "517 ± 81"),
         (Measure(name="a", value=0.0499, unit="px"), "0.0499 px"),
         (Measure(name="a", value=None), "not known"),
+        (Measure(name="a", value=-6e-13, uncertainty=1.6e-14, unit="%"), "0 %"),
+        (Measure(name="a", value=-1e-9, uncertainty=0.02), "0.000 ± 0.020"),
+        (Measure(name="a", value=1e4), "10000"),
     ],
 )
 def test_a_figure_shows_as_many_digits_as_are_known(measure, said):

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from natadv.errors import DeviceError
+from rigs import helper as helpers
 from rigs.helper import Helper
 
 MUTE = "tests.mute_helper"
@@ -46,3 +47,25 @@ def test_a_helper_that_ends_by_itself_says_what_it_said_last():
     with pytest.raises(DeviceError, match=r"screen \(none\): gone \(.*No module named tests.no_such_helper"):
         helper.receive(60)
     helper.close()
+
+
+def test_a_helper_that_does_not_read_is_not_waited_for_for_ever(monkeypatch):
+    monkeypatch.setattr(helpers, "_STUCK_S", 0.5)
+    helper = Helper(MUTE, name="screen (mute)", display=None)
+    try:
+        with pytest.raises(DeviceError, match=r"screen \(mute\): does not take what it is sent; .* --resume"):
+            helper.send(bytes(50_000_000))
+        with pytest.raises(DeviceError, match=r"screen \(mute\)"):  # half of it is in the line
+            helper.receive(60)
+    finally:
+        helper.close()
+
+
+def test_a_helper_that_stops_in_the_midst_of_a_word_is_not_waited_for_for_ever(monkeypatch):
+    monkeypatch.setattr(helpers, "_STUCK_S", 0.5)
+    helper = Helper("tests.half_helper", name="camera (half)", display=None)
+    try:
+        with pytest.raises(DeviceError, match=r"camera \(half\): stopped in the midst of an answer; .* --resume"):
+            helper.receive(60)
+    finally:
+        helper.close()
