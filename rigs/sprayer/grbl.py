@@ -91,7 +91,8 @@ class GrblSprayer:
         left_s = duration_s
         while left_s > 0:
             self._check_open()
-            self._stage.pulse(output, min(left_s, self._settings.pulse_s))
+            # Whoever closes it between these two lines finds no pulse to shut: the stage asks again.
+            self._stage.pulse(output, min(left_s, self._settings.pulse_s), lambda: self._open)
             left_s -= self._settings.pulse_s
 
     def _check_open(self) -> None:

@@ -350,13 +350,13 @@ class GrblStage:
         """Whether there is M7 beside M8."""
         return self.controller.mist
 
-    def pulse(self, output: Output, duration_s: float) -> None:
+    def pulse(self, output: Output, duration_s: float, wanted: Callable[[], bool] = lambda: True) -> None:
         """Switch an output on for a while, and return when it is off again.
 
         The controller has all lines before the first is done, so it switches off by itself whatever becomes of us.
 
         Raises:
-            DeviceError: if the stage moves or has failed, or `stop` comes before the pulse's end.
+            DeviceError: if the stage moves or has failed, `stop` comes before the pulse's end, or it is not `wanted`.
         """
         last_stop = self._last_stop
         if self.is_moving():
@@ -366,7 +366,7 @@ class GrblStage:
             self._link.program(
                 [output, f"G4P{duration_s:.3f}", "M9"],
                 duration_s + _LATE_S,
-                before=lambda _: self._last_stop is last_stop,
+                before=lambda _: self._last_stop is last_stop and wanted(),
             )
         except BaseException:
             self.stop()

@@ -138,7 +138,8 @@ class Controller:
         self.pulses = []
         self.shuts = 0
 
-    def pulse(self, output, duration_s):
+    def pulse(self, output, duration_s, wanted):
+        assert wanted()
         self.pulses.append((output, pytest.approx(duration_s)))
 
     def shut(self):

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -10,6 +11,7 @@ from natadv.raindrops.pose import Pose
 from rigs.clock import RealClock
 from rigs.firmware.terminal import Terminal
 from rigs.room import Room
+from rigs.sprayer.grbl import GrblSprayerSettings
 from rigs.stage.base import Certain
 from rigs.stage.grbl import GrblStageSettings
 from tests.grbl_rig import small_setup, stage_block
@@ -100,30 +102,53 @@ def test_a_halt_that_is_under_way_is_done_before_the_port_is_let_go(kind):
         assert stage.is_at_rest()
 
 
+@contextmanager
+def noted(terminal):
+    """Give which outputs were on meanwhile, again and again."""
+    watching, seen = threading.Event(), []
+
+    def watch():
+        while not watching.wait(0.002):
+            seen.append(terminal.coolant)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        watching.set()
+        watcher.join()
+
+
 def test_a_stop_just_before_a_pulse_is_written_keeps_the_valve_shut():
     with running("grblhal") as (terminal, stage):
-        program, seen = stage._link.program, []
+        program = stage._link.program
 
         def late(*arguments, **named):
             stage.stop()  # from another thread, in the moment before the lines are sent
             return program(*arguments, **named)
 
         stage._link.program = late
-        watching = threading.Event()
-
-        def watch():
-            while not watching.wait(0.002):
-                seen.append(terminal.coolant)
-
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-        with pytest.raises(DeviceError, match="stopped"):
+        with noted(terminal) as seen, pytest.raises(DeviceError, match="stopped"):
             stage.pulse("M8", 0.3)
-        watching.set()
-        watcher.join()
         assert "F" not in seen
         stage._link.program = program
         stage.pulse("M8", 0.05)
+
+
+def test_a_sprayer_that_is_closed_just_before_a_pulse_keeps_its_valve_shut():
+    with running("grblhal") as (terminal, stage):
+        sprayer = GrblSprayerSettings(kind="grbl", pulse_s=0.3).open(Room(RealClock()), stage)
+        pulse = stage.pulse
+
+        def late(*arguments, **named):
+            sprayer.close()  # by an emergency stop, when the sprayer had looked whether it is open
+            return pulse(*arguments, **named)
+
+        stage.pulse = late
+        with noted(terminal) as seen, pytest.raises(DeviceError, match="stopped"):
+            sprayer.spray(0.3)
+        assert "F" not in seen
 
 
 def test_a_report_that_lost_an_axis_is_torn_and_no_thread_dies_of_it():
