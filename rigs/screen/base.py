@@ -34,6 +34,16 @@ class ReadsBack(Protocol):
         ...
 
 
+@runtime_checkable
+class Flips(Protocol):
+    """A `Screen` that knows when its last picture was handed to the display (`window`) or flipped to (`glfw`)."""
+
+    @property
+    def flipped_s(self) -> float | None:
+        """That moment by the rig's clock; None before the first picture."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class OnDisplay:
     """The picture's square on an X display, in whole pixels of its desktop.
