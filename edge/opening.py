@@ -9,8 +9,7 @@ from edge.rig_source import open_rig
 from edge.source import Source, SourceOptions
 from edge.webcam import open_webcam
 from natadv.errors import ConfigError
-from rigs.camera.address import public
-from rigs.camera.stream import SCHEMES
+from rigs.camera.address import SCHEMES, public
 from rigs.clip import INFO
 
 
@@ -28,7 +27,7 @@ def open_source(name: str, options: SourceOptions) -> AbstractContextManager[Sou
     """
     scheme, separator, _ = name.partition("://")
     is_address = bool(separator) and scheme.lower() in SCHEMES
-    lacks_slash = not separator and name.lower().startswith(tuple(f"{one}:/" for one in SCHEMES))
+    lacks_slash = not separator and name.lower().startswith(tuple(f"{one}:" for one in SCHEMES))
     if lacks_slash or (separator and not is_address):
         raise ConfigError(f"source {public(name)}: addresses begin with {', '.join(f'{one}://' for one in SCHEMES)}")
     path = Path(name)

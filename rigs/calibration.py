@@ -203,6 +203,8 @@ def _alike(one: object, other: object) -> bool:
 
 def _shown(value: object) -> object:
     # Calibrations of former versions have a camera's address with its password.
+    if isinstance(value, dict):
+        return {key: _shown(entry) for key, entry in value.items()}
     return public(value) if isinstance(value, str) else value
 
 

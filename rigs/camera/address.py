@@ -3,7 +3,9 @@
 import re
 from typing import Final
 
-_BEGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*:/+", re.IGNORECASE)
+SCHEMES: Final = ("rtsp", "rtsps", "http", "https", "rtmp", "srt", "udp", "tcp")
+
+_BEGIN: Final = re.compile(rf"[a-z][a-z0-9+.-]*:/+|(?:{'|'.join(SCHEMES)}):", re.IGNORECASE)
 _HOST: Final = re.compile("[/?#]")
 _PARTS: Final = re.compile("([?&;#])")
 _HIDDEN: Final = "***"

@@ -14,7 +14,6 @@ from natadv.images import Image
 from rigs.camera.address import public
 from rigs.decoded import rgb
 
-SCHEMES: Final = ("rtsp", "rtsps", "http", "https", "rtmp", "srt", "udp", "tcp")
 _OPEN_S: Final = 10.0
 _READ_S: Final = 5.0
 _CLOCKLESS: Final = ("mjpeg", "mpjpeg", "image2pipe", "jpeg_pipe")

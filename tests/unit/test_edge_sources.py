@@ -292,11 +292,19 @@ def test_a_device_is_a_camera_though_it_is_not_there() -> None:
     [
         ("rtps://me:secret@camera/1", SourceOptions()),
         ("rtsp:/me:secret@camera/1", SourceOptions()),
+        ("rtsp:me:secret@camera/1", SourceOptions()),
         ("rtsp://me:secret@camera/1", SourceOptions(fast=True)),
         ("rtps://camera/1?password=secret", SourceOptions()),
         ("http://camera/1?token=secret", SourceOptions(fast=True)),
     ],
-    ids=["misspelt", "a slash short", "of no use", "misspelt with a query", "of no use with a query"],
+    ids=[
+        "misspelt",
+        "a slash short",
+        "two slashes short",
+        "of no use",
+        "misspelt with a query",
+        "of no use with a query",
+    ],
 )
 def test_a_cameras_password_is_in_no_message(name: str, options: SourceOptions) -> None:
     with pytest.raises(ConfigError, match=r"camera/1(\?.*=\*\*\*)?: ") as raised, open_source(name, options):

@@ -157,7 +157,7 @@ def test_a_password_is_never_printed() -> None:
 
 
 @pytest.mark.parametrize("password", ["se/cret", "se#cret", "se?cret", "se@cret", "[secret", "secret:"])
-@pytest.mark.parametrize("begin", ["rtsp://", "rtsp:/"])
+@pytest.mark.parametrize("begin", ["rtsp://", "rtsp:/", "rtsp:"])
 def test_a_password_with_signs_that_should_be_escaped_is_not_printed_either(begin: str, password: str) -> None:
     assert public(f"{begin}me:{password}@camera/1") == f"{begin}camera/1"
 
