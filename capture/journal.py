@@ -16,6 +16,7 @@ from capture.events import EVENT, Event
 from capture.hanging import PATIENCE_S, in_time
 from capture.snapshot import Snapshot, Telling
 from natadv.durable import append_line
+from natadv.errors import DataError
 
 JOURNAL: Final = "journal.jsonl"
 
@@ -90,16 +91,28 @@ class Reader:
         self.left_out = 0
 
     def events(self) -> Iterator[Event]:
-        """Yield the events since the last call; a line that is not yet whole waits."""
-        if not self._path.exists():
+        """Yield the events since the last call; a line that is not yet whole waits.
+
+        Raises:
+            DataError: if the journal cannot be read.
+        """
+        for line in self._lines():
+            try:
+                yield EVENT.validate_json(line)
+            except ValidationError:
+                self.left_out += 1
+
+    def _lines(self) -> Iterator[bytes]:
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        return
+                    self._offset += len(line)
+                    yield line
+        except FileNotFoundError:  # it begins with its first event
             return
-        with self._path.open("rb") as file:
-            file.seek(self._offset)
-            for line in file:
-                if not line.endswith(b"\n"):
-                    return
-                self._offset += len(line)
-                try:
-                    yield EVENT.validate_json(line)
-                except ValidationError:
-                    self.left_out += 1
+        except OSError as error:
+            why = error.strerror or error
+            raise DataError(f"{self._path}: cannot be read ({why}); put it aside, no clip hangs on it") from error

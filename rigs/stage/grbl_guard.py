@@ -14,6 +14,7 @@ from typing import IO
 
 _LEFT = b"bye\n"
 _END_S = 5.0
+_AGAIN_S = 0.02
 
 
 class Guard:
@@ -47,9 +48,20 @@ def watch(pipe: IO[bytes], port: int, brake_s: float) -> None:
     """Wait for the pipe's end, and stop the controller behind `port` if it ends without a word."""
     if pipe.read() == _LEFT:
         return
-    os.write(port, b"!")
+    # What cannot be held, as the line is full, is reset all the same.
+    with contextlib.suppress(OSError):
+        os.write(port, b"!")
     time.sleep(brake_s)
-    os.write(port, b"\x18")
+    end_s = time.monotonic() + _END_S
+    while True:
+        try:
+            os.write(port, b"\x18")
+        except BlockingIOError:
+            if time.monotonic() > end_s:
+                raise
+            time.sleep(_AGAIN_S)
+        else:
+            return
 
 
 if __name__ == "__main__":

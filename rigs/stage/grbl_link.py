@@ -160,7 +160,8 @@ class GrblLink:
         try:
             heard_s, word = self._heard.get(timeout=max(0.0, end_s - time.monotonic()))
         except queue.Empty:
-            raise DeviceError(f"{self.name}: no answer to {line}; look at the controller and its cable") from None
+            asked = line or "an empty line"
+            raise DeviceError(f"{self.name}: no answer to {asked}; look at the controller and its cable") from None
         if isinstance(word, DeviceError):
             raise word
         return heard_s, word

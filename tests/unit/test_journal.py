@@ -254,3 +254,9 @@ def test_watching_does_not_keep_anybody_from_recording(tmp_path):
     assert not is_recording(archive.folder)
     assert json.loads((archive.folder / "session.json").read_text())["motion"] == "smooth"
     assert Control().standing == "running"
+
+
+def test_a_journal_that_cannot_be_read_is_one_line(tmp_path):
+    (tmp_path / JOURNAL).mkdir()
+    with pytest.raises(DataError, match=r"journal.jsonl: cannot be read \(Is a directory\)"):
+        Journal(tmp_path)

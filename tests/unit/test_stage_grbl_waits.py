@@ -1,7 +1,10 @@
 """No wait for a GRBL controller is without an end, and each end is said."""
 
+import io
+import socket
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -11,6 +14,7 @@ from rigs.firmware.machine import Machine
 from rigs.firmware.terminal import Terminal
 from rigs.stage import grbl, grbl_link
 from rigs.stage.grbl_greeting import reset
+from rigs.stage.grbl_guard import watch
 from tests.grbl_rig import small_setup
 from tests.grbl_stage import LIMIT_S, open_stage, running, until
 
@@ -144,3 +148,36 @@ def test_a_port_that_does_not_return_is_left_to_its_guard(monkeypatch, caplog):
             link._thread.join(LIMIT_S)
             link._guard.close()
             link._serial.close()
+
+
+def test_a_guard_that_cannot_hold_resets_all_the_same():
+    ours, port = socket.socketpair()
+    with ours, port:
+        port.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                port.send(bytes(1 << 16))  # a controller that has taken nothing for a while
+
+        ours.settimeout(LIMIT_S)
+        heard = []
+
+        def drain():
+            time.sleep(0.5)
+            while not heard or heard[-1] == 0:
+                heard.extend(ours.recv(1 << 16))
+
+        draining = threading.Thread(target=drain, daemon=True)
+        draining.start()
+        watch(io.BytesIO(b""), port.fileno(), 0.1)
+        assert _over(draining)
+        assert set(heard) == {0, 0x18}
+
+
+def test_a_controller_that_greets_and_does_not_answer_is_said(monkeypatch):
+    receive = Machine.receive
+    monkeypatch.setattr(Machine, "receive", lambda machine, data, now_s: b"\n" in data or receive(machine, data, now_s))
+    with (
+        Terminal(small_setup("grblhal")) as terminal,
+        pytest.raises(DeviceError, match="no answer to an empty line; look"),
+    ):
+        open_stage("grblhal", terminal.port, boot_s=0.5)
