@@ -138,6 +138,20 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+@contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """Let what the file system refuses meanwhile be our error for `path`.
+
+    Raises:
+        ResourceError: if the disk is full.
+        DataError: if the file system refuses for another reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise file_error(path, error) from error
+
+
 def file_error(path: Path, error: OSError) -> ResourceError | DataError:
     """Return our error for an `OSError` met while writing `path`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

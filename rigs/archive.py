@@ -28,7 +28,7 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import BaseModel, ValidationError
 
-from natadv.durable import PART_SUFFIX, append_line, file_error, new_folder, replace_file, sync
+from natadv.durable import PART_SUFFIX, append_line, changing, file_error, new_folder, replace_file, sync
 from natadv.errors import ClipError, DataError
 from natadv.images import Image, read_image, write_image
 from natadv.lock import held, is_held
@@ -209,9 +209,10 @@ class Archive:
         checksums = tuple(record.pixels_sha256 for record in records if record)
         # The line takes all its clips back at once; killed after it, `recover` puts aside what it names.
         self._note(RejectedRecord(item=item.number, rejected=tuple(reasons), asked=asked, pixels_sha256=checksums))
-        for kind in self.settings.kinds:
-            self._put_aside(self.clip_folder(item, kind), attempt)
-        sync(self.folder / "clips")
+        with changing(self.folder / "clips"):
+            for kind in self.settings.kinds:
+                self._put_aside(self.clip_folder(item, kind), attempt)
+            sync(self.folder / "clips")
 
     def _put_aside(self, folder: Path, attempt: int) -> None:
         if folder.exists():
@@ -257,38 +258,42 @@ class Archive:
         """Tidy up before going on: note finished clips, put rejected and damaged ones aside, take back what is gone.
 
         Every byte of every clip is compared with its checksum, as fast as the disk can read.
+
+        Raises:
+            DataError, ResourceError: if something cannot be put aside, or noted.
         """
-        for part in (self.folder / "clips").glob(f"*{PART_SUFFIX}"):
-            shutil.rmtree(part)
-        manifest = self.manifest()
-        noted = manifest.noted
-        kept, damaged, gone = [], [], []
-        for item, kind in [(item, kind) for item in self.settings.items for kind in self.settings.kinds]:
-            folder, record = self.clip_folder(item, kind), noted.get((item.number, kind))
-            if not folder.exists():
-                if record:
-                    self._take_back(record, "gone")
-                    gone.append(folder)
-                continue
-            try:
-                clip = self.clip(item, kind, record)
-                clip.verify(pixels=record is None)
-                table = clip.table()
-            except ClipError as error:
-                aside = folder.with_name(f"{folder.name}.damaged")
-                shutil.rmtree(aside, ignore_errors=True)
-                folder.rename(aside)
-                if record:
-                    self._take_back(record, str(error))
-                damaged.append(aside)
-                continue
-            if not record and (item.number, clip.info.pixels_sha256) in manifest.rejected:
-                self._put_aside(folder, manifest.fate(item.number).attempt - 1)  # its rejection was killed half-way
-                continue
-            if not record:
-                self._add_again(item, kind, clip, table, manifest.fate(item.number).attempt)
-                kept.append(folder)
-        return Recovery(kept, damaged, gone)
+        with changing(self.folder / "clips"):
+            for part in (self.folder / "clips").glob(f"*{PART_SUFFIX}"):
+                shutil.rmtree(part)
+            manifest = self.manifest()
+            noted = manifest.noted
+            kept, damaged, gone = [], [], []
+            for item, kind in [(item, kind) for item in self.settings.items for kind in self.settings.kinds]:
+                folder, record = self.clip_folder(item, kind), noted.get((item.number, kind))
+                if not folder.exists():
+                    if record:
+                        self._take_back(record, "gone")
+                        gone.append(folder)
+                    continue
+                try:
+                    clip = self.clip(item, kind, record)
+                    clip.verify(pixels=record is None)
+                    table = clip.table()
+                except ClipError as error:
+                    aside = folder.with_name(f"{folder.name}.damaged")
+                    shutil.rmtree(aside, ignore_errors=True)
+                    folder.rename(aside)
+                    if record:
+                        self._take_back(record, str(error))
+                    damaged.append(aside)
+                    continue
+                if not record and (item.number, clip.info.pixels_sha256) in manifest.rejected:
+                    self._put_aside(folder, manifest.fate(item.number).attempt - 1)  # its rejection was killed half-way
+                    continue
+                if not record:
+                    self._add_again(item, kind, clip, table, manifest.fate(item.number).attempt)
+                    kept.append(folder)
+            return Recovery(kept, damaged, gone)
 
     def _add_again(self, item: Item, kind: Kind, clip: Clip, table: pa.Table, attempt: int) -> None:
         """Note a clip that was finished but not noted, with what its frames say of themselves."""

@@ -128,8 +128,13 @@ class Clip:
             ClipError: at the first difference.
         """
         for name, expected in ((VIDEO, self.info.video_sha256), (FRAMES, self.info.frames_sha256)):
-            if _digest_of(self.folder / name) != expected:
-                raise ClipError(f"{self.folder / name}: not the bytes that were recorded; record it again")
+            path = self.folder / name
+            try:
+                found = _digest_of(path)
+            except OSError as error:
+                raise ClipError(f"{path}: cannot be read ({error.strerror or error}); record it again") from error
+            if found != expected:
+                raise ClipError(f"{path}: not the bytes that were recorded; record it again")
         if pixels:
             digest = hashlib.sha256()
             for image in self.images():

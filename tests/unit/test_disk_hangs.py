@@ -1,7 +1,11 @@
 """A disk that does not answer is waited for so long and no longer, and the session is gone on with when it does."""
 
+import errno
+import hashlib
+import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +18,7 @@ from capture.journal import Journal, Reader
 from capture.recorder import record_frames
 from capture.session import record_session
 from capture.writer import Take, Writer
-from natadv.errors import DeviceError
+from natadv.errors import DataError, DeviceError
 from tests.recording import begun
 
 PATIENCE_S = 1.0
@@ -133,3 +137,37 @@ def test_what_ends_in_time_gives_what_it_gave(tmp_path):
     assert in_time(tmp_path, lambda: 7) == 7
     with pytest.raises(KeyError):
         in_time(tmp_path, lambda: {}["no"])
+
+
+@pytest.mark.parametrize("work", ["reject", "recover"])
+def test_a_clip_that_cannot_be_put_aside_is_one_line(tmp_path, monkeypatch, work):
+    archive, settings = begun(tmp_path, labels=1, each=1)
+    with settings.open() as rig:
+        record_session(archive, rig)
+    item = archive.settings.items[0]
+    (archive.clip_folder(item, "wet") / "clip.json").write_text("torn")
+
+    def refused(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(DataError, match=r"session/clips: cannot be written \(Input/output error\)"):
+        archive.reject(item, ["a test"]) if work == "reject" else archive.recover()
+
+
+def test_a_clip_that_the_disk_cannot_read_any_more_is_recorded_again(tmp_path, monkeypatch):
+    archive, settings = begun(tmp_path, labels=1, each=1)
+    with settings.open() as rig:
+        record_session(archive, rig)
+    digest = hashlib.file_digest
+
+    def unreadable(file, kind):
+        if "wet" in file.name:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return digest(file, kind)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(hashlib, "file_digest", unreadable)
+        found = archive.recover()
+    assert [folder.name for folder in found.damaged] == ["0000-wet.damaged"]
+    assert [kind for _, kind in archive.missing()] == ["wet"]
