@@ -15,8 +15,8 @@ a stage fails while the plate moves too. A screen's look at what it shows has a 
 
     stall       the call hangs, until `stall_s` have passed or the device is closed, and then fails
     disconnect  the call fails, so do all that follow, and the next `opens_failing` openings of the rig
-    wrong       camera: a frame's time is reported twice; screen: the picture shown before stays, in silence;
-                stage: it says it is elsewhere; sprayer: none
+    wrong       camera: a frame's time is reported twice; screen: the picture shown before stays, in silence, or it says
+                that it shows another, which it does not; stage: it says it is elsewhere; sprayer: none
     torn        camera: the last rows of a frame are missing
     alarm       stage and sprayer: the call fails, so do all that follow, until it is opened again
     late        the call does what it should, `late_s` late
@@ -272,7 +272,8 @@ class _FaultyScreen:
 
 class _FaultyReadBack(_FaultyScreen):
     def changed(self) -> str | None:
-        self._faults.look()
+        if self._faults.look() == "wrong":
+            return "screen: shows other pixels (a fault made on purpose)"
         return cast(ReadsBack, self._screen).changed()
 
 

@@ -108,7 +108,8 @@ def find_timing(view: View, sight: Sight, chance: np.random.Generator) -> Timing
     beat = (Measure(name="flicker's beat", value=beat_hz, unit="Hz"),) if 100 * flicker > _STEADY else ()
     return TimingFinding(
         title="Timing",
-        said=f"{FLASHES} flashes at random moments, black to white and back; then {FLICKER_FRAMES} frames of a grey.",
+        said=f"{FLASHES} flashes at random moments, black to white and back, of which those between two frames in a "
+        f"row count ({len(sharp)}); then {FLICKER_FRAMES} frames of a grey.",
         measures=(
             Measure(
                 name="latency, screen to frame",
@@ -120,8 +121,8 @@ def find_timing(view: View, sight: Sight, chance: np.random.Generator) -> Timing
                 mend="turn off the monitor's picture processing (game mode); see that frames are stamped by the rig's "
                 "clock",
             ),
-            *flipping,
             Measure(name="its jitter", value=1e3 * jitter_s, unit="ms", high=50, mend="free the machine"),
+            *flipping,
             Measure(
                 name="settle_s to spare",
                 value=1e3 * spare_s,

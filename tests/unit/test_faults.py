@@ -10,6 +10,7 @@ from natadv.errors import ConfigError, ConnectError, DeviceError, FrameTimeoutEr
 from natadv.raindrops.drops import Drops
 from natadv.raindrops.pose import Pose
 from rigs.camera.base import Camera
+from rigs.clock import VirtualClock
 from rigs.faults import FaultSettings
 from rigs.rig import load_rig
 from rigs.screen.base import ReadsBack, Screen
@@ -220,3 +221,21 @@ def test_a_screen_that_changes_behind_its_faults_is_seen(tmp_path):
         record_session(archive, replace(rig, screen=screen))
     ((_, reasons),) = archive.skipped()
     assert reasons == ("screen: a window popped up (since the picture was shown)",)
+
+
+def test_each_wrong_word_of_a_screen_that_is_counted_is_said():
+    class Still:
+        def show(self, image):
+            pass
+
+        def changed(self):
+            return None
+
+        def close(self):
+            pass
+
+    faults = FaultSettings(screen={"wrong": 1.0})
+    screen = faults.wrap_screen(Still(), VirtualClock())
+    said = [words for _ in range(500) if (words := screen.changed()) is not None]
+    assert len(said) == faults.campaign.happened["screen", "wrong"] > 0
+    assert set(said) == {"screen: shows other pixels (a fault made on purpose)"}
