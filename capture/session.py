@@ -16,6 +16,7 @@ from capture.desk import Desk
 from capture.disk import Forecast
 from capture.events import Doing, Paused, Recorded, Reshot, Resumed, Skipped
 from capture.guard import Guard
+from capture.hanging import in_time
 from capture.journal import Journal
 from capture.take import UnfitError, take_image
 from capture.writer import Stored, Writer
@@ -88,9 +89,9 @@ class _Session:
         """Record an image, again and again until it is good, or given up."""
         archive, desk = self._archive, self._desk
         shown = desk.turn_to(item)
-        before = None if shown is None else archive.image(shown)
+        before = None if shown is None else in_time(archive.folder, lambda: archive.image(shown))
         while True:
-            manifest = archive.manifest()
+            manifest = in_time(archive.folder, archive.manifest)
             kinds = [kind for kind in archive.settings.kinds if (item.number, kind) not in manifest.noted]
             attempt = manifest.fate(item.number).attempt
             if not kinds or manifest.fate(item.number).skipped is not None:
@@ -134,7 +135,7 @@ class _Session:
         )
 
     def _again(self, item: Item, attempt: int, reasons: tuple[str, ...], *, asked: bool = False) -> None:
-        self._archive.reject(item, reasons, asked=asked)
+        in_time(self._archive.folder, lambda: self._archive.reject(item, reasons, asked=asked))
         self._desk.journal.tell(Reshot(item=item.number, attempt=attempt, reasons=reasons))
 
     def _give_up(self, item: Item, reasons: tuple[str, ...]) -> bool:
@@ -156,7 +157,7 @@ class _Session:
         return True
 
     def _skip(self, item: Item, reasons: tuple[str, ...]) -> None:
-        self._archive.skip(item, reasons)
+        in_time(self._archive.folder, lambda: self._archive.skip(item, reasons))
         self._desk.journal.tell(Skipped(item=item.number, reasons=reasons))
 
     def _stored(self, stored: Stored) -> None:
@@ -208,7 +209,8 @@ class _Session:
                 journal.tell(Resumed(by=control.resumed_by or by))
 
     def _look_at_disk(self, writer: Writer) -> None:
-        forecast = self._forecast.look(len(self._todo), writer.waiting_bytes)
+        left, waiting = len(self._todo), writer.waiting_bytes
+        forecast = in_time(self._archive.folder, lambda: self._forecast.look(left, waiting))
         if forecast is not None:
             self._desk.journal.tell(forecast)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from capture import journal as journals
+from capture import session as sessions
 from capture import writer as writers
 from capture.desk import Desk
 from capture.events import Said
@@ -19,6 +20,8 @@ from capture.recorder import record_frames
 from capture.session import record_session
 from capture.writer import Take, Writer
 from natadv.errors import DataError, DeviceError
+from rigs.archive import Archive
+from rigs.session import Checks
 from tests.recording import begun
 
 PATIENCE_S = 1.0
@@ -110,6 +113,30 @@ def test_a_slow_disk_is_waited_for_as_long_as_it_gets_on(tmp_path, monkeypatch):
     with settings.open() as rig:
         record_session(archive, rig)
     assert not archive.missing()
+
+
+@pytest.mark.parametrize("work", ["reject", "skip"])
+def test_what_the_session_itself_notes_is_waited_for_no_longer_either(tmp_path, monkeypatch, work):
+    archive, settings = begun(tmp_path, labels=1, each=1, checks=Checks(retries=0))
+    answers = threading.Event()
+    note = Archive._note
+
+    def hanging(archive, record):
+        if work in type(record).__name__.lower():
+            assert answers.wait(LIMIT_S)
+        note(archive, record)
+
+    monkeypatch.setattr(Archive, "_note", hanging)
+    monkeypatch.setattr(sessions, "in_time", lambda path, work: in_time(path, work, PATIENCE_S))
+    monkeypatch.setattr("capture.take.control_reasons", lambda *_, **__: ("a test",))
+
+    def record():
+        with settings.open() as rig:
+            record_session(archive, rig)
+
+    (error,) = _ended(record)
+    assert isinstance(error, DiskHangsError)
+    answers.set()
 
 
 def test_a_line_of_the_journal_that_hangs_is_heard_and_then_an_error(tmp_path, monkeypatch):
