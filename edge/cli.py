@@ -98,6 +98,14 @@ def run(
     image_s: Annotated[
         float | None, typer.Option("--image-s", min=0.01, show_default="1", help="Seconds that an image is shown.")
     ] = None,
+    rain_after: Annotated[
+        float | None,
+        typer.Option(
+            "--rain-after",
+            min=0,
+            help="Seconds until the plate is wetted, dry before on a simulated bench; else at once.",
+        ),
+    ] = None,
     fast: Annotated[
         bool, typer.Option("--fast", help="Every frame of a recording, as fast as the model takes them.")
     ] = False,
@@ -139,7 +147,7 @@ def run(
     summary = run_session(
         bundle,
         source,
-        SourceOptions(fast=fast, images=images, image_s=image_s, seed=seed),
+        SourceOptions(fast=fast, images=images, image_s=image_s, seed=seed, rain_after_s=rain_after),
         placing=Placing(
             device=device,
             allow_cpu=allow_cpu,

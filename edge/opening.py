@@ -1,5 +1,6 @@
 """Open a live run's source by its name."""
 
+import math
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -44,10 +45,15 @@ def open_source(name: str, options: SourceOptions) -> AbstractContextManager[Sou
         ("images", options.images is not None, is_rig, "only a rig has a screen to show images on"),
         ("fast", options.fast, is_recording, "a camera's frames come when they come, and would only grow old"),
         ("seed", options.seed is not None, is_rig, "only a rig's plate and drops follow one"),
+        ("rain-after", options.rain_after_s is not None, is_rig, "only a rig has a plate to wet"),
         ("image-s", options.image_s is not None, turns, "it shows no images in turn"),
     ):
         if given and not applies:
             raise ConfigError(f"source {public(name)}: {why}; leave --{option} out")
+    if options.image_s is not None and not math.isfinite(options.image_s):
+        raise ConfigError(f"--image-s {options.image_s:g}: expected a number of seconds")
+    if options.rain_after_s is not None and options.images is None:
+        raise ConfigError("--rain-after: a blank screen's rig is not wetted at all; say --images too")
     if name.isdecimal():
         return open_webcam(int(name))
     if is_device:

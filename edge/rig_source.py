@@ -26,7 +26,15 @@ class RigSource:
 
     live = True
 
-    def __init__(self, rig: Rig, files: list[LabelledFile], *, image_s: float, seed: int) -> None:
+    def __init__(
+        self,
+        rig: Rig,
+        files: list[LabelledFile],
+        *,
+        image_s: float,
+        seed: int,
+        rain_after_s: float | None = None,
+    ) -> None:
         """Watch a rig that is open.
 
         Args:
@@ -34,10 +42,12 @@ class RigSource:
             files: images to show, over and over.
             image_s: seconds that each is shown.
             seed: of the plate's trajectory.
+            rain_after_s: the plate stays as it is until so long after the first frame; None: it is wet from the start.
         """
         self._rig = rig
         self._files = files
         self._image_s = image_s
+        self._rain_after_s = rain_after_s
         self._rng = np.random.default_rng(seed)
         self.labels: tuple[str, ...] = tuple(sorted({file.label for file in files}))
 
@@ -46,8 +56,8 @@ class RigSource:
         rig = self._rig
         turns = itertools.cycle(self._files)
         label, shown_s, next_s = None, -math.inf, -math.inf
-        begun = False
-        if self._files:
+        begun, rain_s = False, math.inf
+        if self._files and self._rain_after_s is None:
             rig.sprayer.spray(SPRAY_S)
         while not stop.is_set():
             if self._files and rig.clock.now_s() >= next_s:
@@ -55,13 +65,19 @@ class RigSource:
                 rig.screen.show(read_image(file.path))
                 label, shown_s = file.label, rig.clock.now_s()
                 next_s = shown_s + self._image_s
+            if self._files and rig.clock.now_s() >= rain_s:
+                rig.stage.stop()  # one that moves lets no valve be opened
+                rig.sprayer.spray(SPRAY_S)
+                rain_s = math.inf
             if self._files and not rig.stage.is_moving():
                 rig.stage.follow(random_path(self._rng, rig.travel.radius_mm, rig.travel.angle_deg, self._image_s))
             frame = rig.camera.read()
             settled = frame.timestamp_s >= shown_s + rig.settle_s
-            begun = begun or settled or not self._files
-            if not begun:
+            if not begun and self._files and not settled:
                 continue  # the screen is still blank
+            if not begun and self._rain_after_s is not None:
+                rain_s = frame.timestamp_s + self._rain_after_s
+            begun = True
             yield Shot(frame, label if settled else None)
 
     def picture(self, image: Image, size: tuple[int, int]) -> Image:
@@ -91,4 +107,4 @@ def open_rig(path: Path, options: SourceOptions) -> Iterator[RigSource]:
     with settings.open(realtime=True) as rig:
         seed = options.seed or 0
         rig.reseed(seed)
-        yield RigSource(rig, files, image_s=options.image_s or IMAGE_S, seed=seed)
+        yield RigSource(rig, files, image_s=options.image_s or IMAGE_S, seed=seed, rain_after_s=options.rain_after_s)

@@ -74,9 +74,11 @@ class SourceOptions:
         images: labelled folder that a rig's screen shows in turn.
         image_s: seconds that each image of a folder is shown; None: IMAGE_S, whatever the source is.
         seed: of the plate's trajectory on a rig; None: 0, whatever the source is.
+        rain_after_s: seconds of frames before a rig's plate is wetted; None: it is wet from the start.
     """
 
     fast: bool = False
     images: Path | None = None
     image_s: float | None = None
     seed: int | None = None
+    rain_after_s: float | None = None

@@ -1,6 +1,7 @@
 """Sources give frames at their own pace, and say in one line what is missing."""
 
 import itertools
+import math
 import tempfile
 import threading
 from pathlib import Path
@@ -258,6 +259,51 @@ def test_a_rig_shows_its_images_in_turn_behind_moving_drops(tmp_path: Path) -> N
     assert all(shot.frame.drops is not None and shot.frame.drops.count > 0 for shot in shots)
     assert len({shot.frame.pose for shot in shots}) > 16
     assert ages >= 0
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_on_a_rig_it_may_begin_to_rain_during_the_run(tmp_path: Path, seed: int) -> None:
+    """Dry frames for as long as was asked, then wet ones; the stage is at rest while its plate is wetted."""
+    (tmp_path / "grey").mkdir()
+    write_image(tmp_path / "grey" / "0.png", grey(128, (64, 64)))
+    with load_rig(Path("simulated")).open(realtime=False) as rig:
+        rig.reseed(seed)
+        moving: list[bool] = []
+        spray = rig.sprayer.spray
+
+        def watched(duration_s: float) -> None:
+            moving.append(rig.stage.is_moving())
+            spray(duration_s)
+
+        rig.sprayer.spray = watched  # type: ignore[method-assign]
+        source = RigSource(rig, labelled_files(tmp_path), image_s=0.5, seed=seed, rain_after_s=1.0)
+        shots = list(itertools.islice(source.shots(threading.Event()), 75))
+    times = [shot.frame.timestamp_s - shots[0].frame.timestamp_s for shot in shots]
+    wet = [shot.frame.drops is not None and shot.frame.drops.count > 0 for shot in shots]
+    begins = wet.index(True)
+    assert not any(wet[:begins])
+    assert all(wet[begins:])
+    assert times[begins - 1] == pytest.approx(1.0, abs=2 / 30)  # dry to the last frame before
+    assert moving == [False]  # once
+    assert len({shot.frame.pose for shot in shots[begins:]}) > 8  # and then it goes on
+
+
+def test_rain_to_come_needs_a_rig_that_shows_images(tmp_path: Path) -> None:
+    write_image(tmp_path / "0.png", grey(128, (64, 64)))
+    for name, why in (("simulated", "say --images"), (str(tmp_path), "leave --rain-after out")):
+        with (
+            pytest.raises(ConfigError, match=why),
+            open_source(name, SourceOptions(rain_after_s=1.0)),
+        ):
+            pass
+
+
+def test_an_image_is_shown_for_a_time_that_ends(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ConfigError, match="--image-s inf: expected a number of seconds"),
+        open_source("simulated", SourceOptions(images=tmp_path, image_s=math.inf)),
+    ):
+        pass
 
 
 def test_a_film_in_shared_memory_is_no_camera() -> None:
