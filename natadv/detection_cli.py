@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from natadv.detection_train_cli import disagreement, test, train
+from natadv.stopping import stoppable
 
 app = typer.Typer(no_args_is_help=True, help="Tell adversarial images from clean ones: a bank of both, detectors.")
 app.command()(train)
@@ -43,7 +44,10 @@ def bank(
         int | None, typer.Option(min=1, help="Look at so many of them, drawn by seed.", show_default="all")
     ] = None,
     root: Root = Path("data"),
-    generator: Annotated[str, typer.Option(help="Of advrd: optics, optics:PRESET, gan, or a generator.pt.")] = "optics",
+    generator: Annotated[
+        str | None,
+        typer.Option(help="Of advrd: optics, optics:PRESET, gan, or a generator.pt.", show_default="optics"),
+    ] = None,
     imagenet_a: Annotated[Path | None, typer.Option(help="Folder of ImageNet-A: adds the kind imagenet-a.")] = None,
     imagenet_a_plus: Annotated[Path | None, typer.Option(help="Of ImageNet-A-Plus: adds imagenet-a-plus.")] = None,
     session: Annotated[
@@ -74,7 +78,13 @@ def bank(
     kinds = kinds_of(kind or (), material)
     digest, where = model_sha256(model), choose_device(device)
     kept = outcomes_folder(out)
-    try:
+
+    def last_words() -> str:
+        if kept.parent.exists():
+            return f"the same command goes on with what {kept.parent} holds"
+        return "there is nothing to go on with yet; the same command begins anew"
+
+    with stoppable(last_words):
         victim = open_victim(model, where)
         sources = open_sources(victim, data, split=split, root=root, size_px=size, pool=pool, seed=seed, device=where)
         with counted("bank", "images") as bar:
@@ -87,9 +97,6 @@ def bank(
             papers = make_bank(
                 out, makers, About(data, model, digest, sources.size_px, seed), count=count, report=report
             )
-    except KeyboardInterrupt:
-        typer.echo(f"stopped; the same command goes on with what {kept.parent} holds", err=True)
-        raise typer.Exit(130) from None
     for name, one in papers.kinds.items():
         typer.echo(f"{name}: {one.fooled} of {one.tried}" + (" right" if one.family == "clean" else " fooled"))
     typer.echo(f"{len(papers.images)} images of {len(papers.kinds)} kinds in {out}")
@@ -121,13 +128,10 @@ def scan(
 
     given = {"data": data, "root": str(root), "model": model, "size_px": size, "epochs": epochs, "seed": seed}
     recipe = checked_recipe(Recipe, given | {"device": device, "threads": threads})
-    try:
+    with stoppable(lambda: "the same command goes on after the last whole epoch"):
         papers = cross_fit(
             recipe, out, folds=folds, models=models, reporter=on_terminal, said=lambda line: typer.echo(line, err=True)
         )
-    except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on after the last whole epoch", err=True)
-        raise typer.Exit(130) from None
     typer.echo(f"{out / PAPERS}: all models of their fold err on {len(papers.images)} of {papers.looked_at} images")
 
 

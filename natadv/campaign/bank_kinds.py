@@ -1,6 +1,6 @@
 """The kinds that a bank may have, and what makes each; on the roof, for a session of a rig is one of the materials."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from natadv.detection.made import Maker
 from natadv.detection.natural import image_folders
 from natadv.detection.sources import Sources
 from natadv.errors import ConfigError
+from natadv.training.generators import OPTICS
 
 DRY, CAPTURED = "dry", "captured"
 
@@ -25,7 +26,7 @@ class Material:
         sessions: folders of recorded sessions.
         misclassified: folder that `natadv.detection.cross_fit` wrote.
         root: where named datasets lie unpacked.
-        generator: of AdvRD's drops.
+        generator: of AdvRD's drops; None: the optics.
     """
 
     imagenet_a: Path | None = None
@@ -33,7 +34,7 @@ class Material:
     sessions: tuple[Path, ...] = ()
     misclassified: Path | None = None
     root: Path = Path("data")
-    generator: str = "optics"
+    generator: str | None = None
 
 
 def kinds_of(asked: Sequence[str], material: Material) -> tuple[str, ...]:
@@ -42,9 +43,9 @@ def kinds_of(asked: Sequence[str], material: Material) -> tuple[str, ...]:
     Captured frames never come without dry ones.
 
     Raises:
-        ConfigError: if there is no such kind, or no material for it.
+        ConfigError: if there is no such kind, or no material for it, or material for none.
     """
-    options = {
+    options: dict[str, tuple[str, object]] = {
         DRY: ("session", material.sessions or None),
         CAPTURED: ("session", material.sessions or None),
         "imagenet-a": ("imagenet-a", material.imagenet_a),
@@ -60,7 +61,18 @@ def kinds_of(asked: Sequence[str], material: Material) -> tuple[str, ...]:
             raise ConfigError(f"--kind {name}: expected one of {', '.join(known)}")
         if name in options and options[name][1] is None:
             raise ConfigError(f"--kind {name}: needs --{options[name][0]}, which says where its images are")
+    _check_all_is_used(chosen, {**options, "advrd": ("generator", material.generator)})
     return (CLEAN, *(name for name in known if name in chosen))
+
+
+def _check_all_is_used(chosen: Collection[str], options: Mapping[str, tuple[str, object]]) -> None:
+    """Refuse material that no kind is made of: its folder would not even be looked at."""
+    for option in dict.fromkeys(option for option, given in options.values() if given is not None):
+        kinds = [name for name, (of, _) in options.items() if of == option]
+        if not set(kinds) & set(chosen):
+            raise ConfigError(
+                f"--{option}: is for --kind {' or '.join(kinds)}, which is not asked for; add that, or leave this out"
+            )
 
 
 def all_makers(
@@ -89,7 +101,7 @@ def all_makers(
     makers: dict[str, Maker] = {}
     for name in kinds:
         if name in (CLEAN, *CRAFTED):
-            makers[name] = crafted(name, sources, kept, seed=seed, generator=material.generator)
+            makers[name] = crafted(name, sources, kept, seed=seed, generator=material.generator or OPTICS)
     if material.sessions and DRY in kinds:
         from natadv.campaign.captured import captured  # noqa: PLC0415  # other kinds need no rig's libraries
 

@@ -62,21 +62,14 @@ def model_sha256(spec: str) -> str:
 
 
 def outcomes_folder(out: Path) -> Path:
-    """Return where what attacks have done is kept until a bank is finished, and make it.
+    """Return where what attacks have done is kept until a bank is finished; `make_bank` makes it.
 
     Raises:
         ConfigError: if the bank exists.
-        ResourceError: if the disk is full.
-        DataError: if the file system refuses for another reason.
     """
     if out.exists():
         raise ConfigError(f"{out}: exists already; take another folder")
-    kept = out.with_name(out.name + PART_SUFFIX) / OUTCOMES
-    try:
-        kept.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise file_error(out, error) from error
-    return kept
+    return out.with_name(out.name + PART_SUFFIX) / OUTCOMES
 
 
 def make_bank(
@@ -104,6 +97,10 @@ def make_bank(
     kept = outcomes_folder(out)
     if count < 2 or count % 2:
         raise ConfigError(f"--count {count}: expected an even number, half for training and half for testing")
+    try:
+        kept.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise file_error(out, error) from error
     taken = {name: _taken(name, maker, count // 2, report) for name, maker in makers.items()}
     short = [
         (len(kind.made[part]), name, part)

@@ -1,5 +1,6 @@
 """`natadv detect bank` on a tiny classifier: numbers, parts, papers, stopping, refusals."""
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,7 @@ def test_one_seed_makes_one_bank_and_a_stopped_one_goes_on(given, tmp_path, monk
 
     def stopped(folder, settings, attack, *rest, **options):
         if settings["kind"].get("rain") == "rdba":
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGTERM)
         return real(folder, settings, attack, *rest, **options)
 
     def counting(folder, settings, attack, *rest, **options):
@@ -83,7 +84,7 @@ def test_one_seed_makes_one_bank_and_a_stopped_one_goes_on(given, tmp_path, monk
 
     monkeypatch.setattr(made_by, "kept_outcome", stopped)
     halted = run(app, [*given, *KINDS, "--out", str(tmp_path / "bank")])
-    assert halted.exit_code == 130
+    assert halted.exit_code == 143
     assert "the same command goes on" in halted.output
     assert not (tmp_path / "bank").exists()
     monkeypatch.setattr(made_by, "kept_outcome", counting)
@@ -118,12 +119,23 @@ def test_a_kind_with_too_few_is_said_with_what_would_do(given, tmp_path):
         (["--count", "7"], "expected an even number"),
         (["--model", "nothing.pt"], "no such file"),
         (["--pool", "999"], "there are only 72 images"),
+        (
+            ["--kind", "fgsm", "--imagenet-a", "nowhere"],
+            "--imagenet-a: is for --kind imagenet-a, which is not asked for",
+        ),
+        (
+            ["--kind", "fgsm", "--session", "nowhere"],
+            "--session: is for --kind dry or captured, which is not asked for",
+        ),
+        (["--kind", "fgsm", "--misclassified", "nowhere"], "--misclassified: is for --kind misclassified"),
+        (["--kind", "fgsm", "--generator", "gan"], "--generator: is for --kind advrd"),
     ],
 )
-def test_wrong_options_are_refused(given, wrong, words, tmp_path):
+def test_wrong_options_are_refused_and_leave_nothing(given, wrong, words, tmp_path):
     refused = run(app, [*given, *wrong, "--out", str(tmp_path / "bank")])
     assert isinstance(refused.exception, ConfigError)
     assert words in str(refused.exception)
+    assert not list(tmp_path.glob("bank*"))
 
 
 def test_an_old_bank_is_not_written_over(given, tmp_path):
@@ -203,5 +215,4 @@ def test_rain_by_chance_meets_an_image_alike_in_any_batch():
 def test_makers_of_one_kind_need_an_even_number(tmp_path):
     with pytest.raises(ConfigError, match="even number"):
         make_bank(tmp_path / "bank", {}, About("", "", "", 16, 0), count=3)
-    outcomes_folder(tmp_path / "other")
-    assert (tmp_path / "other.part").is_dir()
+    assert not outcomes_folder(tmp_path / "bank").parent.exists()
