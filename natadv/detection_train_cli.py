@@ -114,7 +114,8 @@ def test(
     for line in lines(found):
         typer.echo(line)
     if attacked is not None:
-        typer.echo(f"pgd that knows the classifier alone: fools it {attacked.plain}, unseen {attacked.plain_unseen}")
+        typer.echo(f"pgd, which knows the classifier alone: fools it {attacked.plain}")
+        typer.echo(f"and gets past the detector too: {attacked.plain_unseen}")
         typer.echo(f"adaptive, which knows the detector too: fools both {attacked.adaptive}")
     typer.echo(out)
 

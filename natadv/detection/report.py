@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Iterator
 
 from natadv.detection.measure import BankMeasured
@@ -18,6 +19,13 @@ def lines(found: BankMeasured) -> Iterator[str]:
     for kind, alarms in found.alarms.items():
         yield f"{kind}: {alarms} above the threshold"
     share = f"{100 * found.false_alarms:g} %"
+    for kind, count in {one.against: len(found.scores[one.against]) for one in found.kinds}.items():
+        if found.false_alarms * count < 1:
+            least = math.ceil(1000 / count) / 1000
+            yield (
+                f"{share} is less than one of {count} {kind} images: the shares below are those called without a false"
+                f" alarm; make a larger bank, or ask for --false-alarms {least:g}"
+            )
     for one in found.kinds:
         line = f"{one.kind} ({one.family}{'' if one.seen else ', unseen'}): AUC {one.area}"
         line += f", at {share} false alarms {one.called}"

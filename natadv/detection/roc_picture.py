@@ -13,7 +13,14 @@ _STYLES = {"artificial": "-", "semantic": "--", "natural": ":", "clean": "-"}
 
 
 def draw_roc(found: BankMeasured, title: str) -> bytes:
-    """Return the curves as a PNG; solid are artificial, dashed semantic, dotted natural kinds."""
+    """Return `roc_figure` as a PNG."""
+    written = io.BytesIO()
+    roc_figure(found, title).savefig(written, format="png", metadata={"Software": None})
+    return written.getvalue()
+
+
+def roc_figure(found: BankMeasured, title: str) -> Figure:
+    """Return the curves; solid are artificial, dashed semantic, dotted natural kinds."""
     figure = Figure(figsize=(6.5, 4.5), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
@@ -24,6 +31,7 @@ def draw_roc(found: BankMeasured, title: str) -> bytes:
         axes.step(100 * false, 100 * true, _STYLES[one.family], where="post", label=label)
     axes.axvline(100 * found.false_alarms, color="0.6", linewidth=0.8)
     axes.set_xscale("symlog", linthresh=100 / count)
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlim(0, 100)
     axes.set_ylim(0, 101)
     axes.set_xlabel("false alarms, % of the clean images")
@@ -31,6 +39,4 @@ def draw_roc(found: BankMeasured, title: str) -> bytes:
     axes.set_title(title, fontsize=9)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=7, loc="lower right")
-    written = io.BytesIO()
-    figure.savefig(written, format="png", metadata={"Software": None})
-    return written.getvalue()
+    return figure

@@ -69,6 +69,8 @@ def try_detector(
     size = loaded.model.size_px
     if papers.size_px != size:
         raise ConfigError(f"{bank}: its images are {papers.size_px} px, the detector's were {size}; make one of {size}")
+    if attack is not None:
+        attacked_classifier(attack.model, papers)  # it is refused before anything is written
     _make(out)
     model = loaded.model.to(device)
     found = _measured_on(
@@ -147,9 +149,7 @@ def attack_detector(
         ConfigError: if the detector's training is not over, or the classifier does not fit the bank.
         DataError: if the classifier or an image cannot be read.
     """
-    victim = load_classifier(attack.model)
-    if victim.input_size != (papers.size_px, papers.size_px):
-        raise ConfigError(f"{attack.model}: takes {victim.input_size[0]} px, the bank's images are {papers.size_px}")
+    victim = attacked_classifier(attack.model, papers)
     clean = papers.of("test", CLEAN)
     drawn = np.sort(np.random.default_rng(seed).permutation(len(clean))[: attack.count])
     chosen = [clean[place] for place in drawn]
@@ -166,6 +166,21 @@ def attack_detector(
         steps=attack.steps,
         seed=seed,
     )
+
+
+def attacked_classifier(path: Path, papers: BankPapers) -> LoadedClassifier:
+    """Return the classifier that an attack on a bank's images is to fool.
+
+    Raises:
+        ConfigError: if it is no checkpoint, or does not fit the bank.
+        DataError: if it cannot be read.
+    """
+    if path.suffix == ".onnx":
+        raise ConfigError(f"--model {path}: expected a checkpoint.pt of `natadv train classifier`")
+    victim = load_classifier(path)
+    if victim.input_size != (papers.size_px, papers.size_px):
+        raise ConfigError(f"{path}: takes {victim.input_size[0]} px, the bank's images are {papers.size_px}")
+    return victim
 
 
 def _place(victim: LoadedClassifier, label: str, path: Path) -> int:

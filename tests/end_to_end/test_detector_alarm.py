@@ -19,6 +19,7 @@ from natadv.data.load import load_dataset
 from natadv.detection.checkpoint import load_detector
 from natadv.detection.scoring import scorer_of
 from natadv.detection_cli import app as detect_app
+from natadv.errors import ConfigError, DataError
 from natadv.images import write_image
 from natadv.training.checkpoint import load_classifier
 from natadv.training.classifier import train_classifier
@@ -143,9 +144,32 @@ def test_the_test_part_is_told_by_kind_with_the_attack_that_knows_the_detector(w
     assert (row["kind"], row["family"], row["seen"], row["against"]) == ("pgd", "artificial", "1", "clean")
     assert float(row["auc"]) > 0.95
     assert float(row["auc_low"]) <= float(row["auc"]) <= float(row["auc_high"])
+    assert "past the detector" in said
     assert "fools both" in said
     summary = json.loads((tmp_path / "test.json").read_text())
     both, plain = summary["adaptive"]["both"], summary["adaptive"]["plain_unseen"]
     assert both["total"] == plain["total"] > 0
     assert both["hits"] >= plain["hits"]
     assert (tmp_path / "roc.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_the_attack_cannot_use_is_refused_before_anything_is_written(world, trained, tmp_path):
+    (tmp_path / "model.onnx").write_bytes(b"onnx")
+    for model, words in (
+        (tmp_path / "model.onnx", "expected a checkpoint.pt"),
+        (trained, "not a checkpoint of natadv"),
+    ):
+        with pytest.raises((ConfigError, DataError), match=words):
+            run(
+                detect_app,
+                "test",
+                trained,
+                world / "bank",
+                "--out",
+                tmp_path / "new",
+                "--adaptive",
+                4,
+                "--model",
+                model,
+            )
+        assert not (tmp_path / "new").exists()
