@@ -78,6 +78,7 @@ def gather(recipe: DetectorRecipe) -> Material:
             "attacked_sha256": papers.model_sha256,
             "kinds": {kind: int((train.kinds == kind).sum()) for kind in every},
             "families": {kind: papers.kinds[kind].family for kind in kinds},
+            "learnt": sorted(set(shown.kin.tolist())),
             "held_back": {kind: int((shown.kinds[held] == kind).sum()) for kind in every},
         },
     )

@@ -60,7 +60,8 @@ def try_detector(
     """Measure a detector on a bank's test part, and write the table, the ROC curves and a summary into `out`.
 
     Raises:
-        ConfigError: if the detector, the bank and the classifier are of different sizes.
+        ConfigError: if the detector, the bank and the classifier are of different sizes, or the bank's test part has
+            what the detector learnt.
         DataError: if one of them is missing or torn.
         ResourceError: if the disk is full.
     """
@@ -69,6 +70,7 @@ def try_detector(
     size = loaded.model.size_px
     if papers.size_px != size:
         raise ConfigError(f"{bank}: its images are {papers.size_px} px, the detector's were {size}; make one of {size}")
+    _check_none_was_learnt(loaded, bank, papers)
     if attack is not None:
         attacked_classifier(attack.model, papers)  # it is refused before anything is written
     _make(out)
@@ -134,6 +136,20 @@ def _measured_on(bank: Path, papers: BankPapers, scorer: Any, *, threshold: Thre
     kinds = adversarial_kinds(papers)
     families = {kind: papers.kinds[kind].family for kind in kinds}
     return measured(scorer, read_shown(bank, papers, "test", kinds), families, threshold=threshold.value, **more)
+
+
+def _check_none_was_learnt(loaded: LoadedDetector, bank: Path, papers: BankPapers) -> None:
+    """Refuse a bank of the same data whose test part has what the detector was trained or calibrated by."""
+    if papers.data != loaded.provenance.get("data"):
+        return  # names of other data say nothing
+    learnt = set(loaded.provenance.get("learnt", ()))
+    tests = [image for image in papers.images if image.part == "test"]
+    known = sum(kin_of(image.source) in learnt for image in tests)
+    if known:
+        raise ConfigError(
+            f"{bank}: {known} of its {len(tests)} test images are of sources that the detector learnt from; make a bank"
+            " with the --seed of the one that it learnt"
+        )
 
 
 def _seen(loaded: LoadedDetector) -> tuple[str, ...]:

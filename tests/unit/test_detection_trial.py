@@ -1,0 +1,46 @@
+"""A detector on trial: no image of a bank that it is tested on may be of what it learnt from."""
+
+import numpy as np
+import pytest
+
+from natadv.detection.recipe import DetectorRecipe
+from natadv.detection.run import DETECTOR
+from natadv.detection.train import train_detector
+from natadv.detection.trial import try_detector
+from natadv.errors import ConfigError
+from tests.drawn_bank import write_bank
+
+SIDE, COUNT = 16, 12
+
+
+def bank(folder, *, swapped=0):
+    """Write a bank of noise, the first `swapped` sources of whose parts have changed sides."""
+    rng = np.random.default_rng(0)
+    drawn = {
+        part: {kind: rng.integers(0, 256, (COUNT, SIDE, SIDE, 3), np.uint8) for kind in ("clean", "pgd")}
+        for part in ("train", "test")
+    }
+    own = {part: [f"{part}-{number}" for number in range(COUNT)] for part in drawn}
+    own["test"][:swapped], own["train"][:swapped] = own["train"][:swapped], own["test"][:swapped]
+    return write_bank(folder, drawn, sources={part: dict.fromkeys(drawn[part], own[part]) for part in drawn})
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trial")
+    recipe = DetectorRecipe(
+        bank=str(bank(folder / "bank")), epochs=1, held_back=0.5, false_alarms=0.2, device="cpu", threads=1
+    )
+    train_detector(recipe, folder / "run")
+    return folder / "run" / DETECTOR
+
+
+def test_what_it_learnt_from_is_no_test_of_it(detector, tmp_path):
+    with pytest.raises(ConfigError, match=r"other: 6 of its 24 test images .* --seed"):
+        try_detector(detector, bank(tmp_path / "other", swapped=3), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_bank_parted_alike_is(detector, tmp_path):
+    found, _ = try_detector(detector, bank(tmp_path / "other"), tmp_path / "out")
+    assert found.kinds[0].images == COUNT
