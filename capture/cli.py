@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from capture.scanner import Progress
     from rigs.archive import Archive
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 
 @app.callback()

@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from natadv.campaign.settings import AdvrdSettings
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 
 @app.callback()

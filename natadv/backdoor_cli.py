@@ -11,7 +11,11 @@ from natadv.stopping import stoppable_training
 if TYPE_CHECKING:
     from natadv.backdoors.poison import Poisoning
 
-app = typer.Typer(no_args_is_help=True, help="Plant a backdoor in data, train on them, measure, repair, look for one.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Plant a backdoor in data, train on them, measure, repair, look for one.",
+)
 app.command("repair")(repair)
 app.command("inspect")(inspect)
 

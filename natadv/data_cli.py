@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Write image folders from datasets.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Write image folders from datasets.")
 
 
 @app.callback()

@@ -8,7 +8,12 @@ import typer
 from natadv.detection_train_cli import disagreement, test, train
 from natadv.stopping import stoppable
 
-app = typer.Typer(no_args_is_help=True, help="Tell adversarial images from clean ones: a bank of both, detectors.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Tell adversarial images from clean ones: a bank of both, detectors.",
+    epilog="To a device: natadv export CHECKPOINT --detector DETECTOR.pt --out BUNDLE.",
+)
 app.command()(train)
 app.command()(test)
 app.command()(disagreement)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 _ATTACKS = (
     "fgsm, bim, pgd, pgd-margin, mim, dim, tim, nim, cw, deepfool, ead, advdrop, nes, zoo, rays, hsv, ni+, ni-, and "

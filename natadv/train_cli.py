@@ -10,7 +10,7 @@ from natadv.recipe_options import checked_recipe
 from natadv.stopping import stoppable_training
 from natadv.train_rain_cli import train_rain, train_sr
 
-app = typer.Typer(no_args_is_help=True, help="Train and evaluate classifiers.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Train and evaluate classifiers.")
 app.command("sr")(train_sr)
 app.command("rain")(train_rain)
 

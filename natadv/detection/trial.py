@@ -17,6 +17,7 @@ from natadv.detection.disagreement import disagreement_of
 from natadv.detection.kin import kin_of
 from natadv.detection.measure import BankMeasured, measured
 from natadv.detection.report import PICTURE, TABLE, table
+from natadv.detection.roc_picture import draw_roc
 from natadv.detection.scoring import scorer_of
 from natadv.detection.shown import adversarial_kinds, bank_digest, read_shown
 from natadv.detection.thresholds import Threshold, threshold_at
@@ -213,8 +214,6 @@ def _make(out: Path) -> None:
 
 
 def _write(out: Path, found: BankMeasured, title: str, about: Mapping[str, Any], threshold: Threshold) -> None:
-    from natadv.detection.roc_picture import draw_roc  # noqa: PLC0415  # matplotlib takes a second
-
     replace_file(out / TABLE, table(found))
     replace_file(out / PICTURE, draw_roc(found, title))
     alarms = {kind: _plain(rate) for kind, rate in found.alarms.items()}

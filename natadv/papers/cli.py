@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from natadv.papers.number import Number
     from natadv.papers.request import Request
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(add_completion=False, no_args_is_help=True)
 app.command("rain")(rain)
 app.command("advdrop")(advdrop)
 app.command("deployed")(deployed)

@@ -1,5 +1,8 @@
 """A detector on trial: no image of a bank that it is tested on may be of what it learnt from."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -44,3 +47,15 @@ def test_what_it_learnt_from_is_no_test_of_it(detector, tmp_path):
 def test_another_bank_parted_alike_is(detector, tmp_path):
     found, _ = try_detector(detector, bank(tmp_path / "other"), tmp_path / "out")
     assert found.kinds[0].images == COUNT
+
+
+def test_what_draws_the_curves_is_missed_before_the_measuring(detector, tmp_path):
+    """An installation for training alone has no matplotlib; an hour of attacks must not end with that."""
+    words = ["detect", "test", detector, bank(tmp_path / "other"), "--out", tmp_path / "out"]
+    code = "import sys; sys.modules['matplotlib'] = None; import natadv.cli; natadv.cli.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 1
+    assert "needs matplotlib" in done.stderr
+    assert not (tmp_path / "out").exists()
