@@ -97,6 +97,8 @@ def bank(
 
             def report(what: str, done: int, total: int) -> None:
                 bar.update(task, completed=done, total=total, description=what)
+                if bar.disable and done == total:
+                    typer.echo(f"{what}: {done} of {total}", err=True)
 
             makers = all_makers(kinds, material, sources, kept, seed=seed, report=report)
             papers = make_bank(

@@ -40,6 +40,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_bank_has_equal_numbers_of_what_fooled_parted_by_source(given, tmp_path):
     done = run(app, [*given, *KINDS, "--out", str(tmp_path / "bank")])
     assert done.exit_code == 0, done.output
+    # As each is done, for whoever keeps a log: a bar is for terminals alone, and a kind may take an hour.
+    assert done.stderr.splitlines() == [f"{kind}: 8 of 8" for kind in ("clean", "fgsm", "hsv", "rdba")]
     bank = read_bank(tmp_path / "bank")
     assert list(bank.kinds) == ["clean", "fgsm", "hsv", "rdba"]
     assert all(len(bank.of(part, kind)) == 4 for part in ("train", "test") for kind in bank.kinds)
