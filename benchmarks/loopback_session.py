@@ -39,7 +39,8 @@ def main() -> None:
     draw_images(images, options.images)
     with loopback() as names, _Truth(names.get(STAGE_TRUTH)) as truth:
         before, begun_s = os.times(), time.monotonic()
-        command = ["natadv", "capture", "run", "loopback", str(images), "--out", str(session)]
+        natadv = Path(sys.executable).with_name("natadv")  # this environment's, activated or not
+        command = [str(natadv), "capture", "run", "loopback", str(images), "--out", str(session)]
         subprocess.run(command, env={**os.environ, **names}, check=True, stdout=sys.stderr)  # ours is JSON
         wall_s, after = time.monotonic() - begun_s, os.times()
     cpu_s = after.children_user - before.children_user + after.children_system - before.children_system
