@@ -35,7 +35,7 @@ def draw(session: Path, notes: Notes, figures: dict[str, Any], path: Path) -> No
     images.set_title(
         f"{figures['rig']} rig: {figures['complete']} of {figures['images']} images, "
         f"{len(figures['clips_lost'])} clips lost, {figures['skipped']} skipped, "
-        f"{figures['images_recorded_again']} recorded again; {len(notes.of('fault'))} faults from outside, "
+        f"{figures['images_recorded_again']} recorded again;\n{len(notes.of('fault'))} faults from outside, "
         f"{figures['devices_lost']} losses of devices, {figures['processes']} processes",
         fontsize=9,
     )
