@@ -1,11 +1,8 @@
 """`natadv papers detection` on a drawn bank: the paper's numbers, ours beside them, and detectors that are kept."""
 
-import csv
-
 import numpy as np
 import pytest
 import torch
-from typer.testing import CliRunner
 
 from natadv.batches import to_batch
 from natadv.detection.trial import Attack
@@ -13,13 +10,13 @@ from natadv.errors import ConfigError
 from natadv.evaluation.resampled import Resampled
 from natadv.images import write_image
 from natadv.models.classifier import create_classifier
-from natadv.papers.cli import app
 from natadv.papers.detection import FAMILIES, FIGURE_6_NATURAL, KINDS, TABLE_1, paper_mean
 from natadv.papers.detection_tables.bench import Backbone, Bench
 from natadv.papers.detection_tables.claims import Claim
 from natadv.papers.detection_tables.study import Study, alone
 from natadv.training.checkpoint import save_checkpoint
 from tests.drawn_bank import write_bank
+from tests.papers_command import read_table, run_papers
 from tests.tiny_classifier import write_tiny_classifier
 
 SIDE, COUNT = 16, 24
@@ -91,15 +88,7 @@ def place(tmp_path_factory):
 def run(bank, results, *arguments):
     given = ["detection", bank, "--data", bank.parent / "data", "--epochs", 2, "--false-alarms", 0.2, "--device", "cpu"]
     given += ["--threads", 1, "--cache", bank.parent / "cache", "--results", results, *arguments]
-    result = CliRunner().invoke(app, list(map(str, given)))
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.output
-
-
-def read(path):
-    with path.open(newline="") as file:
-        return {(row["row"], row["column"]): row for row in csv.DictReader(file)}
+    return run_papers(*given)
 
 
 def test_the_matrix_of_two_backbones_with_means_the_attack_and_the_floor(place, tmp_path):
@@ -107,7 +96,7 @@ def test_the_matrix_of_two_backbones_with_means_the_attack_and_the_floor(place, 
     attack = ["--adaptive", 6, "--model", place.parent / "checkpoint.pt", "--steps", 2]
     said = run(place, tmp_path, "--table", 1, "--figure", 4, *both, *attack)
     assert said.count("training light") == said.count("training mobilenet") == said.count("attacking light") == 4
-    table, figure = (read(tmp_path / "detection" / f"{name}.csv") for name in ("table-1", "figure-4"))
+    table, figure = (read_table(tmp_path / "detection" / f"{name}.csv") for name in ("table-1", "figure-4"))
     for name in ("light", "mobilenet"):
         for learnt in ADVERSARIAL:
             row = f"{name}: {learnt}"
@@ -131,17 +120,17 @@ def test_the_matrix_of_two_backbones_with_means_the_attack_and_the_floor(place, 
     assert all((tmp_path / "detection" / f"{name}.png").stat().st_size > 5000 for name in ("table-1", "figure-4"))
     again = run(place, tmp_path / "again", "--table", 1, *both, *attack)
     assert "training" not in again and "attacking" not in again
-    assert read(tmp_path / "again" / "detection" / "table-1.csv") == table
+    assert read_table(tmp_path / "again" / "detection" / "table-1.csv") == table
 
 
 def test_figure_6_compares_one_kind_with_all_of_its_category_and_claims_are_judged(place, tmp_path):
     run(place, tmp_path, "--figure", 6, "--claims")
-    figure = read(tmp_path / "detection" / "figure-6.csv")
+    figure = read_table(tmp_path / "detection" / "figure-6.csv")
     rows = {row for row, _ in figure}
     assert rows == {f"artificial: {name}" for name in ("fgsm alone", "pgd alone", "all, N + 1", "all, binary")}
     assert {column for _, column in figure} == {"light accuracy", "light AUC"}
     page = (tmp_path / "detection" / "claims.md").read_text()
-    numbers = read(tmp_path / "detection" / "claims.csv")
+    numbers = read_table(tmp_path / "detection" / "claims.csv")
     gradient = "FGSM and PGD learnt: area on the other of the two less the mean on other categories"
     found = numbers[gradient, "light"]
     word = "confirmed" if float(found["low"]) > 0 else "contradicted" if float(found["high"]) < 0 else "open"

@@ -1,11 +1,8 @@
 """`natadv papers rdba` on squares of three classes: numbers beside the paper's, and models kept by what made them."""
 
-import csv
-
 import numpy as np
 import pytest
 import torch
-from typer.testing import CliRunner
 
 from natadv.backdoors.named import kept_trigger, make_trigger
 from natadv.backdoors.patterns import BadNets
@@ -13,11 +10,11 @@ from natadv.backdoors.poison import Poisoning
 from natadv.backdoors.stealth import detector_scores
 from natadv.errors import ConfigError
 from natadv.evaluation.roc import area_under_curve
-from natadv.papers.cli import app
 from natadv.papers.rdba import TABLE_1, TABLE_2
 from natadv.raindrops.presets import PRESETS
 from natadv.training.pictures import Pictures
 from tests.bright_squares import bright_squares
+from tests.papers_command import read_table, run_papers
 
 
 @pytest.fixture(scope="module")
@@ -33,15 +30,7 @@ def cache(tmp_path_factory):
 def run(squares, cache, results, *arguments):
     given = ["rdba", "--data", squares, "--model", "natadv_slim", "--size", 16, "--epochs", 1, "--threads", 1]
     given += ["--device", "cpu", "--cache", cache, "--results", results, *arguments]
-    result = CliRunner().invoke(app, list(map(str, given)))
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.output
-
-
-def read(path):
-    with path.open(newline="") as file:
-        return {(row["row"], row["column"]): row for row in csv.DictReader(file)}
+    return run_papers(*given)
 
 
 def test_the_papers_numbers_are_its_own():
@@ -56,7 +45,7 @@ def test_table_1_has_a_row_a_model_and_the_rain_in_tables_of_its_own(squares, tm
     monkeypatch.setattr("natadv.backdoors.rain.PRESETS", few)
     monkeypatch.setattr("natadv.backdoors.drops._PLATES", 2)
     run(squares, tmp_path / "cache", tmp_path, "--table", 1, "--trigger", "badnets")
-    rows = read(tmp_path / "rdba" / "table-1.csv")
+    rows = read_table(tmp_path / "rdba" / "table-1.csv")
     rain = {f"rendered {name}" for name in few}
     names = [f"natadv_slim, 3 classes, {name}" for name in ("clean", "badnets")]
     assert {column for row, column in rows if row == names[0]} == {"accuracy"} | rain
@@ -72,14 +61,14 @@ def test_table_1_has_a_row_a_model_and_the_rain_in_tables_of_its_own(squares, tm
 def test_a_table_by_density_is_written_and_its_models_are_kept(squares, cache, tmp_path):
     said = run(squares, cache, tmp_path, "--table", 2, "--alpha", 6, "--alpha", 1)
     assert said.count("training natadv_slim") == 3  # the clean one too
-    rows = read(tmp_path / "rdba" / "table-2.csv")
+    rows = read_table(tmp_path / "rdba" / "table-2.csv")
     assert set(rows) == {(f"alpha {alpha}", column) for alpha in (1, 6) for column in ("ATA", "ASR", "P_BA")}
     assert (rows["alpha 6", "ASR"]["n"], rows["alpha 6", "ASR"]["paper"]) == ("12", "99.1")
     assert rows["alpha 1", "ATA"]["n"] == "18"
     assert "training images 48" in rows["alpha 1", "ATA"]["setting"]
     again = run(squares, cache, tmp_path / "again", "--table", 2, "--alpha", 6, "--alpha", 1)
     assert "training" not in again
-    assert read(tmp_path / "again" / "rdba" / "table-2.csv") == rows
+    assert read_table(tmp_path / "again" / "rdba" / "table-2.csv") == rows
     another = run(squares, cache, tmp_path / "another", "--table", 2, "--alpha", 6, "--share", 0.2)
     assert another.count("training natadv_slim") == 1  # other data; the clean model is the same
 
@@ -87,16 +76,18 @@ def test_a_table_by_density_is_written_and_its_models_are_kept(squares, cache, t
 def test_curves_of_repair_and_shares_are_figures(squares, cache, tmp_path):
     run(squares, cache, tmp_path, "--figure", 5, "--figure", 7, "--trigger", "badnets", "--tuning", 2, "--prune", 20)
     run(squares, cache, tmp_path, "--figure", 3, "--kappa", 0.09, "--kappa", 0.2)
-    assert list(read(tmp_path / "rdba" / "figure-5.csv")) == [("badnets", str(epoch)) for epoch in (0, 1, 2)]
-    assert set(read(tmp_path / "rdba" / "figure-7.csv")) == {("badnets", "20"), ("badnets, accuracy", "20")}
-    assert set(read(tmp_path / "rdba" / "figure-3.csv")) == {(r, k) for r in ("ATA", "ASR") for k in ("0.09", "0.2")}
+    assert list(read_table(tmp_path / "rdba" / "figure-5.csv")) == [("badnets", str(epoch)) for epoch in (0, 1, 2)]
+    assert set(read_table(tmp_path / "rdba" / "figure-7.csv")) == {("badnets", "20"), ("badnets, accuracy", "20")}
+    assert set(read_table(tmp_path / "rdba" / "figure-3.csv")) == {
+        (r, k) for r in ("ATA", "ASR") for k in ("0.09", "0.2")
+    }
     for number in (3, 5, 7):
         assert (tmp_path / "rdba" / f"figure-{number}.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_stealth_without_an_extractor_is_the_detectors_alone(squares, cache, tmp_path):
     run(squares, cache, tmp_path, "--stealth", "--trigger", "badnets")
-    (row,) = read(tmp_path / "rdba" / "stealth.csv").values()
+    (row,) = read_table(tmp_path / "rdba" / "stealth.csv").values()
     assert 0 <= float(row["low"]) <= float(row["ours"]) <= float(row["high"]) <= 100
 
 
