@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from natadv.errors import NatadvError
+from natadv.freed_memory import keep_freed_memory
 
 _FOLDERS = {
     "data": ("natadv.data_cli", "Write image folders from datasets, the drawn signs among them."),
@@ -27,6 +28,8 @@ _FOLDERS = {
     "edge": ("edge.cli", "Run a model bundle live."),
     "papers": ("natadv.papers.cli", "Run a paper's tables and figures: ours beside theirs."),
 }
+
+_COMPUTE = ("train", "attack", "robustness", "backdoor", "detect", "papers")
 
 _EXTRAS = {
     "torch": "train",
@@ -56,6 +59,8 @@ class _Folder(TyperCommand):
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         module, _ = _FOLDERS[str(self.name)]
+        if self.name in _COMPUTE:
+            keep_freed_memory()
         return get_command(importlib.import_module(module).app).make_context(info_name, args, parent, **extra)
 
 

@@ -61,10 +61,11 @@ def open_victim(spec: str, device: str = "cpu") -> Victim:
     path = Path(spec)
     if path.suffix == ".onnx":
         network = load_onnx_classifier(path)
-        return Victim(path.stem, _described(path), network.to(device), network.input_size, network.classes, None)
+        model = _placed(network, device)
+        return Victim(path.stem, _described(path), model, network.input_size, network.classes, None)
     if path.is_file():
         loaded = load_classifier(path)
-        model = Sized(loaded.model, loaded.input_size).to(device).eval()
+        model = _placed(Sized(loaded.model, loaded.input_size), device).eval()
         name = path.stem if path.stem != "checkpoint" else path.absolute().parent.name
         trained = _trained(loaded)
         return Victim(name, _described(path), model, loaded.input_size, len(loaded.labels), loaded.labels, trained)
@@ -75,8 +76,13 @@ def open_victim(spec: str, device: str = "cpu") -> Victim:
         raise ConfigError(f"model {spec}: timm has no weights for it")
     size = (int(config.input_size[1]), int(config.input_size[2]))
     labels = tuple(str(index) for index in range(1, _IMAGENET + 1))
-    model = Sized(create_classifier(spec, labels, size, pretrained=True), size).to(device).eval()
+    model = _placed(Sized(create_classifier(spec, labels, size, pretrained=True), size), device).eval()
     return Victim(spec, f"{spec} of timm {timm.__version__}", model, size, _IMAGENET, None)
+
+
+def _placed(model: nn.Module, device: str) -> nn.Module:
+    """Return a model on a device, weights with channels last: a gradient of MobileNet v2 then takes two thirds."""
+    return model.to(device, memory_format=torch.channels_last)
 
 
 class Sized(nn.Module):
