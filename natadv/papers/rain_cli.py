@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from natadv.papers.rain_tables.tables import RainRequest
 
 _TABLES, _FIGURES = range(1, 8), (4, 6)
+_RAIN = "rain.pt tuned for it; repeated, others tuned at another --share or --order, for the rows that have it."
 
 
 def rain(
@@ -22,7 +23,7 @@ def rain(
     root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
     labels: Annotated[Path | None, typer.Option(help="Names of NIPS-2017's 1001 classes, one a line.")] = None,
     model: Annotated[str, typer.Option(help="The bare classifier: checkpoint.pt, NAME.onnx or a timm name.")],
-    tuned: Annotated[Path | None, typer.Option("--rain", help="rain.pt tuned for it.")] = None,
+    tuned: Annotated[list[Path] | None, typer.Option("--rain", help=_RAIN)] = None,
     madry: Annotated[str | None, typer.Option(help="A classifier trained with --pgd.")] = None,
     denoised: Annotated[str | None, typer.Option(help="One with feature denoising, trained so too.")] = None,
     rain_at: Annotated[Path | None, typer.Option(help="rain.pt tuned for --madry.")] = None,
@@ -58,7 +59,7 @@ def rain(
 
     from natadv.attacks.suite import setting
     from natadv.data.load import load_test
-    from natadv.papers.rain_tables.rows import Models
+    from natadv.papers.rain_tables.rows import Models, own_networks
     from natadv.papers.rain_tables.tables import RainRequest, check_tables
     from natadv.training.device import choose_device
 
@@ -67,9 +68,10 @@ def rain(
     for name in attack or ():
         if name != "clean":
             setting(name)
+    usual, others = (tuned[0], tuned[1:]) if tuned else (None, [])
     request = RainRequest(
         data=load_test(data, root, labels),
-        models=Models(model, _text(tuned), madry, denoised, _text(rain_at)),
+        models=Models(model, _text(usual), madry, denoised, _text(rain_at), own_networks(others)),
         cache=cache,
         count=count,
         columns=tuple(attack) if attack else None,

@@ -11,7 +11,7 @@ from natadv.evaluation.squeezes import SQUEEZES, squeezed
 from natadv.models.super_resolution.create import create_super_resolution
 from natadv.papers.cli import app
 from natadv.papers.rain import COLUMNS, IMAGENET, STL10, TITLES
-from natadv.papers.rain_tables.rows import Models, rows
+from natadv.papers.rain_tables.rows import Models, own_networks, rows
 from natadv.training.rain.checkpoint import save_network
 from tests.colours import write_colours
 from tests.tiny_classifier import write_tiny_classifier
@@ -35,11 +35,10 @@ def rain(tmp_path):
     return write_network(tmp_path / "rain.pt")
 
 
-def write_network(path):
-    recipe = {"share": 0.1, "order": "down-shift-up", "per_channel": False}
-    save_network(
-        path, create_super_resolution("compact:4x1"), name="compact:4x1", recipe=recipe, metrics={}, provenance={}
-    )
+def write_network(path, *, share=0.1, order="down-shift-up", tuned_for=None):
+    network, name = create_super_resolution("compact:4x1"), "compact:4x1"
+    recipe = {"share": share, "order": order, "per_channel": False}
+    save_network(path, network, name=name, recipe=recipe, metrics={}, provenance=tuned_for or {})
     return path
 
 
@@ -74,6 +73,25 @@ def test_rows_are_those_that_there_are_models_for():
     assert (by_name["RAIN-AT"].model, by_name["RAIN-AT"].defense) == ("madry.pt", usual)
     with pytest.raises(ConfigError, match="--table 6 needs --rain"):
         rows(6, Models("plain.pt"))
+
+
+def test_a_row_takes_the_network_tuned_at_its_own_settings(tmp_path):
+    tuned = {"tuned_for": {"classifier": "plain"}}
+    far = write_network(tmp_path / "far.pt", share=0.15, **tuned)
+    still = write_network(tmp_path / "still.pt", share=0.05, order="down-up", **tuned)
+    models = Models("plain.pt", "rain.pt", own=own_networks([far, still]))
+    assert [row.defense for row in rows(7, models)] == [
+        *(f"rain:rain.pt@share={share},order=down-shift-up" for share in ("0.01", "0.05", "0.1")),
+        f"rain:{far}@share=0.15,order=down-shift-up",
+    ]
+    assert rows(2, models)[-1].defense == f"rain:{still}@order=down-up"
+    again = write_network(tmp_path / "again.pt", share=0.15, **tuned)
+    with pytest.raises(ConfigError, match=r"tuned at share=0\.15,order=down-shift-up, as .*far\.pt is"):
+        own_networks([far, again])
+    with pytest.raises(ConfigError, match="name it first"):
+        own_networks([write_network(tmp_path / "usual.pt", share=0.05, **tuned)])
+    with pytest.raises(ConfigError, match="was not tuned"):
+        own_networks([write_network(tmp_path / "bare.pt", share=0.1)])
 
 
 def test_a_table_is_written_number_by_number_and_goes_on(data, model, rain, tmp_path):

@@ -1,9 +1,12 @@
 """The rows of RAIN's tables: which classifier stands behind which defence."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from natadv.errors import ConfigError
 from natadv.training.defenses import NONE
+from natadv.training.rain.checkpoint import load_network
 
 _USUAL = "share=0.05,order=down-shift-up"
 """The paper's RAIN, whatever a network was tuned with."""
@@ -17,6 +20,7 @@ class Models:
     Attributes:
         standard: the classifier that the defences stand before, and that chooses the images.
         rain: RAIN's network, tuned for it.
+        own: networks tuned for it at other settings, by these as a row's defence has them; a row without takes `rain`.
         madry: one trained with PGD.
         denoised: one with feature denoising, trained so too.
         rain_at: RAIN's network, tuned for `madry`.
@@ -27,6 +31,34 @@ class Models:
     madry: str | None = None
     denoised: str | None = None
     rain_at: str | None = None
+    own: Mapping[str, str] = field(default_factory=dict)
+
+    def at(self, settings: str) -> str:
+        """Return RAIN at settings as "share=0.1,order=down-up", with the network tuned there, or else with `rain`."""
+        return f"rain:{self.own.get(settings, self.rain)}@{settings}"
+
+
+def own_networks(paths: Sequence[Path]) -> dict[str, str]:
+    """Return networks by the settings that they were tuned at, as `Models.own` has them.
+
+    Raises:
+        ConfigError: if one was not tuned, or at the paper's settings, or two were at the same.
+        DataError: if one is missing or damaged.
+    """
+    found: dict[str, str] = {}
+    for path in paths:
+        loaded = load_network(path)
+        if "classifier" not in loaded.provenance:
+            raise ConfigError(f"--rain {path}: was not tuned; a second one is for a row of its own settings")
+        rain = loaded.rain()
+        share = f"share={rain.share:g}," if "shift" in rain.order else ""
+        settings = f"{share}order={rain.order}"
+        if settings == _USUAL:
+            raise ConfigError(f"--rain {path}: tuned at {settings}, the paper's settings: name it first")
+        if settings in found:
+            raise ConfigError(f"--rain {path}: tuned at {settings}, as {found[settings]} is; name one of them")
+        found[settings] = str(path)
+    return found
 
 
 @dataclass(frozen=True)
@@ -50,8 +82,7 @@ def rows(table: int, models: Models) -> list[Row]:
     Raises:
         ConfigError: if the table is about RAIN and there is none.
     """
-    standard, rain = models.standard, f"rain:{models.rain}"
-    usual = f"{rain}@{_USUAL}"
+    standard, usual = models.standard, f"rain:{models.rain}@{_USUAL}"
     if table not in (1, 4, 3, 5) and models.rain is None:
         raise ConfigError(f"--table {table} needs --rain")
     bare = Row("CNN-only", standard)
@@ -59,16 +90,16 @@ def rows(table: int, models: Models) -> list[Row]:
         return [bare, *(Row(f"RdmSCS p={share}", standard, f"shift@share={share}") for share in SHARES)]
     if table == 2:
         bicubic = Row("RdmDU-Bicubic", standard, "rain:bicubic@order=down-up")
-        return [bare, bicubic, Row("RdmDU-SR", standard, f"{rain}@order=down-up")]
+        return [bare, bicubic, Row("RdmDU-SR", standard, models.at("order=down-up"))]
     if table in (3, 4):
         return [bare, *_defended(models), *_trained(models)]
     if table == 5:
         return [*_defended(models), *_trained(models)[:1], *_both(models)]
     if table == 6:
-        first = Row("RdmSCS-RdmDU", standard, f"{rain}@share=0.05,order=shift-down-up")
-        last = Row("RdmDU-RdmSCS", standard, f"{rain}@share=0.05,order=down-up-shift")
+        first = Row("RdmSCS-RdmDU", standard, models.at("share=0.05,order=shift-down-up"))
+        last = Row("RdmDU-RdmSCS", standard, models.at("share=0.05,order=down-up-shift"))
         return [bare, first, last, Row("RAIN", standard, usual)]
-    return [Row(f"p={share}", standard, f"{rain}@share={share},order=down-shift-up") for share in SHARES]
+    return [Row(f"p={share}", standard, models.at(f"share={share},order=down-shift-up")) for share in SHARES]
 
 
 def _defended(models: Models) -> list[Row]:
