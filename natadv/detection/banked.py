@@ -13,7 +13,8 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from natadv.detection.kin import Part, kin_of
+from natadv.data.kin import kin_of
+from natadv.detection.kin import Part
 from natadv.errors import DataError
 
 PAPERS: Final = "bank.json"

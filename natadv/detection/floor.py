@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from natadv.data.dataset import SPLITS
+from natadv.data.kin import kin_of
 from natadv.data.load import load_dataset
 from natadv.detection.banked import BankPapers
-from natadv.detection.kin import Part, kin_of
+from natadv.detection.kin import Part
 from natadv.detection.measure import counterpart
 from natadv.detection.residuals import regression_scores, residual_features
 from natadv.detection.sources import source_key

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from natadv.data.kin import kin_of
 from natadv.detection.banked import CLEAN, PAPERS, BankPapers
-from natadv.detection.kin import Part, kin_of
+from natadv.detection.kin import Part
 from natadv.errors import ConfigError, DataError
 from natadv.images import read_image
 

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from natadv.batches import to_batch
+from natadv.data.kin import kin_of
 from natadv.detection.adaptive import AdaptiveMeasured, attack_both
 from natadv.detection.banked import CLEAN, BankPapers, read_bank
 from natadv.detection.checkpoint import LoadedDetector, load_detector
 from natadv.detection.disagreement import disagreement_of
-from natadv.detection.kin import kin_of
 from natadv.detection.measure import BankMeasured, measured
 from natadv.detection.report import PICTURE, TABLE, table
 from natadv.detection.roc_picture import draw_roc

@@ -9,10 +9,11 @@ import torch
 from typer.testing import CliRunner
 
 from natadv.batches import to_batch
+from natadv.data.kin import kin_of
 from natadv.detection.bank import About, make_bank, outcomes_folder
 from natadv.detection.banked import read_bank
 from natadv.detection.crafted import CRAFTED, crafted
-from natadv.detection.kin import dealt_out, kin_of, parted
+from natadv.detection.kin import dealt_out, parted
 from natadv.detection.sources import open_sources
 from natadv.detection.tries import natural_tries
 from natadv.detection_cli import app
