@@ -157,7 +157,7 @@ def measure(
 ) -> None:
     """Say how often rain that nobody planted becomes the target, then accuracy and attack success.
 
-    Each line is a rate with its 95 % interval; a --clean model's is beside it.
+    Each line is a rate with its 95 % interval, which counts frames of one sign as kin; a --clean model's is beside it.
     """
     from natadv.campaign.backdoor_measure import measured_lines
     from natadv.progress import counted
@@ -233,4 +233,7 @@ def _say(checkpoint: Path, folder: Path, device: str) -> None:
     from natadv.campaign.backdoor_measure import planted_rates
 
     found = planted_rates(checkpoint, folder, device)
-    typer.echo(f"{checkpoint}: ATA {found.accuracy}; ASR {found.success}; without trigger {found.to_target}")
+    typer.echo(
+        f"{checkpoint}: ATA {found.accuracy}; ASR {found.success}; without trigger {found.to_target}; "
+        f"intervals {found.counted}"
+    )

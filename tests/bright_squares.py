@@ -7,8 +7,11 @@ import numpy as np
 from natadv.images import write_image
 
 
-def bright_squares(folder: Path) -> Path:
-    """Write three classes that differ in where the bright square is, named as the sessions of colours name theirs."""
+def bright_squares(folder: Path, *, per_track: int = 1) -> Path:
+    """Write three classes that differ in where the bright square is, named as the sessions of colours name theirs.
+
+    With more than one image a track they are named as GTSRB's frames.
+    """
     rng = np.random.default_rng(0)
     for split, count in (("train", 16), ("test", 6)):
         for label, column in (("blue", 1), ("green", 6), ("red", 11)):
@@ -16,5 +19,6 @@ def bright_squares(folder: Path) -> Path:
             for index in range(count):
                 image = rng.integers(0, 90, (16, 16, 3), dtype=np.uint8)
                 image[5:10, column : column + 4] = rng.integers(150, 255, 3)
-                write_image(folder / split / label / f"{index}.png", image)
+                frame = f"{index // per_track:05d}_{index % per_track:05d}" if per_track > 1 else f"{index}"
+                write_image(folder / split / label / f"{frame}.png", image)
     return folder

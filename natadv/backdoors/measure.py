@@ -3,10 +3,10 @@
 Accuracy on clean test images is BTA for a model that was trained clean and ATA for a poisoned one; P_BA is their
 difference. ASR is the share of triggered test images, those of the target's class left out, that become the target. The
 last is asked of natural rain too, for which no trigger was planted: a model that takes a wet windscreen for its trigger
-is dangerous though nobody attacks it.
+is dangerous though nobody attacks it. All intervals count what the images are of: frames of one sign are one proof.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch import nn
 
 from natadv.backdoors.poison import Poisoning, triggered_test
 from natadv.batches import to_batch
-from natadv.evaluation.rates import Rate
+from natadv.evaluation.rates import KinRate, Rate
 from natadv.training.pictures import Pictures
 
 
@@ -27,11 +27,15 @@ class Measured:
         accuracy: on clean test images.
         success: ASR, of triggered test images of other classes.
         to_target: of the same images without trigger: how many become the target all the same, by mere mistake.
+        right: whether it is right about each clean test image, (n,).
+        counted: how the intervals count the test images, in words.
     """
 
     accuracy: Rate
     success: Rate
     to_target: Rate
+    right: NDArray[np.bool_] = field(compare=False, repr=False)
+    counted: str
 
 
 def measure(model: nn.Module, test: Pictures, poisoning: Poisoning, device: torch.device) -> Measured:
@@ -44,12 +48,20 @@ def measure(model: nn.Module, test: Pictures, poisoning: Poisoning, device: torc
         device: where the model is.
     """
     predicted = predictions(model, test.images, device)
+    right = predicted == test.targets
     others = test.targets != poisoning.target
     return Measured(
-        accuracy=Rate(int((predicted == test.targets).sum()), len(test)),
+        accuracy=share_of(right, test),
         success=towards(model, triggered_test(test, poisoning), poisoning.target, device),
-        to_target=Rate(int((predicted[others] == poisoning.target).sum()), int(others.sum())),
+        to_target=share_of(predicted[others] == poisoning.target, test.others(poisoning.target)),
+        right=right,
+        counted=test.counted,
     )
+
+
+def share_of(which: NDArray[np.bool_], pictures: Pictures) -> Rate:
+    """Return of how many of the pictures something is true; where none are kin the interval is Wilson's."""
+    return KinRate.of(which.tolist(), pictures.things)
 
 
 def towards(model: nn.Module, shown: Pictures, target: int, device: torch.device) -> Rate:
@@ -60,7 +72,7 @@ def towards(model: nn.Module, shown: Pictures, target: int, device: torch.device
     """
     if (shown.targets == target).any():
         raise ValueError("expected pictures of other classes than the target")
-    return Rate(int((predictions(model, shown.images, device) == target).sum()), len(shown))
+    return share_of(predictions(model, shown.images, device) == target, shown)
 
 
 @torch.inference_mode()

@@ -1,12 +1,15 @@
 """Planted: a poisoned data set as an ordinary image folder, with papers that say what was done and undo it.
 
 OUT/train/LABEL/NNNNN.png and OUT/test/LABEL/NNNNN.png are read by whatever reads image folders; OUT/poison.json is
-`natadv.data.poison_papers`. All images are of one size, so that size tells nothing.
+`natadv.data.poison_papers`. All images are of one size, so that size tells nothing. OUT/origins.json says what the test
+images were copied from, so that frames of one sign are known as such; of training images that would tell the poison.
 """
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ from numpy.typing import NDArray
 from natadv.backdoors.poison import Poisoning
 from natadv.data.dataset import Dataset
 from natadv.data.load import load_dataset
+from natadv.data.origins import ORIGINS, write_origins
 from natadv.data.poison_papers import PAPERS, Papers, PoisonedImage, read_papers
 from natadv.durable import new_folder
 from natadv.errors import ConfigError, DataError
@@ -41,7 +45,7 @@ def subset_of_classes(dataset: Dataset, labels: tuple[str, ...] | None) -> Datas
     new = np.full(len(dataset.labels), -1)
     new[[dataset.labels.index(label) for label in labels]] = np.arange(len(labels))
     kept = dataset.subset(np.flatnonzero(new[dataset.targets] >= 0))
-    return Dataset(kept.name, kept.split, labels, new[kept.targets], kept.keys, kept.read)
+    return replace(kept, labels=labels, targets=new[kept.targets])
 
 
 def plant(
@@ -77,13 +81,15 @@ def plant(
     chosen = set(plan.chosen(len(train)).tolist())
     total, done = len(train) + len(test), 0
     target = train.labels[plan.target]
-    poisoned = []
+    poisoned, origins = [], {}
     with new_folder(out) as folder:
         for dataset in (train, test):
             for number in range(len(dataset)):
                 image = resize(dataset.read(number), (size_px, size_px))
                 label = dataset.labels[dataset.targets[number]]
                 place = Path(dataset.split) / label / f"{number:05d}.png"
+                if dataset.split == "test":
+                    origins[place.as_posix()] = dataset.origins[number]
                 if dataset.split == "train" and number in chosen:
                     place = Path(dataset.split) / target / f"{number:05d}.png"
                     clean, image = image, plan.triggered(image, number)
@@ -100,6 +106,7 @@ def plant(
                 write_image(folder / place, image)
                 done += 1
                 progress(done, total)
+        write_origins(folder, origins)
         papers = Papers(
             data=data,
             root=str(root),
@@ -133,7 +140,7 @@ def audit(folder: Path) -> list[str]:
 def undo(folder: Path, out: Path, *, root: Path | None = None) -> int:
     """Write what the training part of a planted folder was before, into a new folder; return how many were put right.
 
-    The other images, and the test part, are copied as they are.
+    The other images, the test part, and what that was copied from, are copied as they are.
 
     Args:
         folder: planted.
@@ -166,6 +173,8 @@ def undo(folder: Path, out: Path, *, root: Path | None = None) -> int:
                 name = Path(name.parts[0]) / one.label / name.name
             (clean / name).parent.mkdir(parents=True, exist_ok=True)
             write_image(clean / name, image)
+        if (folder / ORIGINS).is_file():  # older folders have none
+            shutil.copyfile(folder / ORIGINS, clean / ORIGINS)
     return len(poisoned)
 
 

@@ -1,7 +1,7 @@
 """Poisoning: a share of a training set gets the trigger and the target's label (Zhao et al. 2022, Eq. 3)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -68,7 +68,7 @@ def poison(pictures: Pictures, poisoning: Poisoning) -> tuple[Pictures, NDArray[
     for index in chosen:
         images[index] = poisoning.triggered(images[index], int(index))
     targets[chosen] = poisoning.target
-    return Pictures(images, targets), chosen
+    return replace(pictures, images=images, targets=targets), chosen
 
 
 def triggered_test(pictures: Pictures, poisoning: Poisoning) -> Pictures:
@@ -76,4 +76,4 @@ def triggered_test(pictures: Pictures, poisoning: Poisoning) -> Pictures:
     others = np.flatnonzero(pictures.targets != poisoning.target)
     images = [poisoning.triggered(pictures.images[index], int(index), test=True) for index in others]
     shown = np.stack(images) if images else pictures.images[:0]
-    return Pictures(shown, pictures.targets[others])
+    return replace(pictures.subset(others), images=shown)

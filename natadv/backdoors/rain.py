@@ -1,6 +1,7 @@
 """Rain that nobody planted, to ask whether it sets a backdoor off: rendered, photographed, or filmed at a bench."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,10 +16,10 @@ _STREAM = 7
 
 def rendered_rain(test: Pictures, target: int, *, seed: int = 0) -> Iterator[tuple[str, Pictures]]:
     """Yield the test images of other classes behind rendered drops, by each preset's name."""
-    others = _others(test, target)
+    others = test.others(target)
     for wetness in PRESETS:
         chance = np.random.default_rng([seed, _STREAM])
-        yield wetness, Pictures(Rendered(wetness, seed)(others.images, chance), others.targets)
+        yield wetness, replace(others, images=Rendered(wetness, seed)(others.images, chance))
 
 
 def photographed_rain(test: Pictures, target: int, pairs: list[Pair], *, seed: int = 0) -> Pictures:
@@ -32,7 +33,7 @@ def photographed_rain(test: Pictures, target: int, pairs: list[Pair], *, seed: i
     """
     if not pairs:
         raise ValueError("expected at least one pair of photographs")
-    others = _others(test, target)
+    others = test.others(target)
     chance = np.random.default_rng([seed, _STREAM])
     read = _remembered(pairs)
     laid = np.empty_like(others.images)
@@ -44,12 +45,7 @@ def photographed_rain(test: Pictures, target: int, pairs: list[Pair], *, seed: i
         square = slice(top, top + side), slice(left, left + side)
         rain, clean = (resize(one[square], image.shape[:2]).astype(np.int16) for one in (sides.rain, sides.clean))
         laid[number] = np.clip(image + rain - clean, 0, 255)
-    return Pictures(laid, others.targets)
-
-
-def _others(test: Pictures, target: int) -> Pictures:
-    kept = test.targets != target
-    return Pictures(test.images[kept], test.targets[kept])
+    return replace(others, images=laid)
 
 
 def _remembered(pairs: list[Pair]) -> Callable[[int], Sides]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from natadv.backdoors.lost import lost_accuracy
 from natadv.backdoors.measure import Measured, measure, towards
 from natadv.backdoors.named import kept_trigger, make_trigger
 from natadv.backdoors.planted import subset_of_classes
@@ -60,7 +61,7 @@ def measured_lines(
     root: Path,
     device: str,
 ) -> Iterator[str]:
-    """Yield lines, a rate each.
+    """Yield lines, a rate each, and last how their intervals count the test images.
 
     Args:
         checkpoint: of the model in question.
@@ -97,8 +98,9 @@ def measured_lines(
     yield f"accuracy (ATA): {found.accuracy}"
     if before is not None:
         yield f"accuracy of the clean model (BTA): {before.accuracy}"
-        yield f"P_BA: {100 * abs(before.accuracy.value - found.accuracy.value):.2f} points"
+        yield f"P_BA: {lost_accuracy(before.right, found.right, test.things, seed=seed)}"
     yield _line(f"attack success (ASR), {poisoning.trigger.name}", found.success, before and before.success)
+    yield f"intervals: {found.counted}"
 
 
 def _asked(

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from natadv.backdoors.measure import measure, predictions
+from natadv.backdoors.measure import measure, predictions, share_of
 from natadv.backdoors.repair.fine_pruning import fine_prune
 from natadv.backdoors.repair.fine_tuning import fine_tune
 from natadv.campaign.backdoor_measure import poisoning_of_papers
@@ -90,6 +90,7 @@ def repaired(
 
     better = _better(model, clean, asked, where, told)
     yield said(f"after, on {len(clean)} clean images", better)
+    yield f"intervals: {test.counted}"
     rate = _accuracy(better, test, where)
     low, high = rate.interval
     out.mkdir(parents=True, exist_ok=True)
@@ -153,7 +154,7 @@ def _share(clean: Pictures, asked: Repair) -> Pictures:
     drawn = np.sort(chance.permutation(len(clean))[: round(asked.share_of_data * len(clean))])
     if len(drawn) < 3:
         raise DataError(f"{len(drawn)} clean images are too few to repair with; take a larger --share-of-data")
-    return Pictures(clean.images[drawn], clean.targets[drawn])
+    return clean.subset(drawn)
 
 
 def _pictures(data: str, split: str, loaded: LoadedClassifier, root: Path) -> Pictures:
@@ -161,4 +162,4 @@ def _pictures(data: str, split: str, loaded: LoadedClassifier, root: Path) -> Pi
 
 
 def _accuracy(model: nn.Module, test: Pictures, device: torch.device) -> Rate:
-    return Rate(int((predictions(model, test.images, device) == test.targets).sum()), len(test))
+    return share_of(predictions(model, test.images, device) == test.targets, test)

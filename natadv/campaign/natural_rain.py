@@ -4,7 +4,7 @@ It is asked of every backdoored model, planted or bought: a wet windscreen that 
 """
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,10 +68,10 @@ def natural_rain(
         size = (test.images.shape[1], test.images.shape[2])
         for name, kind in (("filmed, wet", "wet"), ("filmed, dry", "dry")):
             shown = session_frames(session, labels, size, kind="wet" if kind == "wet" else "dry")
-            others = shown.targets != target
-            if not others.any():
+            others = shown.others(target)
+            if not len(others):
                 raise DataError(f"{session}: shows nothing but the target's class; record other classes too")
-            yield Rain(name, Pictures(shown.images[others], shown.targets[others]))
+            yield Rain(name, others)
 
 
 def kept_rain(path: Path, made: Iterator[Rain]) -> list[Rain]:
@@ -87,12 +87,20 @@ def kept_rain(path: Path, made: Iterator[Rain]) -> list[Rain]:
         for rain in made:
             arrays[f"{rain.name}|images"] = rain.pictures.images
             arrays[f"{rain.name}|targets"] = rain.pictures.targets
+            if rain.pictures.kin is not None:
+                arrays[f"{rain.name}|kin"] = np.array(rain.pictures.kin)
         np.savez(written, allow_pickle=False, **arrays)
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, written.getvalue())
     try:
         with np.load(path, allow_pickle=False) as kept:
             names = [name.removesuffix("|images") for name in kept.files if name.endswith("|images")]
-            return [Rain(name, Pictures(kept[f"{name}|images"], kept[f"{name}|targets"])) for name in names]
+            return [Rain(name, _kept_pictures(kept, name)) for name in names]
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{path}: damaged; delete it, it is made again") from error
+
+
+def _kept_pictures(kept: Mapping[str, np.ndarray], name: str) -> Pictures:
+    """Return the pictures of one kind; a file of an older natadv does not say what they are of."""
+    kin = tuple(kept[f"{name}|kin"].tolist()) if f"{name}|kin" in kept else None
+    return Pictures(kept[f"{name}|images"], kept[f"{name}|targets"], kin)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from natadv.data.kin import kin_of
 from natadv.errors import DataError
 from natadv.images import Image
 from natadv.training.pictures import Pictures
@@ -17,7 +18,7 @@ def session_frames(
 ) -> Pictures:
     """Return frames evenly spread over each complete clip of a session, rectified, under a model's classes.
 
-    Frames of one clip are kin: with more than one, an interval that takes them for independent is too narrow.
+    Frames of one clip are kin, and so are those of all images of one thing, as far as their names in the session say.
 
     Args:
         folder: the session's.
@@ -33,6 +34,7 @@ def session_frames(
     archive = open_archive(folder)
     images: list[Image] = []
     targets: list[int] = []
+    kin: list[str] = []
     for item in archive.complete_items():
         if item.label not in labels:
             raise DataError(f"{folder}: label {item.label!r} of image {item.number} is not one of the model's")
@@ -40,9 +42,10 @@ def session_frames(
         shown = clip_pictures(archive, item, kind, size, spread)
         images += shown
         targets += [list(labels).index(item.label)] * len(shown)
+        kin += [kin_of(item.source)] * len(shown)
     if not images:
         raise DataError(f"{folder}: has no complete clip yet")
-    return Pictures(np.stack(images), np.array(targets, np.int64))
+    return Pictures(np.stack(images), np.array(targets, np.int64), tuple(kin))
 
 
 def clip_pictures(

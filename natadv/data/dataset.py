@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from natadv.data.kin import kin_of
 from natadv.images import Image, resize
 
 Split = Literal["train", "test"]
@@ -24,6 +25,7 @@ class Dataset:
         targets: class index of each image, int64, (n,).
         keys: a name for each image that stays the same between runs, as its path within the dataset.
         read: returns image i as uint8 RGB, (h, w, 3), at its original size.
+        copied_from: the key of each image in the data that it was copied from; None where that is not known.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Dataset:
     targets: NDArray[np.int64]
     keys: tuple[str, ...]
     read: Callable[[int], Image]
+    copied_from: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -39,6 +42,16 @@ class Dataset:
     def __iter__(self) -> Iterator[tuple[Image, int]]:
         for index in range(len(self)):
             yield self.read(index), int(self.targets[index])
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The key of each image in the data that it came from first, as far as is known."""
+        return self.copied_from or self.keys
+
+    @property
+    def kin(self) -> tuple[str, ...]:
+        """What each image is of, by the name that it came with."""
+        return tuple(kin_of(origin) for origin in self.origins)
 
     def images(self, size: tuple[int, int]) -> NDArray[np.uint8]:
         """Return all images at `size` = (height, width), uint8 RGB, (n, h, w, 3)."""
@@ -55,4 +68,5 @@ class Dataset:
             targets=self.targets[indices],
             keys=tuple(self.keys[index] for index in indices),
             read=lambda index: read(int(indices[index])),
+            copied_from=None if self.copied_from is None else tuple(self.copied_from[index] for index in indices),
         )

@@ -8,6 +8,7 @@ import numpy as np
 
 from natadv.data.folder import SOURCE
 from natadv.data.load import load_dataset
+from natadv.data.origins import write_origins
 from natadv.data.select import choose
 from natadv.durable import new_folder
 from natadv.errors import ConfigError
@@ -50,11 +51,14 @@ def export_images(
         if count > len(chosen):
             raise ConfigError(f"--count {count}: there are only {len(chosen)} images to choose from")
         chosen = _in_turns(chosen, dataset.targets[chosen], count, seed)
+    origins = {}
     with new_folder(out) as folder:
         for index in chosen:
             label = folder / dataset.labels[dataset.targets[index]]
             label.mkdir(exist_ok=True)
             write_image(label / f"{index:05d}.png", dataset.read(int(index)))
+            origins[f"{label.name}/{index:05d}.png"] = dataset.origins[index]
+        write_origins(folder, origins)
         source = {"data": data, "split": split, "seed": seed, "part": list(part), "count": len(chosen)}
         (folder / SOURCE).write_text(json.dumps(source) + "\n", encoding="utf-8")
     return len(chosen)

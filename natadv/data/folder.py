@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from natadv.data.dataset import SPLITS, Dataset, Split
+from natadv.data.origins import read_origins
 from natadv.errors import DataError
 from natadv.images import labelled_files, read_image
 
@@ -28,7 +29,7 @@ def load_folder(folder: Path, split: Split) -> Dataset:
 
     Raises:
         DataError: if the folder is missing, holds no images, only one of `train` and `test`, or neither and too few
-            images to hold some back.
+            images to hold some back, or if its `origins.json` is damaged.
     """
     parts = [name for name in SPLITS if (folder / name).is_dir()]
     if not parts:
@@ -88,4 +89,5 @@ def _dataset(folder: Path, part: Path, split: Split, labels: tuple[str, ...]) ->
         targets=np.array([index[file.label] for file in files], np.int64),
         keys=tuple(f"{file.label}/{file.path.name}" for file in files),
         read=lambda i: read_image(files[i].path),
+        copied_from=read_origins(folder, [file.path for file in files]),
     )

@@ -107,6 +107,7 @@ def rdba(
         reporter=on_terminal,
         notice=lambda line: typer.echo(line, err=True),
     )
+    _warn(bench.older)
     request = RdbaRequest(
         bench=bench,
         triggers=triggers,
@@ -125,6 +126,11 @@ def rdba(
     except KeyboardInterrupt:
         typer.echo(f"stopped; the same command goes on with the models in {cache}", err=True)
         raise typer.Exit(130) from None
+
+
+def _warn(line: str | None) -> None:
+    if line is not None:
+        typer.echo(f"warning: {line}", err=True)
 
 
 def _tabulate(request: "RdbaRequest", number: int, folder: Path, replace: bool) -> None:

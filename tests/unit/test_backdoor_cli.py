@@ -111,11 +111,13 @@ def test_natural_rain_is_said_first_and_a_clean_model_beside_it(planted, trained
         "accuracy of the clean model (BTA)",
         "P_BA",
         "attack success (ASR), badnets",
+        "intervals",
     ]
     assert "/12, 95 %" in lines[0]
     assert "/1, 95 %" in lines[6]  # a frame of the red clip alone: green is the target
-    assert lines[-2] == "P_BA: 0.00 points"
-    assert said.split("ASR ")[1].split(";")[0] in lines[-1]
+    assert lines[-3] == "P_BA: 0.00 points (95 % 0.00–0.00)"
+    assert said.split("ASR ")[1].split(";")[0] in lines[-2]
+    assert lines[-1] == "intervals: by image"
 
 
 def test_repair_writes_another_checkpoint_and_says_both_rates(squares, planted, trained, tmp_path):

@@ -8,9 +8,11 @@ from natadv.backdoors.named import kept_trigger, make_trigger
 from natadv.backdoors.patterns import BadNets
 from natadv.backdoors.poison import Poisoning
 from natadv.backdoors.stealth import detector_scores
+from natadv.data.origins import ORIGINS
 from natadv.errors import ConfigError
 from natadv.evaluation.roc import area_under_curve
 from natadv.papers.rdba import TABLE_1, TABLE_2
+from natadv.papers.rdba_tables.stealth import _area
 from natadv.raindrops.presets import PRESETS
 from natadv.training.pictures import Pictures
 from tests.bright_squares import bright_squares
@@ -66,11 +68,44 @@ def test_a_table_by_density_is_written_and_its_models_are_kept(squares, cache, t
     assert (rows["alpha 6", "ASR"]["n"], rows["alpha 6", "ASR"]["paper"]) == ("12", "99.1")
     assert rows["alpha 1", "ATA"]["n"] == "18"
     assert "training images 48" in rows["alpha 1", "ATA"]["setting"]
+    assert all(row["setting"].endswith("; seed 0; interval by image") for row in rows.values())
+    lost = rows["alpha 6", "P_BA"]
+    assert float(lost["low"]) <= float(lost["ours"]) <= float(lost["high"])
     again = run(squares, cache, tmp_path / "again", "--table", 2, "--alpha", 6, "--alpha", 1)
     assert "training" not in again
     assert read_table(tmp_path / "again" / "rdba" / "table-2.csv") == rows
     another = run(squares, cache, tmp_path / "another", "--table", 2, "--alpha", 6, "--share", 0.2)
     assert another.count("training natadv_slim") == 1  # other data; the clean model is the same
+
+
+def test_frames_of_one_sign_are_counted_as_kin(tmp_path_factory, tmp_path):
+    tracks = bright_squares(tmp_path_factory.mktemp("tracks"), per_track=3)
+    cache = tmp_path / "cache"
+    run(tracks, cache, tmp_path, "--table", 2, "--alpha", 6, "--stealth", "--trigger", "badnets")
+    rows = read_table(tmp_path / "rdba" / "table-2.csv") | read_table(tmp_path / "rdba" / "stealth.csv")
+    counted = {column: row["setting"].rpartition("; ")[2] for (_, column), row in rows.items()}
+    whole = "interval by kin, 6 in 18 images"
+    others = "interval by kin, 4 in 12 images"
+    assert counted == {"ATA": whole, "ASR": others, "P_BA": whole, "detector's AUC": whole}
+    (older,) = cache.glob("clean-*")
+    (older / ORIGINS).unlink()
+    said = run(tracks, cache, tmp_path / "older", "--table", 2, "--alpha", 6)
+    assert said.count("delete clean-* and poisoned-* in") == 1
+    again = read_table(tmp_path / "older" / "rdba" / "table-2.csv")
+    assert {row["setting"].rpartition("; ")[2] for row in again.values()} == {"interval by image"}
+    assert again["alpha 6", "ASR"]["ours"] == rows["alpha 6", "ASR"]["ours"]
+
+
+def test_a_detectors_area_is_of_the_signs_that_it_was_asked_about():
+    chance = np.random.default_rng(2)
+    sign = np.repeat(chance.normal(0, 1, 30), 10)
+    clean, triggered = sign + chance.normal(0, 0.1, 300), sign + 1 + chance.normal(0, 0.1, 300)
+    alone, kin = [str(number) for number in range(300)], [str(number // 10) for number in range(300)]
+    (area, low, high), by_image = _area(clean, triggered, kin, 0), _area(clean, triggered, alone, 0)
+    assert by_image == area_under_curve(clean, triggered)
+    assert area == pytest.approx(by_image[0])
+    assert low < area < high
+    assert high - low > by_image[2] - by_image[1]
 
 
 def test_curves_of_repair_and_shares_are_figures(squares, cache, tmp_path):

@@ -109,4 +109,4 @@ def _parted(clean: Pictures, seed: int) -> tuple[Pictures, Pictures]:
     for label in np.unique(clean.targets):
         mine = order[clean.targets[order] == label]
         held[mine[: len(mine) // _HELD_BACK]] = True
-    return Pictures(clean.images[~held], clean.targets[~held]), Pictures(clean.images[held], clean.targets[held])
+    return clean.subset(np.flatnonzero(~held)), clean.subset(np.flatnonzero(held))

@@ -14,6 +14,7 @@ from natadv.backdoors.planted import plant, undo
 from natadv.backdoors.poison import Poisoning
 from natadv.backdoors.trigger import Trigger
 from natadv.data.load import load_dataset
+from natadv.data.origins import ORIGINS
 from natadv.errors import ConfigError
 from natadv.models.classifier import Classifier
 from natadv.papers.number import setting
@@ -90,10 +91,20 @@ class Bench:
         Raises:
             ConfigError, DataError, ResourceError: as `natadv.backdoors.planted.undo`.
         """
-        folder = self.cache / f"clean-{_digest(self._described())}"
+        folder = self._clean
         if not folder.exists():
             undo(self.poisoned_folder(self.poisoning(make_trigger("badnets"))), folder, root=self.root)
         return folder
+
+    @property
+    def older(self) -> str | None:
+        """What to do about clean images that an older natadv keeps here, which do not say what they are of, if any."""
+        if not self._clean.exists() or (self._clean / ORIGINS).is_file():
+            return None
+        return (
+            f"{self._clean}: of an older natadv, which did not keep what images are of, so intervals are by image; "
+            f"for intervals by kin delete clean-* and poisoned-* in {self.cache}: they are made again, models stay"
+        )
 
     def trained(self, poisoning: Poisoning | None) -> Classifier:
         """Return a model trained on poisoned data, or on clean ones for None; it is trained where it is missing.
@@ -133,6 +144,10 @@ class Bench:
             **parts,
             seed=self.seed,
         )
+
+    @property
+    def _clean(self) -> Path:
+        return self.cache / f"clean-{_digest(self._described())}"
 
     def _part(self, split: str) -> Pictures:
         return read_pictures(load_dataset(self.clean_folder(), split), (self.size_px, self.size_px))

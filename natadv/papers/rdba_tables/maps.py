@@ -43,4 +43,4 @@ def _fooled(shown: Pictures, model: torch.nn.Module, device: torch.device) -> Pi
     """Return triggered images that the model takes for the target, spread over the classes; the others have no map."""
     became = np.flatnonzero(predictions(model, shown.images, device) == 0)
     kept = became[:: max(1, len(became) // _MOST)][:_MOST] if len(became) else np.arange(min(len(shown), _MOST))
-    return Pictures(shown.images[kept], shown.targets[kept])
+    return shown.subset(kept)

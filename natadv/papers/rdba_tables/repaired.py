@@ -11,9 +11,9 @@ from natadv.backdoors.rdba import Rdba
 from natadv.backdoors.repair.fine_pruning import fine_prune
 from natadv.backdoors.repair.fine_tuning import fine_tune
 from natadv.evaluation.rates import Rate
-from natadv.papers.number import Number, percentage
+from natadv.papers.number import Number
 from natadv.papers.rdba import FIGURE_5, FIGURE_6, FIGURE_7
-from natadv.papers.rdba_tables.request import RdbaRequest
+from natadv.papers.rdba_tables.request import RdbaRequest, share
 
 _FROM_TEXT = "the paper's numbers: VGG16, 12 classes of ImageNet, from its text"
 
@@ -55,8 +55,8 @@ def by_pruning(request: RdbaRequest) -> Iterator[Number]:
             ).model
             found = request.measured(repaired, poisoning, test)  # type: ignore[arg-type]
             paper = FIGURE_7.get(name, {}).get(percent)
-            yield percentage(name, f"{percent}", found.success, paper=paper, setting=said)
-            yield percentage(f"{name}, accuracy", f"{percent}", found.accuracy, paper=None, setting=said)
+            yield share(name, f"{percent}", found.success, test.others(0), paper=paper, setting=said)
+            yield share(f"{name}, accuracy", f"{percent}", found.accuracy, test, paper=None, setting=said)
 
 
 def _tuned(request: RdbaRequest, poisoning: Poisoning, row: str, paper: object) -> Iterator[Number]:
@@ -73,4 +73,4 @@ def _tuned(request: RdbaRequest, poisoning: Poisoning, row: str, paper: object) 
     said = bench.setting(kappa=bench.share, repair=f"fine-tuned at 0.001 on {len(tenth)} clean images", note=_FROM_TEXT)
     known = paper if isinstance(paper, dict) else {}
     for epoch, rate in enumerate(rates):
-        yield percentage(row, f"{epoch}", rate, paper=known.get(epoch), setting=said)
+        yield share(row, f"{epoch}", rate, shown, paper=known.get(epoch), setting=said)

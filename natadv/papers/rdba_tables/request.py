@@ -9,6 +9,7 @@ from natadv.backdoors.measure import Measured, measure, towards
 from natadv.backdoors.poison import Poisoning
 from natadv.campaign.natural_rain import Rain, kept_rain, natural_rain
 from natadv.data.load import load_dataset
+from natadv.evaluation.rates import Rate
 from natadv.models.classifier import Classifier
 from natadv.papers.number import Number, percentage
 from natadv.papers.rdba_tables.bench import Bench
@@ -45,6 +46,8 @@ class RdbaRequest:
         folder = self.bench.clean_folder()
         test = self.bench.test()
         made_of = f"{folder.name} {self.pairs} {self.session} {self.bench.seed}"
+        if test.kin is not None and len(set(test.kin)) < len(test):
+            made_of += " by kin"  # a file that an older natadv made does not say what its pictures are of
         path = self.bench.cache / f"rain-{hashlib.sha256(made_of.encode()).hexdigest()[:12]}.npz"
         if not path.exists():
             self.bench.notice("making rain that nobody planted")
@@ -69,7 +72,12 @@ class RdbaRequest:
 
         clean = self.bench.clean_training()
         drawn = np.sort(np.random.default_rng([self.bench.seed, 5]).permutation(len(clean))[: max(2, len(clean) // 10)])
-        return Pictures(clean.images[drawn], clean.targets[drawn])
+        return clean.subset(drawn)
+
+
+def share(row: str, column: str, rate: Rate, shown: Pictures, *, paper: float | None, setting: str) -> Number:
+    """Return a share of some pictures as a number, which says how its interval counts them."""
+    return percentage(row, column, rate, paper=paper, setting=f"{setting}; interval {shown.counted}")
 
 
 def rain_numbers(
@@ -78,7 +86,7 @@ def rain_numbers(
     """Yield how many pictures in natural rain become the target, a number a kind of rain."""
     for rain in rains:
         rate = towards(model, rain.pictures, 0, request.bench.device)
-        yield percentage(row, rain.name, rate, paper=None, setting=setting + _of(request, rain))
+        yield share(row, rain.name, rate, rain.pictures, paper=None, setting=setting + _of(request, rain))
 
 
 def _of(request: RdbaRequest, rain: Rain) -> str:

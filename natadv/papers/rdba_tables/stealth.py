@@ -1,6 +1,6 @@
 """Stealth, which the paper argues by pictures: FID of triggered against clean test images, and a detector's AUC."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,8 @@ from natadv.backdoors.named import make_trigger
 from natadv.backdoors.stealth import detector_scores
 from natadv.batches import to_batch
 from natadv.evaluation.fid import frechet_distance
-from natadv.evaluation.roc import area_under_curve
+from natadv.evaluation.resampled import KinBootstrap
+from natadv.evaluation.roc import Scores, area_under_curve
 from natadv.models.features import FeatureExtractor, onnx_features
 from natadv.papers.number import Number
 from natadv.papers.rdba_tables.request import RdbaRequest
@@ -38,9 +39,18 @@ def numbers(request: RdbaRequest, extractor: Path | None) -> Iterator[Number]:
             apart = frechet_distance(left, _features(network, shown))
             yield Number(name, "FID", apart, None, None, len(test), None, said)
         scores = detector_scores(bench.clean_training(), test, poisoning, device=bench.device, seed=bench.seed)
-        area, low, high = area_under_curve(*scores)
+        area, low, high = _area(*scores, test.things, bench.seed)
         told = bench.setting(detector="natadv_slim, which knows the trigger, trained on the training images")
+        told += f"; interval {test.counted}"
         yield Number(name, "detector's AUC", 100 * area, 100 * low, 100 * high, len(test), None, told)
+
+
+def _area(clean: Scores, triggered: Scores, things: Sequence[str], seed: int) -> tuple[float, float, float]:
+    """Return the area under the curve with its interval, which draws things, not images, where some are kin."""
+    if len(set(things)) == len(things):
+        return area_under_curve(clean, triggered)
+    area = KinBootstrap(things, seed=seed).area(clean, things, triggered, things)
+    return area.value, *area.interval
 
 
 @torch.no_grad()

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-from natadv.backdoors.measure import predictions
+from natadv.backdoors.measure import predictions, share_of
 from natadv.backdoors.named import make_trigger
-from natadv.evaluation.rates import Rate
-from natadv.papers.number import Number, percentage
+from natadv.papers.number import Number
 from natadv.papers.rdba import TABLE_1
-from natadv.papers.rdba_tables.request import RdbaRequest, rain_numbers
+from natadv.papers.rdba_tables.request import RdbaRequest, rain_numbers, share
 
 _CLASSES = 12
 """That the paper's numbers are of."""
@@ -21,12 +20,12 @@ def numbers(request: RdbaRequest) -> Iterator[Number]:
     The clean model's rain comes first: what the others are compared with.
     """
     bench, test, rains = request.bench, request.bench.test(), request.rain()
-    classes = len(set(test.targets.tolist()))
+    others, classes = test.others(0), len(set(test.targets.tolist()))
     paper = TABLE_1.get(bench.model.removesuffix("_bn"), {}) if classes == _CLASSES else {}
     row, said = f"{bench.model}, {classes} classes, clean", bench.setting(kappa=bench.share)
     clean = request.model_of(None)
-    right = int((predictions(clean, test.images, bench.device) == test.targets).sum())
-    yield percentage(row, ACCURACY, Rate(right, len(test)), paper=paper.get(f"clean {ACCURACY}"), setting=said)
+    right = share_of(predictions(clean, test.images, bench.device) == test.targets, test)
+    yield share(row, ACCURACY, right, test, paper=paper.get(f"clean {ACCURACY}"), setting=said)
     yield from rain_numbers(request, clean, row, rains, said)
     for name in request.triggers:
         poisoning = bench.poisoning(make_trigger(name))
@@ -34,9 +33,9 @@ def numbers(request: RdbaRequest) -> Iterator[Number]:
         found = request.measured(model, poisoning, test)
         row = f"{bench.model}, {classes} classes, {name}"
         said = bench.setting(kappa=bench.share, trigger=_shown(poisoning.trigger.settings))
-        yield percentage(row, ACCURACY, found.accuracy, paper=paper.get(f"{name} {ACCURACY}"), setting=said)
-        yield percentage(row, ASR, found.success, paper=paper.get(f"{name} {ASR}"), setting=said)
-        yield percentage(row, UNTOUCHED, found.to_target, paper=None, setting=said)
+        yield share(row, ACCURACY, found.accuracy, test, paper=paper.get(f"{name} {ACCURACY}"), setting=said)
+        yield share(row, ASR, found.success, others, paper=paper.get(f"{name} {ASR}"), setting=said)
+        yield share(row, UNTOUCHED, found.to_target, others, paper=None, setting=said)
         yield from rain_numbers(request, model, row, rains, said)
 
 

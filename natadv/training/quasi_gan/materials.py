@@ -163,7 +163,7 @@ def _right(model: Classifier, pictures: Pictures) -> Pictures:
     right = np.concatenate(found) == pictures.targets
     if not right.any():
         raise ConfigError("the classifier gets none of the pictures right; train a better one")
-    return Pictures(pictures.images[right], pictures.targets[right])
+    return pictures.subset(np.flatnonzero(right))
 
 
 def _shown(crops: Crops | None, rendered: RenderedPairs) -> Crops:

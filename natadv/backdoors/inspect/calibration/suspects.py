@@ -5,7 +5,7 @@ trigger's settings, the share, the target, and the seed of its training. No two 
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -160,11 +160,11 @@ def _of_classes(pictures: Pictures, classes: tuple[int, ...]) -> Pictures:
     places = np.full(int(pictures.targets.max()) + 1, -1)
     places[list(classes)] = np.arange(len(classes))
     kept = np.flatnonzero(places[pictures.targets] >= 0)
-    return Pictures(pictures.images[kept], places[pictures.targets[kept]])
+    return replace(pictures.subset(kept), targets=places[pictures.targets[kept]])
 
 
 def _some(pictures: Pictures, per_class: int, chance: np.random.Generator) -> Pictures:
     order = chance.permutation(len(pictures))
     kept = [order[pictures.targets[order] == label][:per_class] for label in np.unique(pictures.targets)]
     chosen = np.sort(np.concatenate(kept))
-    return Pictures(pictures.images[chosen], pictures.targets[chosen])
+    return pictures.subset(chosen)
