@@ -1,18 +1,15 @@
-"""The triggers that the paper's conclusion asks for: drops that obey optics, and drops that a network has learnt."""
+"""The trigger that the paper's conclusion asks for first: drops that obey optics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from natadv.backdoors.trigger import check_images
-from natadv.batches import to_batch, to_images
 from natadv.raindrops.photograph import RandomGlass
 from natadv.raindrops.presets import PRESETS
-from natadv.training.generators import described, open_generator
 
 _PLATES = 24
 
@@ -53,38 +50,3 @@ class Rendered:
             self._glasses[size] = RandomGlass(size, chance, plates=_PLATES, wetness=[PRESETS[self.wetness]])
         glass = self._glasses[size]
         return np.stack([glass(image, generator) for image in images]) if len(images) else images.copy()
-
-
-@dataclass(slots=True)
-class Generated:
-    """Drops of an AdvRD generator, by codes drawn from its prior.
-
-    Attributes:
-        generator: `gan`, the file of a trained one, or `optics`; as `natadv.training.generators` reads.
-    """
-
-    name: ClassVar[str] = "generated"
-
-    generator: str = "gan"
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """All parameters."""
-        return {"generator": described(self.generator)}
-
-    @torch.no_grad()
-    def __call__(self, images: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
-        """Return the images behind drops that the generator makes of one code each.
-
-        Raises:
-            ValueError: if the images are not uint8 (n, h, w, 3).
-            ConfigError, DataError: if there is no such generator.
-        """
-        size = check_images(images)
-        if not len(images):
-            return images.copy()
-        drops: Any = open_generator(self.generator, size).generator
-        chance = torch.Generator().manual_seed(int(generator.integers(2**62)))
-        batch = to_batch(images, torch.device("cpu"))
-        seen = drops(batch, torch.randn(len(batch), drops.latent_dim, generator=chance))
-        return to_images(seen.clamp(0, 1))

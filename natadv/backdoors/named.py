@@ -21,7 +21,7 @@ def _rendered(**settings: Any) -> Trigger:
 
 
 def _generated(**settings: Any) -> Trigger:
-    from natadv.backdoors.drops import Generated  # noqa: PLC0415
+    from natadv.backdoors.learnt_drops import Generated  # noqa: PLC0415
 
     return Generated(**settings)
 
@@ -32,7 +32,7 @@ TRIGGERS: Mapping[str, tuple[Callable[..., Trigger], tuple[str, ...]]] = Mapping
         "badnets": (BadNets, tuple(one.name for one in fields(BadNets))),
         "blended": (Blended, tuple(one.name for one in fields(Blended))),
         "rendered": (_rendered, ("wetness", "seed")),
-        "generated": (_generated, ("generator",)),
+        "generated": (_generated, ("generator", "sha256")),
     }
 )
 """What makes each, and the names of its settings."""
@@ -76,6 +76,10 @@ def kept_trigger(settings: Mapping[str, Any]) -> Trigger:
     given = {
         key: tuple(value) if isinstance(value, list) else value for key, value in settings.items() if key != "name"
     }
+    if name == "generated":
+        from natadv.backdoors.learnt_drops import reopened  # noqa: PLC0415
+
+        given = reopened(given)
     return _made(name, given)
 
 

@@ -110,11 +110,12 @@ def _asked(
     if trigger is None or target is None:
         if not papers.is_file():
             raise ConfigError(f"{data}: has no {PAPERS} that says trigger and target; name --trigger and --target")
-        kept = poisoning_of_papers(Path(data), labels)
         if trigger is None and settings:
             raise ConfigError("--set is of a --trigger; name it too")
-        made = kept.trigger if trigger is None else make_trigger(trigger, settings)
-        return Poisoning(made, kept.target if target is None else _index(target, labels), seed=kept.seed)
+        kept = read_papers(Path(data))  # its trigger is made only where it is wanted: its file may be gone
+        made = kept_trigger(kept.settings["trigger"]) if trigger is None else make_trigger(trigger, settings)
+        label = kept.target if target is None else target
+        return Poisoning(made, _index(label, labels), seed=kept.settings["seed"])
     return Poisoning(make_trigger(trigger, settings), _index(target, labels), seed=seed)
 
 

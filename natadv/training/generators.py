@@ -102,8 +102,17 @@ def described(name: str) -> str:
     if not is_trained(name):
         wetness, ambient = bench_of(name)
         return f"{OPTICS} {wetness}" + ("" if ambient is None else f" ambient {ambient:g}")
-    digest = hashlib.sha256(generator_file(name).read_bytes()).hexdigest()
-    return f"{generator_name(name)} sha256 {digest[:12]}"
+    return f"{generator_name(name)} sha256 {generator_sha256(name)[:12]}"
+
+
+def generator_sha256(name: str) -> str:
+    """Return the digest of a trained generator's file, in hex.
+
+    Raises:
+        ConfigError: if there is no such file.
+    """
+    check_generator(name)
+    return hashlib.sha256(generator_file(name).read_bytes()).hexdigest()
 
 
 def is_trained(name: str) -> bool:
