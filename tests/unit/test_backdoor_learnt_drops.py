@@ -78,15 +78,26 @@ def test_a_file_that_is_gone_or_another_is_one_line_that_says_how_to_mend(plante
         said = rf"mine\.pt: no such file; put the one of sha256 {SHA256[:12]} back"
     else:
         mine.write_bytes(b"another")
-        shutil.copyfile(SHIPPED, tmp_path / "moved.pt")
         said = rf"mine\.pt: has sha256 [0-9a-f]{{12}}, another file; put the one of sha256 {SHA256[:12]} back"
     with pytest.raises(ConfigError, match=said) as caught:
         poisoning_of_papers(planted, LABELS)
     assert "\n" not in str(caught.value)
-    mend = str(caught.value).partition("--trigger")[2].replace("FILE", str(tmp_path / "moved.pt")).split()
-    model = create_classifier("natadv_slim", LABELS, (16, 16))
-    save_checkpoint(tmp_path / "checkpoint.pt", model, metrics={}, recipe={}, provenance={})
+
+
+def test_what_the_line_says_mends_it(planted, mine, tmp_path, monkeypatch):
+    monkeypatch.setattr("natadv.backdoors.rain.PRESETS", {})  # plates take a while
+    mine.rename(tmp_path / "moved.pt")
+    save_checkpoint(
+        tmp_path / "checkpoint.pt",
+        create_classifier("natadv_slim", LABELS, (16, 16)),
+        metrics={},
+        recipe={},
+        provenance={},
+    )
     asked = ["measure", str(tmp_path / "checkpoint.pt"), "--data", str(planted), "--device", "cpu"]
+    refused = CliRunner().invoke(app, asked)
+    assert isinstance(refused.exception, ConfigError)
+    mend = str(refused.exception).partition("--trigger")[2].replace("FILE", str(tmp_path / "moved.pt")).split()
     result = CliRunner().invoke(app, [*asked, "--trigger", *mend])
     assert "attack success (ASR), generated" in result.output, result.exception
 
