@@ -26,10 +26,10 @@ from natadv.durable import replace_file
 from natadv.errors import ConfigError
 from natadv.evaluation.calibration import fit_temperature
 from natadv.evaluation.roc import area_under_curve, curve_measures
-from natadv.training.materials import package_versions
 from natadv.training.progress import Report, Step
 from natadv.training.run_folder import STATE
 
+from natadv.training.versions import package_versions
 DETECTOR, LAST, METRICS, SUMMARY = "detector.pt", STATE, "metrics.jsonl", "metrics.json"
 _ORDER, _DROPOUT, _BOOTSTRAP = 42, 43, 44  # streams of chance
 

@@ -1,6 +1,5 @@
 """What a training run works on: the pictures, and the model it starts from."""
 
-import importlib.metadata
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +22,8 @@ from natadv.training.lineage import LINEAGE, begin_lineage, learnt_from, plain_l
 from natadv.training.pictures import Pictures, read_pictures
 from natadv.training.pixel_adversary import PixelAdversary
 from natadv.training.recipe import Recipe
+from natadv.training.versions import package_versions
 from natadv.training.views import Glass, Views
-
-_PACKAGES = ("natadv", "torch", "torchvision", "timm", "lightning", "numpy", "opencv-python")
 
 MATERIALS = ("train_images", "test_images", "hits", "init_sha256", "generators")
 """What of the provenance makes the result: it must be the same when a run is resumed."""
@@ -171,14 +169,3 @@ def _adversary(recipe: Recipe, size: tuple[int, int]) -> tuple[Adversary | Pixel
         step_size=recipe.attack_step_size,
     )
     return adversary, [drops.described for drops in opened]
-
-
-def package_versions() -> dict[str, str]:
-    """Return the versions of what takes part in a training, by package."""
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found

@@ -14,6 +14,7 @@ from natadv.papers.detection import FAMILIES, FIGURE_6_NATURAL, KINDS, TABLE_1, 
 from natadv.papers.detection_tables.bench import Backbone, Bench
 from natadv.papers.detection_tables.claims import Claim
 from natadv.papers.detection_tables.study import Study, alone
+from natadv.source_digest import source_digest
 from natadv.training.checkpoint import save_checkpoint
 from tests.drawn_bank import write_bank
 from tests.papers_command import read_table, run_papers
@@ -175,6 +176,27 @@ def test_a_claim_is_judged_by_its_whole_interval(values, verdict):
     assert Claim("", "", Resampled(np.array(values, float)), 0.0, ()).verdict == verdict
 
 
+def another_code(monkeypatch, *mended):
+    """Let the code of some modules be another than that of what is kept."""
+    monkeypatch.setattr(
+        "natadv.papers.detection_tables.bench.source_digest",
+        lambda *names: "another" if names == mended else source_digest(*names),
+    )
+
+
+def test_detectors_of_a_training_that_was_mended_since_are_trained_anew(place, monkeypatch):
+    told = []
+    bench = bench_of(place, notice=told.append)
+    before = bench.scores(Backbone("light"), alone("pgd"))
+    told.clear()
+    bench.scores(Backbone("light"), alone("pgd"))
+    assert not told
+    another_code(monkeypatch, "natadv.detection.train")
+    again = bench.scores(Backbone("light"), alone("pgd"))
+    assert told == ["training light: pgd"]
+    assert all((again[kind] == before[kind]).all() for kind in before)  # it was not mended after all
+
+
 def test_another_attack_is_made_anew_and_a_damaged_one_is_said(place, tmp_path, monkeypatch):
     told = []
     for steps in (1, 3):
@@ -183,7 +205,7 @@ def test_another_attack_is_made_anew_and_a_damaged_one_is_said(place, tmp_path, 
     assert told.count("attacking light: fgsm") == 2
     first = bench.attacked(Backbone("light"), alone("fgsm"))
     assert told.count("attacking light: fgsm") == 2
-    monkeypatch.setattr("natadv.papers.detection_tables.bench.source_digest", lambda *_names: "another attack")
+    another_code(monkeypatch, "natadv.attacks.undetected")
     again = bench.attacked(Backbone("light"), alone("fgsm"))
     assert told.count("attacking light: fgsm") == 3
     assert again == first and again.interval == first.interval

@@ -247,7 +247,8 @@ class Bench:
         recipe = self._recipe(backbone, taught).model_dump(mode="json")
         made_by = {name: value for name, value in recipe.items() if name not in _ELSEWHERE}
         file = None if backbone.weights is None else hashlib.sha256(backbone.weights.read_bytes()).hexdigest()
-        return self.cache / f"{backbone.name}-{_digest(self._bank_digest, made_by, file)}"
+        code = source_digest("natadv.detection.train")
+        return self.cache / f"{backbone.name}-{_digest(self._bank_digest, made_by, file, code)}"
 
     @cached_property
     def _bank_digest(self) -> str:
