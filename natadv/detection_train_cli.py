@@ -81,7 +81,7 @@ def test(
     detector: Annotated[Path, typer.Argument(help="detector.pt of a training.")],
     bank: Annotated[Path, _BANK],
     *,
-    out: Annotated[Path, typer.Option(help="Folder for the table and the picture.")],
+    out: Annotated[Path, typer.Option(help="New folder for the table and the picture.")],
     false_alarms: Annotated[float, typer.Option(help="Rate at which the share called is said, 0..1.")] = 0.01,
     adaptive: Annotated[
         int, typer.Option(min=0, help="Attack so many clean test images, by one who knows --model and the detector.")
@@ -125,7 +125,7 @@ def disagreement(
     bank: Annotated[Path, _BANK],
     *,
     rain: Annotated[Path, typer.Option(help="rain.pt tuned for it.")],
-    out: Annotated[Path, typer.Option(help="Folder for the table and the picture.")],
+    out: Annotated[Path, typer.Option(help="New folder for the table and the picture.")],
     draws: Annotated[int, typer.Option(min=2, help="Passes through RAIN for an image.")] = 8,
     false_alarms: Annotated[float, typer.Option(help="Share of clean images above the threshold, 0..1.")] = 0.01,
     seed: Annotated[int, typer.Option(min=0, help="Of the noise and the bootstrap.")] = 0,

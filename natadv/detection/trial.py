@@ -61,8 +61,8 @@ def try_detector(
     """Measure a detector on a bank's test part, and write the table, the ROC curves and a summary into `out`.
 
     Raises:
-        ConfigError: if the detector, the bank and the classifier are of different sizes, or the bank's test part has
-            what the detector learnt.
+        ConfigError: if the detector, the bank and the classifier are of different sizes, the bank's test part has
+            what the detector learnt, or `out` holds a test already.
         DataError: if one of them is missing or torn.
         ResourceError: if the disk is full.
     """
@@ -111,8 +111,8 @@ def try_disagreement(
     it knows by heart its draws agree more, and the threshold would be too low for all else.
 
     Raises:
-        ConfigError: if classifier and bank are of different sizes, RAIN was tuned for another one, or there are too few
-            clean images.
+        ConfigError: if classifier and bank are of different sizes, RAIN was tuned for another one, there are too few
+            clean images, or `out` holds a test already.
         DataError: if one of the files is missing or torn.
         ResourceError: if the disk is full.
     """
@@ -207,6 +207,9 @@ def _place(victim: LoadedClassifier, label: str, path: Path) -> int:
 
 
 def _make(out: Path) -> None:
+    """Make the folder; what is measured on a bank may have taken hours, and is not written over."""
+    if any((out / name).exists() for name in (TABLE, PICTURE, SUMMARY)):
+        raise ConfigError(f"{out}: holds a test already; take another folder")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -49,6 +49,15 @@ def test_another_bank_parted_alike_is(detector, tmp_path):
     assert found.kinds[0].images == COUNT
 
 
+def test_what_was_measured_is_not_written_over(detector, tmp_path):
+    bank_folder = bank(tmp_path / "other")
+    try_detector(detector, bank_folder, tmp_path / "out")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    with pytest.raises(ConfigError, match="out: holds a test already; take another folder"):
+        try_detector(detector, bank_folder, tmp_path / "out", false_alarms=0.5)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
 def test_what_draws_the_curves_is_missed_before_the_measuring(detector, tmp_path):
     """An installation for training alone has no matplotlib; an hour of attacks must not end with that."""
     words = ["detect", "test", detector, bank(tmp_path / "other"), "--out", tmp_path / "out"]
