@@ -30,8 +30,12 @@ from natadv.training.progress import Report, Step
 from natadv.training.run_folder import STATE
 
 from natadv.training.versions import package_versions
+
 DETECTOR, LAST, METRICS, SUMMARY = "detector.pt", STATE, "metrics.jsonl", "metrics.json"
 _ORDER, _DROPOUT, _BOOTSTRAP = 42, 43, 44  # streams of chance
+
+_FAR = 3.0
+"""Times a guess's loss: a kind that cannot be told leaves it near 1, and so do the first epochs of a fair run."""
 
 
 class Run:
@@ -93,9 +97,14 @@ class Run:
         report(Step(done, steps, epoch, recipe.epochs, loss, shown))
 
     def finish(self, device: str) -> dict[str, Any]:
-        """Choose temperature and threshold, write the result, and return its metrics."""
+        """Choose temperature and threshold, write the result, and return its metrics.
+
+        Raises:
+            ConfigError: if what was learnt is worse than nothing.
+        """
         held, recipe = self._material.held, self._recipe
-        logits = logits_of(self._bare, held.images)
+        self._check_learnt()
+        logits = self._held_logits()
         both = torch.stack([torch.zeros_like(logits), logits], 1)
         # It softens alone: where all that was held back is told apart, no sharpness would be enough.
         temperature = max(1.0, fit_temperature(both, torch.from_numpy(~held.clean).long()))
@@ -148,8 +157,26 @@ class Run:
 
     def _held_area(self) -> float:
         held = self._material.held
-        scores = logits_of(self._bare, held.images).double().numpy()
+        scores = self._held_logits().double().numpy()
         return area_under_curve(scores[held.clean], scores[~held.clean])[0]
+
+    def _held_logits(self) -> Tensor:
+        logits = logits_of(self._bare, self._material.held.images)
+        if not logits.isfinite().all():
+            raise ConfigError(
+                f"{self._out}: after epoch {self.epoch} its logits are no numbers; try a lower --lr (it is"
+                f" {self._rate():g})"
+            )
+        return logits
+
+    def _check_learnt(self) -> None:
+        """Refuse weights that were thrown about and never came back: a loss that is far above a guess's."""
+        loss, guessed = self._history[-1]["loss"], math.log(len(self._material.classes))
+        if loss > _FAR * guessed:
+            raise ConfigError(
+                f"{self._out}: it learnt nothing: the loss is {loss:.3g} in the last epoch, where a guess has"
+                f" {guessed:.3g}; try a lower --lr (it was {self._recipe.rate:g})"
+            )
 
     def _keep(self) -> None:
         state = {

@@ -140,6 +140,27 @@ def test_what_cannot_be_trained_is_said_before_it_begins(bank, tmp_path):
         train_detector(recipe(bank, learning_rate=1e30), tmp_path / "run")
 
 
+def test_a_detector_that_a_step_too_large_has_broken_is_no_detector(bank, tmp_path):
+    """Adam's first step is as long as the rate: numbers all of them, and of no use."""
+    broken = recipe(bank, learning_rate=1e9)
+    with pytest.raises(ConfigError, match=r"learnt nothing: the loss is .*e\+.* a guess has 0\.693; try a lower --lr"):
+        train_detector(broken, tmp_path / "run")
+    assert not (tmp_path / "run" / DETECTOR).exists()
+    with pytest.raises(ConfigError, match="learnt nothing"):
+        train_detector(broken, tmp_path / "run", resume=True)
+    with pytest.raises(ConfigError, match=r"logits are no numbers; try a lower --lr"):  # after its one step
+        train_detector(recipe(bank, learning_rate=1e30, epochs=1, batch_size=1000), tmp_path / "one")
+
+
+def test_a_detector_of_what_cannot_be_told_is_one_and_says_so(tmp_path):
+    """Noise against noise: nothing is learnt, and nothing is broken."""
+    rng = np.random.default_rng(0)
+    drawn = {part: {"clean": smooth(rng), "pgd": smooth(rng)} for part in ("train", "test")}
+    bank = write_bank(tmp_path / "bank", drawn)
+    metrics = train_detector(recipe(bank, epochs=2, false_alarms=0.2), tmp_path / "run")
+    assert metrics["auc_interval"][0] < 0.5 < metrics["auc_interval"][1]
+
+
 def test_held_back_images_of_which_none_is_adversarial_are_refused_before_it_begins(tmp_path):
     """Two adversarial images of other sources than the clean ones: of two, a fifth is none."""
     rng = np.random.default_rng(0)
