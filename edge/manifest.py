@@ -106,7 +106,7 @@ class Detector(Grown):
     Attributes:
         checkpoint_sha256: of the file that it was exported from.
         threshold: a score above it is an alarm, 0..1.
-        false_alarms: share of clean images above it, where it was chosen.
+        false_alarms: share of clean images that it was chosen for: no more often is one of a new source above it.
         training: what it was trained on and how; None: a former version did not say.
     """
 

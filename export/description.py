@@ -44,8 +44,12 @@ def detector_in_words(manifest: Manifest) -> str | None:
         return None
     found = f"calls above {detector.threshold:.4g}, chosen for {100 * detector.false_alarms:g} % false alarms"
     area, above = measured(manifest, "detector_auc"), measured(manifest, "detector_false_alarms")
+    kin = manifest.metrics.get("detector_false_alarms_kin")
+    if kin is not None:
+        found += " on what it has not seen"
     if above is not None:
-        found += f" ({_in_percent(above)} of {above.images} clean images held back)"
+        things = "" if kin is None else f", of {kin:.0f} sources,"
+        found += f" ({_in_percent(above)} of {above.images} clean images{things} held back)"
     if area is not None:
         found += f"; AUC {_in_percent(area)} on {area.images} images held back"
     return found

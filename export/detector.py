@@ -40,7 +40,8 @@ def described_detector(detector: LoadedDetector) -> Detector:
 def quality(detector: LoadedDetector) -> dict[str, float]:
     """Return how good it is on the images that its training held back, as metrics of the manifest."""
     low, high = detector.metrics["auc_interval"]
-    above = detector.calibrated.above
+    threshold = detector.calibrated
+    above = threshold.above
     return {
         "detector_auc": detector.metrics["auc"],
         "detector_auc_low": low,
@@ -50,4 +51,6 @@ def quality(detector: LoadedDetector) -> dict[str, float]:
         "detector_false_alarms_low": above.interval[0],
         "detector_false_alarms_high": above.interval[1],
         "detector_false_alarms_images": float(above.total),
+        # A former version's threshold has none: it promised as if each image were of another thing.
+        **({} if threshold.kin is None else {"detector_false_alarms_kin": float(threshold.kin)}),
     }

@@ -34,9 +34,15 @@ def train(
         float | None, typer.Option(help="Learning rate at first.", show_default="0.0001; of light 0.003")
     ] = None,
     held_back: Annotated[
-        float, typer.Option(help="Share of the source images that choose the threshold, and train nothing.")
+        float,
+        typer.Option(
+            help="Share of the source images that choose the threshold, and train nothing; more, up to half, where"
+            " --false-alarms takes more."
+        ),
     ] = 0.2,
-    false_alarms: Annotated[float, typer.Option(help="Share of clean images above the threshold, 0..1.")] = 0.01,
+    false_alarms: Annotated[
+        float, typer.Option(help="Share of clean images above the threshold, 0..1, of sources not held back.")
+    ] = 0.01,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     device: Device = "auto",
@@ -73,7 +79,8 @@ def train(
     low, high = (100 * end for end in metrics["above_interval"])
     typer.echo(
         f"{out / DETECTOR}: AUC {100 * metrics['auc']:.1f} % on images held back; threshold {metrics['threshold']:.4g},"
-        f" {metrics['above']} of {metrics['clean_images']} clean ones above it (95 % {low:.1f}-{high:.1f} %)"
+        f" {metrics['above']} of {metrics['clean_images']} clean ones, of {metrics['clean_kin']} sources, above it"
+        f" (95 % {low:.1f}-{high:.1f} %)"
     )
 
 

@@ -118,6 +118,7 @@ def _plain(threshold: Threshold) -> dict[str, Any]:
         "false_alarms": threshold.false_alarms,
         "above": above.hits,
         "images": above.total,
+        "kin": threshold.kin,
     }
     return plain | ({"ends": list(above.ends)} if isinstance(above, KinRate) else {})
 
@@ -127,4 +128,4 @@ def _threshold(plain: Mapping[str, Any]) -> Threshold:
     if "ends" in plain:  # older files have none: theirs took images for no kin of each other
         low, high = plain["ends"]
         above = KinRate(above.hits, above.total, (low, high))
-    return Threshold(plain["value"], plain["false_alarms"], above)
+    return Threshold(plain["value"], plain["false_alarms"], above, plain.get("kin"))

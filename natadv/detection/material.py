@@ -11,6 +11,7 @@ from natadv.detection.banked import CLEAN, read_bank
 from natadv.detection.detector import BINARY
 from natadv.detection.recipe import DetectorRecipe
 from natadv.detection.shown import Shown, adversarial_kinds, bank_digest, held_back, read_shown
+from natadv.detection.thresholds import least_kin
 from natadv.errors import ConfigError
 
 _HELD_BACK = 41  # stream of chance
@@ -54,7 +55,8 @@ def gather(recipe: DetectorRecipe) -> Material:
     kinds = adversarial_kinds(papers, recipe.kinds)
     shown = read_shown(folder, papers, "train", kinds)
     every = tuple(dict.fromkeys(shown.kinds.tolist()))
-    held = held_back(shown, recipe.held_back, np.random.default_rng([recipe.seed, _HELD_BACK]))
+    chance = np.random.default_rng([recipe.seed, _HELD_BACK])
+    held = held_back(shown, recipe.held_back, chance, least=least_kin(recipe.false_alarms))
     train = shown.where(~held)
     missing = next((kind for kind in every if kind not in train.kinds), None)
     if missing is not None:

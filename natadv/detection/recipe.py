@@ -26,9 +26,9 @@ class DetectorRecipe(ResumableRecipe):
         patience: epochs without a lower training loss after which the rate is divided by `drop`.
         drop: see `patience`.
         mirrored: probability that a training image is shown mirrored.
-        held_back: share of the source images of the training part that train nothing; the clean ones of them choose the
-            threshold.
-        false_alarms: share of clean images that may be above it.
+        held_back: share of the sources of the training part that train nothing; the clean images of them choose the
+            threshold. It is more, up to half, where so few false alarms take more sources.
+        false_alarms: share of clean images of other sources that may be above it.
         seed: of everything random.
         device: where to compute; `auto` takes CUDA where it is.
         precision: Fabric's name of the arithmetic.

@@ -21,6 +21,7 @@ from natadv.detection.material import Material
 from natadv.detection.networks import frozen_share, seeded_network
 from natadv.detection.recipe import DetectorRecipe
 from natadv.detection.scoring import logits_of
+from natadv.detection.shown import Shown
 from natadv.detection.thresholds import Threshold, threshold_at
 from natadv.durable import replace_file
 from natadv.errors import ConfigError
@@ -28,12 +29,10 @@ from natadv.evaluation.calibration import fit_temperature
 from natadv.evaluation.roc import area_under_curve, curve_measures
 from natadv.training.progress import Report, Step
 from natadv.training.run_folder import STATE
-
 from natadv.training.versions import package_versions
 
 DETECTOR, LAST, METRICS, SUMMARY = "detector.pt", STATE, "metrics.jsonl", "metrics.json"
 _ORDER, _DROPOUT, _BOOTSTRAP = 42, 43, 44  # streams of chance
-
 _FAR = 3.0
 """Times a guess's loss: a kind that cannot be told leaves it near 1, and so do the first epochs of a fair run."""
 
@@ -109,15 +108,14 @@ class Run:
         # It softens alone: where all that was held back is told apart, no sharpness would be enough.
         temperature = max(1.0, fit_temperature(both, torch.from_numpy(~held.clean).long()))
         scaled = (logits / temperature).double().numpy()
-        clean_kin, other_kin = held.kin[held.clean].tolist(), held.kin[~held.clean].tolist()
-        chosen = threshold_at(scaled[held.clean], recipe.false_alarms, clean_kin)
+        chosen = choose_threshold(held, scaled, recipe.false_alarms)
         self._bare.calibrate(temperature, chosen.value)
         threshold = replace(chosen, value=0.5)
         area, _ = curve_measures(
             scaled[held.clean],
             scaled[~held.clean],
-            clean_kin,
-            other_kin,
+            held.kin[held.clean].tolist(),
+            held.kin[~held.clean].tolist(),
             false_alarms=recipe.false_alarms,
             rng=np.random.default_rng([recipe.seed, _BOOTSTRAP]),
         )
@@ -198,6 +196,21 @@ class Run:
         replace_file(self._out / METRICS, "".join(json.dumps(line) + "\n" for line in self._history).encode())
 
 
+def choose_threshold(held: Shown, scores: NDArray[np.float64], false_alarms: float) -> Threshold:
+    """Return the threshold that the clean images among what was held back choose.
+
+    Args:
+        held: all that was held back.
+        scores: of it, (n,).
+        false_alarms: see `threshold_at`.
+
+    Raises:
+        ConfigError: if they are of too few kin.
+    """
+    kin = held.kin[held.clean].tolist()
+    return threshold_at(scores[held.clean], false_alarms, kin, mend="make a larger bank, hold more back")
+
+
 def _balanced(targets: NDArray[np.int64], classes: int) -> Tensor:
     """Return a weight for each class that makes all weigh alike, (classes,), 1 where they are as many."""
     counts = np.bincount(targets, minlength=classes)
@@ -211,5 +224,6 @@ def _in_plain(threshold: Threshold) -> dict[str, Any]:
         "false_alarms": threshold.false_alarms,
         "above": threshold.above.hits,
         "clean_images": threshold.above.total,
+        "clean_kin": threshold.kin,
         "above_interval": [low, high],
     }

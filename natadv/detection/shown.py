@@ -85,7 +85,7 @@ def read_shown(folder: Path, papers: BankPapers, part: Part, kinds: tuple[str, .
     )
 
 
-def held_back(shown: Shown, share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+def held_back(shown: Shown, share: float, rng: np.random.Generator, *, least: int = 0) -> NDArray[np.bool_]:
     """Tell which images train nothing: all that are of some kin, drawn apart among those with a clean image.
 
     A source and what was made of it stay together, so that no detector knows its calibration images.
@@ -94,10 +94,13 @@ def held_back(shown: Shown, share: float, rng: np.random.Generator) -> NDArray[n
         shown: the training part.
         share: of the kin, 0..1.
         rng: what they are drawn from.
+        least: kin with a clean image that are wanted; for that more than the share of them may be held back, up to
+            half.
     """
     with_clean = np.unique(shown.kin[shown.clean])
     others = np.setdiff1d(shown.kin, with_clean)
-    drawn = [rng.permutation(some)[: round(share * len(some))] for some in (with_clean, others)]
+    count = max(round(share * len(with_clean)), min(least, len(with_clean) // 2))
+    drawn = rng.permutation(with_clean)[:count], rng.permutation(others)[: round(share * len(others))]
     return np.isin(shown.kin, np.concatenate(drawn))
 
 

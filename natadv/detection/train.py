@@ -19,8 +19,7 @@ from lightning.fabric import Fabric
 from natadv.detection.checkpoint import LoadedDetector, load_detector
 from natadv.detection.material import gather
 from natadv.detection.recipe import DetectorRecipe
-from natadv.detection.run import LAST, Run
-from natadv.detection.thresholds import threshold_at
+from natadv.detection.run import LAST, Run, choose_threshold
 from natadv.durable import replace_file
 from natadv.errors import ConfigError
 from natadv.training.device import choose_device, device_name
@@ -55,7 +54,7 @@ def train_detector(
         torch.set_num_threads(recipe.threads)
     material = gather(recipe)
     # Before hours of training, not after them.
-    threshold_at(np.zeros(int(material.held.clean.sum())), recipe.false_alarms)
+    choose_threshold(material.held, np.zeros(len(material.held)), recipe.false_alarms)
     if last is not None and last.provenance != material.provenance:
         raise ConfigError(f"{out}: its bank or weights changed since the run began; put them back, or train anew")
     fabric = Fabric(accelerator=device, devices=1, precision=recipe.precision)

@@ -12,7 +12,7 @@ from natadv.detection.checkpoint import load_detector
 from natadv.detection.material import gather
 from natadv.detection.measure import measured
 from natadv.detection.recipe import DetectorRecipe
-from natadv.detection.run import DETECTOR, LAST
+from natadv.detection.run import DETECTOR, LAST, choose_threshold
 from natadv.detection.scoring import logits_of, scorer_of
 from natadv.detection.shown import Shown
 from natadv.detection.train import train_detector
@@ -59,7 +59,8 @@ def test_it_learns_what_noise_is_and_says_so_of_images_it_has_not_seen(bank, tmp
     loaded = load_detector(tmp_path / "run" / DETECTOR)
     assert loaded.model.classes == ("clean", "adversarial")
     material = gather(recipe(bank, kinds=("pgd",)))
-    assert metrics["clean_images"] == material.held.clean.sum() == 16  # 8 of 40 sources, clean and dry
+    assert metrics["clean_images"] == material.held.clean.sum() == 18  # 9 of 40 sources, clean and dry
+    assert metrics["clean_kin"] == loaded.calibrated.kin == 9
     scores = scorer_of(loaded.model)(material.held.images[material.held.clean])
     assert (scores > loaded.calibrated.value + 1e-6).sum() == metrics["above"] <= 1
 
@@ -132,7 +133,7 @@ def test_another_bank_under_the_name_is_not_gone_on_with(bank, tmp_path):
 def test_what_cannot_be_trained_is_said_before_it_begins(bank, tmp_path):
     with pytest.raises(ConfigError, match=r"--kind deepfool: the bank has pgd, fgsm, captured"):
         train_detector(recipe(bank, kinds=("deepfool",)), tmp_path / "run")
-    with pytest.raises(ConfigError, match="1 % cannot be promised by 16 clean images"):
+    with pytest.raises(ConfigError, match="1 % cannot be promised by 40 clean images of 20 sources"):
         train_detector(recipe(bank, false_alarms=0.01), tmp_path / "run")
     with pytest.raises(DataError, match="natadv detect bank"):
         train_detector(recipe(tmp_path), tmp_path / "run")
@@ -157,8 +158,18 @@ def test_a_detector_of_what_cannot_be_told_is_one_and_says_so(tmp_path):
     rng = np.random.default_rng(0)
     drawn = {part: {"clean": smooth(rng), "pgd": smooth(rng)} for part in ("train", "test")}
     bank = write_bank(tmp_path / "bank", drawn)
-    metrics = train_detector(recipe(bank, epochs=2, false_alarms=0.2), tmp_path / "run")
+    metrics = train_detector(recipe(bank, epochs=2), tmp_path / "run")
     assert metrics["auc_interval"][0] < 0.5 < metrics["auc_interval"][1]
+
+
+def test_more_is_held_back_where_the_promise_takes_more_kin_and_half_at_most(bank):
+    """Of 40 sources a fifth is 8; 5 % of false alarms take 19, and 2 % take 49."""
+    for false_alarms, sources in ((0.2, 8), (0.1, 9), (0.05, 19), (0.02, 20)):
+        material = gather(recipe(bank, false_alarms=false_alarms))
+        assert len(set(material.held.kin.tolist())) == sources
+    assert len(set(gather(recipe(bank, false_alarms=0.02, held_back=0.7)).held.kin.tolist())) == 28
+    with pytest.raises(ConfigError, match=r"40 clean images of 20 sources: it takes 49 .*--false-alarms 0\.048"):
+        choose_threshold(material.held, np.zeros(len(material.held)), 0.02)
 
 
 def test_held_back_images_of_which_none_is_adversarial_are_refused_before_it_begins(tmp_path):

@@ -1,5 +1,7 @@
 """A detector in a bundle: of the classifier's size, never reduced; and RAIN's disagreement as a score of its own."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -11,6 +13,7 @@ from edge.classifier import Classifier
 from edge.manifest import Detector as Described
 from edge.provenance import Training
 from export.checkpoint import export_classifier
+from export.description import detector_in_words
 from export.graph import DeployedClassifier
 from export.onnx import to_onnx
 from export.parity import compare, difference, open_cpu
@@ -33,7 +36,7 @@ from tests.drawn_bank import write_bank
 from tests.tiny_checkpoint import tiny_checkpoint
 
 SIDE, LABELS = 16, ("a", "b", "c")
-CHOSEN = Threshold(0.5, 0.01, Rate(1, 150))
+CHOSEN = Threshold(0.5, 0.01, Rate(1, 150), 120)
 
 
 def frames(count):
@@ -122,6 +125,19 @@ def test_a_bundle_knows_whose_detector_it_has(tmp_path):
         assert opened.described.endswith(f", a detector, alarm above {manifest.detector.threshold:.3g}")
 
 
+def test_what_is_said_of_false_alarms_is_what_was_promised(tmp_path):
+    """A former version's threshold took each image for another thing; the card must not promise more for it."""
+    checkpoint, said = tiny_checkpoint(classifier(), LABELS, (SIDE, SIDE)), []
+    for name, kin in (("new", 120), ("former", None)):
+        detector = loaded(light(), replace(CHOSEN, kin=kin))
+        made = export_classifier(checkpoint, tmp_path / name, detector=detector, least_images=0)
+        said.append(detector_in_words(made.bundle.manifest))
+        assert ("on what it has not seen" in (tmp_path / name / "card.md").read_text()) == (kin is not None)
+    assert "1 % false alarms on what it has not seen (0.7 % [" in said[0]
+    assert "of 150 clean images, of 120 sources, held back)" in said[0]
+    assert "1 % false alarms (0.7 % [" in said[1] and "of 150 clean images held back)" in said[1]
+
+
 def test_a_manifest_of_a_detector_without_its_training_is_written_as_before():
     described = Described(checkpoint_sha256="d" * 64, threshold=0.75, false_alarms=0.01)
     assert set(described.model_dump(mode="json")) == {"checkpoint_sha256", "threshold", "false_alarms"}
@@ -168,5 +184,14 @@ def test_disagreement_is_measured_on_a_bank_for_the_classifier_that_rain_was_tun
     rain = load_network(tmp_path / "rain.pt").rain().eval()
     scores = disagreement_of(rain, classifier(), draws=3)(np.ascontiguousarray(flat))
     assert chosen == pytest.approx(np.sort(scores)[18], rel=1e-3)  # ceil(21 * 0.9) of 20
+    again = CliRunner().invoke(app, [*map(str, given), str(tmp_path / "rain.pt")])
+    assert "holds a test already" in str(again.exception)
     refused = CliRunner().invoke(app, [*map(str, given), str(tmp_path / "other.pt")])
     assert "was not tuned for" in str(refused.exception)
+    drawn = {part: {"clean": flat, "noise": frames(20)} for part in ("train", "test")}
+    tracks = [f"a/{number // 4:05d}_{number:05d}.png" for number in range(20)]
+    sources = {part: {kind: [f"{part}/{track}" for track in tracks] for kind in drawn[part]} for part in drawn}
+    few = write_bank(tmp_path / "few", drawn, sources=sources)
+    given[2:5] = [few, "--out", tmp_path / "elsewhere"]
+    refused = CliRunner().invoke(app, [*map(str, given), str(tmp_path / "rain.pt")])
+    assert "cannot be promised by 20 clean images of 5 sources: it takes 9" in str(refused.exception)
