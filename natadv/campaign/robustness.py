@@ -13,11 +13,13 @@ from torch import nn
 
 from natadv.attacks.suite import Setting, setting
 from natadv.campaign.robustness_plan import RobustnessPlan
+from natadv.data.kin import counted_by
 from natadv.errors import ResourceError
 from natadv.evaluation.flags import result_flags, result_of, vanishing_flag
-from natadv.evaluation.rates import Rate
+from natadv.evaluation.kin_rates import clean_rate, robust_rate
+from natadv.evaluation.rates import KinRate
 from natadv.evaluation.record import Record
-from natadv.evaluation.robustness import CLEAN_PASSES, Accuracy, Measured, attack_all, blocks_of, clean_accuracy
+from natadv.evaluation.robustness import CLEAN_PASSES, Measured, attack_all, blocks_of
 from natadv.training.defenses import OpenedDefense, defense_flags
 from natadv.training.trial import Trial
 
@@ -32,16 +34,18 @@ class DefenseResult:
     Attributes:
         name: of the defence.
         described: the same with digest and settings.
-        clean: accuracy on the images that the bare model gets right (Du et al. 2021, Eq. 3).
+        clean: accuracy on the images that the bare model gets right, over all passes (Du et al. 2021, Eq. 3).
         measured: of each attack; all repeats of one together.
+        robust: what each attack left.
         flags: why the figures may mislead.
         bpda: whether attacks take the gradient of the identity for the defence's own, which it lacks.
     """
 
     name: str
     described: str
-    clean: Accuracy
+    clean: KinRate
     measured: tuple[Measured, ...]
+    robust: tuple[KinRate, ...]
     flags: tuple[str, ...]
     bpda: bool = False
 
@@ -60,7 +64,7 @@ class RobustnessResult:
 
     model: str
     data: str
-    bare: Rate
+    bare: KinRate
     defenses: tuple[DefenseResult, ...]
     run: str = ""
 
@@ -194,7 +198,10 @@ def _gathered(plan: RobustnessPlan, device: str, report: Report) -> RobustnessRe
     runs = _attacked(plan, device, report)
     trial = runs[0].trial
     height, width = trial.size
-    how = f"{width}x{height} px; seed {plan.seed}; {plan.batch_size} images a block; runs by chance: {plan.repeats}"
+    how = (
+        f"{width}x{height} px; seed {plan.seed}; {plan.batch_size} images a block; runs by chance: {plan.repeats}; "
+        f"intervals {counted_by(trial.kin)}"
+    )
     judged = tuple(_judged(plan, run) for run in runs)
     return RobustnessResult(trial.victim.described, trial.data, trial.clean, judged, how)
 
@@ -203,12 +210,19 @@ def _judged(plan: RobustnessPlan, run: _Run) -> DefenseResult:
     """Add clean accuracy and flags to what was measured."""
     model, trial = run.model, run.trial
     randomised = bool(getattr(model, "randomised", False))
-    results = [result_of(measured) for measured in run.measured]
+    results = [result_of(measured, trial.kin) for measured in run.measured]
     flags: list[str | None] = [*result_flags(results, randomised=randomised, repeats=plan.repeats)]
     if any(result.setting.uses == "gradients" for result in run.measured):
         flags.append(vanishing_flag(model, trial.images, trial.labels, seed=plan.seed))
     flags += defense_flags(run.defense, trial.victim.described, trial.size)
     passes = CLEAN_PASSES if randomised else 1
-    clean = clean_accuracy(model, trial.images, trial.labels, passes=passes, seed=plan.seed)
-    bpda = not getattr(model, "differentiable", True)
-    return DefenseResult(run.defense.name, run.defense.described, clean, run.measured, tuple(filter(None, flags)), bpda)
+    clean = clean_rate(model, trial.images, trial.labels, trial.kin, passes=passes, seed=plan.seed)
+    return DefenseResult(
+        name=run.defense.name,
+        described=run.defense.described,
+        clean=clean,
+        measured=run.measured,
+        robust=tuple(robust_rate(measured, trial.kin) for measured in run.measured),
+        flags=tuple(filter(None, flags)),
+        bpda=not getattr(model, "differentiable", True),
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 from natadv.attacks.suite import settings_of
 from natadv.campaign.robustness import DefenseResult, RobustnessResult
 from natadv.durable import file_error, replace_file
+from natadv.evaluation.rates import Rate
 from natadv.evaluation.robustness import Measured
 
 REPORT, TABLE = "report.md", "robustness.csv"
@@ -61,7 +62,7 @@ def as_report(result: RobustnessResult) -> str:
             "",
             "| attack | robust accuracy, % [95 %] | queries | gradients | L0, % | L2 | L∞, /255 | PNG | JPEG |",
             "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-            *(_line(one) for one in defense.measured),
+            *map(_line, defense.measured, defense.robust),
             "",
             *(["Gradients go through the defence as if it did nothing (BPDA).\n"] if defense.bpda else []),
             *(f"**May mislead:** {flag}.\n" for flag in defense.flags),
@@ -78,10 +79,10 @@ def as_report(result: RobustnessResult) -> str:
     return "\n".join(parts)
 
 
-def _line(one: Measured) -> str:
+def _line(one: Measured, robust: Rate) -> str:
     cells = [
         one.setting.name,
-        f"{_percent(one.robust.value, one.interval)} ({one.robust.hits}/{one.robust.total})",
+        f"{_percent(robust.value, robust.interval)} ({robust.hits}/{robust.total})",
         f"{one.mean_passes('queries'):.0f}",
         f"{one.mean_passes('gradients'):.0f}",
         _number(100 * one.mean_size("l0"), 1),
@@ -106,14 +107,13 @@ def _as_csv(result: RobustnessResult) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for defense in result.defenses:
-        for one in defense.measured:
-            writer.writerow(_row(defense, one))
+        for one, robust in zip(defense.measured, defense.robust, strict=True):
+            writer.writerow(_row(defense, one, robust))
     return text.getvalue().encode()
 
 
-def _row(defense: DefenseResult, one: Measured) -> list[object]:
-    low, high = one.interval
-    percents = [100 * value for value in (one.robust.value, low, high)]
+def _row(defense: DefenseResult, one: Measured, robust: Rate) -> list[object]:
+    percents = [100 * value for value in (robust.value, *robust.interval)]
     passes = [one.mean_passes(name) for name in ("queries", "gradients")]
     sizes = [one.mean_size(name) for name in ("l0", "l2", "linf", "png", "jpeg")]
     numbers = [f"{value:.6g}" for value in percents]

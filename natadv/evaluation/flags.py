@@ -10,7 +10,8 @@ from torch import Generator, Tensor, nn
 from natadv.attacks.stand_in import StraightThrough
 from natadv.attacks.suite import Setting
 from natadv.defenses.defended import Defended
-from natadv.evaluation.rates import Z_95, Rate
+from natadv.evaluation.kin_rates import robust_rate
+from natadv.evaluation.rates import Rate
 from natadv.evaluation.robustness import Measured
 from natadv.models.frozen import frozen
 
@@ -61,7 +62,8 @@ class Result:
     Attributes:
         setting: the attack.
         robust: what the model still gets right, of all; several repeats together.
-        right: how often each image was still right, in the images' order; None where only the sum is known.
+        right: how often what each thing that images are of was still right in, in some order that all results share;
+            None where only the sum is known.
     """
 
     setting: Setting
@@ -69,11 +71,17 @@ class Result:
     right: tuple[int, ...] | None = None
 
 
-def result_of(measured: Measured) -> Result:
-    """Return what is left, by image."""
-    records = measured.records
-    right = (sum(not one.fooled for one in records[k :: measured.images]) for k in range(measured.images))
-    return Result(measured.setting, measured.robust, tuple(right))
+def result_of(measured: Measured, kin: Sequence[str]) -> Result:
+    """Return what is left, by what the images are of: frames of one sign fall together, and would be many for one.
+
+    Args:
+        measured: what an attack did.
+        kin: what each image is of, (n,).
+    """
+    right = dict.fromkeys(kin, 0)
+    for record, name in zip(measured.records, [*kin] * measured.repeats, strict=True):
+        right[name] += not record.fooled
+    return Result(measured.setting, robust_rate(measured, kin), tuple(right.values()))
 
 
 def result_flags(results: Sequence[Result], *, randomised: bool, repeats: int) -> list[str]:
@@ -92,7 +100,8 @@ def result_flags(results: Sequence[Result], *, randomised: bool, repeats: int) -
         flags.append("no adaptive attack: one pass of a randomised model says little of the next")
     for name, result in by_name.items():
         plain = result.setting.adapts
-        if plain in by_name and _beats(by_name[plain], result):
+        # Without chance nothing is averaged: RAIN's own adaptive attacks merely take fewer steps than the plain ones.
+        if randomised and plain in by_name and _beats(by_name[plain], result):
             flags.append(f"{plain} beats {name}: the adaptive attack is too weak, or averages too little")
     flags += _boxes(results)
     if randomised:
@@ -119,7 +128,7 @@ def _boxes(results: Sequence[Result]) -> list[str]:
         if _beats(best_black, best_white):
             flags.append(
                 f"black box beats white box: {best_black.setting.name} leaves less than {best_white.setting.name} "
-                f"at {255 * epsilon:g}/255, so gradients are masked"
+                f"at {255 * epsilon:g}/255, so gradients are masked or {best_white.setting.name} is too weak"
             )
     return flags
 
@@ -153,8 +162,8 @@ def _slopes(results: Sequence[Result]) -> list[str]:
 def _beats(one: Result, other: Result) -> bool:
     """Tell whether `one` leaves clearly less robust accuracy than `other`, at 95 %.
 
-    By the images where the two differ, which are as likely one way as the other if both are as strong (McNemar's exact
-    test); where only sums are known, as if the images were others (a z test), which sees less.
+    By the things where the two differ, which are as likely one way as the other if both are as strong (McNemar's exact
+    test); where only sums are known, as if the images were others, by both intervals, which sees less.
     """
     if one.right is not None and other.right is not None and len(one.right) == len(other.right):
         less = sum(mine < theirs for mine, theirs in zip(one.right, other.right, strict=True))
@@ -164,6 +173,6 @@ def _beats(one: Result, other: Result) -> bool:
         return less > more and 40 * tail <= 2**differ
     if not one.robust.total or not other.robust.total:
         return False
-    pooled = (one.robust.hits + other.robust.hits) / (one.robust.total + other.robust.total)
-    error = math.sqrt(pooled * (1 - pooled) * (1 / one.robust.total + 1 / other.robust.total))
-    return other.robust.value - one.robust.value > Z_95 * error
+    # Half an interval is 1.96 standard errors; of a difference, the root of the sum of both halves' squares.
+    halves = [(high - low) / 2 for low, high in (one.robust.interval, other.robust.interval)]
+    return other.robust.value - one.robust.value > math.hypot(*halves)

@@ -64,10 +64,15 @@ def is_right(model: Model, images: Tensor, labels: Tensor, *, batch_size: int = 
         images: (n, 3, h, w), RGB in [0, 1].
         labels: true classes, (n,).
         batch_size: images at once.
+
+    Raises:
+        ValueError: if an answer is NaN, which `argmax` takes for the largest of all.
     """
-    parts = [
-        model(some).argmax(1) == true
-        for some, true in zip(images.split(batch_size), labels.split(batch_size), strict=True)
-        if len(some)
-    ]
-    return torch.cat(parts) if parts else torch.zeros_like(labels, dtype=torch.bool)
+    parts = [torch.zeros_like(labels[:0], dtype=torch.bool)]
+    for some, true in zip(images.split(batch_size), labels.split(batch_size), strict=True):
+        if len(some):
+            answers = model(some)
+            if answers.isnan().any():
+                raise ValueError("answers NaN, so nothing can be said of what it gets right")
+            parts.append(answers.argmax(1) == true)
+    return torch.cat(parts)

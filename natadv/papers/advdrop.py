@@ -16,7 +16,8 @@ from natadv.attacks.suite import Setting
 from natadv.batches import to_images
 from natadv.data.dataset import Dataset
 from natadv.data.draw import draw
-from natadv.evaluation.rates import Z_95, Rate
+from natadv.data.kin import counted_by
+from natadv.evaluation.rates import Z_95, KinRate
 from natadv.evaluation.record import file_bytes
 from natadv.evaluation.record_cache import image_digests
 from natadv.evaluation.robustness import block_seed
@@ -98,8 +99,9 @@ def _success(request: DropRequest, trial: Trial, report: Report) -> Iterator[Num
         for epsilon in EPSILONS:
             attack = _drop(request, epsilon, tenfold=targets is not None)
             outcome = _outcome(request, trial, attack, report, targets)
-            rate = Rate(int(outcome.fooled.sum()), len(outcome.fooled))
-            said = _said(request, trial, attack, queries=f"{outcome.queries.double().mean():.0f} an image")
+            rate = KinRate.of(outcome.fooled.tolist(), trial.kin)
+            queries = f"{outcome.queries.double().mean():.0f} an image"
+            said = _said(request, trial, attack, queries=queries, interval=counted_by(trial.kin))
             row = f"{kind}, {_where(trial)}"
             yield percentage(row, str(epsilon), rate, paper=paper.get(epsilon), setting=said)
 
@@ -120,7 +122,7 @@ def _bytes(request: DropRequest, trial: Trial, report: Report) -> Iterator[Numbe
             mean = float(more.mean())
             half = Z_95 * more.std(ddof=1) / len(more) ** 0.5 if len(more) > 1 else None
             ends = (None, None) if half is None else (mean - half, mean + half)
-            said = _said(request, trial, attack, files="of the images it fooled", interval="of the mean")
+            said = _said(request, trial, attack, files="of the images it fooled", interval="of the mean, by image")
             yield Number(f"{row}, {_where(trial)}", column, mean, *ends, len(more), None, said)
 
 
@@ -130,8 +132,8 @@ def _survival(request: DropRequest, trial: Trial, report: Report) -> Iterator[Nu
         images = trial.images if attack is None else _outcome(request, trial, attack, report).images
         for column, squeeze in SQUEEZES.items():
             right = is_right(trial.victim.model, squeezed(images, squeeze), trial.labels, batch_size=request.batch_size)
-            rate = Rate(int((~right).sum()), len(right))
-            said = _said(request, trial, attack)
+            rate = KinRate.of((~right).tolist(), trial.kin)
+            said = _said(request, trial, attack, interval=counted_by(trial.kin))
             yield percentage(f"{row}, {_where(trial)}", column, rate, paper=None, setting=said)
 
 

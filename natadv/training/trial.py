@@ -9,8 +9,9 @@ from torch import Tensor
 
 from natadv.batches import to_batch
 from natadv.data.draw import Drawn
+from natadv.data.kin import kin_of
 from natadv.errors import DataError
-from natadv.evaluation.rates import Rate
+from natadv.evaluation.rates import KinRate
 from natadv.evaluation.success import is_right
 from natadv.training.victim import Victim, targets_of
 
@@ -26,6 +27,7 @@ class Trial:
         labels: the victim's class of each, (n,).
         numbers: place of each in its dataset, (n,).
         clean: the share of the drawn images that these are.
+        kin: what each is of, (n,), see `natadv.data.kin`.
     """
 
     victim: Victim
@@ -33,7 +35,8 @@ class Trial:
     images: Tensor
     labels: Tensor
     numbers: NDArray[np.int64]
-    clean: Rate
+    clean: KinRate
+    kin: tuple[str, ...]
 
     @property
     def size(self) -> tuple[int, int]:
@@ -62,7 +65,9 @@ def try_model(
         right = is_right(victim.model, images, labels, batch_size=batch_size)
     except ValueError as error:  # NaN, or not one score a class
         raise DataError(f"{victim.name}: {error}") from error
-    clean = Rate(int(right.sum()), len(labels))
+    kept, kin = right.cpu().numpy(), [kin_of(key) for key in drawn.dataset.keys]
+    clean = KinRate.of(kept.tolist(), kin)
     if not clean.hits:
         raise DataError(f"{victim.name} gets none of {len(labels)} images of {drawn.dataset.name} right")
-    return Trial(victim, drawn.dataset.name, images[right], labels[right], drawn.numbers[right.cpu().numpy()], clean)
+    of = tuple(name for name, one in zip(kin, kept, strict=True) if one)
+    return Trial(victim, drawn.dataset.name, images[right], labels[right], drawn.numbers[kept], clean, of)

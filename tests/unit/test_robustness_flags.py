@@ -17,7 +17,12 @@ def measured(name, fooled, total, **options):
     record = Record(True, 1, 1, 0.1, 0.1, 0.1, 1, 1)
     right = Record(False, 1, 1, 0, 0, 0, 1, 1)
     one = Setting(name, "library.fgsm", {"epsilon": 8 * LEVEL}, **options)
-    return result_of(Measured(one, (record,) * fooled + (right,) * (total - fooled)))
+    return result_of(Measured(one, (record,) * fooled + (right,) * (total - fooled)), names(total))
+
+
+def names(count):
+    """Each image is of something else."""
+    return [str(number) for number in range(count)]
 
 
 def replace_setting(one, **changed):
@@ -58,7 +63,7 @@ def right(name, kept, **changed):
 
 
 def test_attacks_are_compared_image_by_image():
-    """Five images of a hundred, or six, all one way: too few to tell by a z test, and the sixth tells by the images."""
+    """Five images of a hundred, or six, all one way: too few to tell by the sums, and the sixth tells by the images."""
     for more, flagged in ((5, False), (6, True)):
         plain, eot = right("pgd", [0] * 90 + [1] * 10), right("eot-pgd-2", [0] * (90 - more) + [1] * (10 + more))
         found = " ".join(result_flags([plain, eot], randomised=True, repeats=3))
@@ -100,6 +105,39 @@ def test_flags_say_what_misleads():
         result_flags([measured("pgd", 90, 100), measured("rays", 92, 100, uses="labels")], randomised=False, repeats=1)
         == []
     )
+
+
+def test_frames_of_one_sign_are_one_image_of_proof():
+    """Thirty frames that the plain attack alone fools are a proof, but not where all of them are of one sign."""
+    fooled, left = Record(True, 1, 1, 0.1, 0.1, 0.1, 1, 1), Record(False, 1, 1, 0, 0, 0, 1, 1)
+    plain = Measured(setting("pgd"), (fooled,) * 30 + (left,) * 90)
+    eot = Measured(setting("eot-pgd-1"), (left,) * 120)
+    for kin, flagged in ((names(120), True), ([str(number // 30) for number in range(120)], False)):
+        results = [result_of(one, kin) for one in (plain, eot)]
+        assert ("pgd beats eot-pgd-1" in " ".join(result_flags(results, randomised=True, repeats=3))) == flagged
+        sums = [replace(one, right=None) for one in results]
+        assert ("pgd beats eot-pgd-1" in " ".join(result_flags(sums, randomised=True, repeats=3))) == flagged
+
+
+def test_repeats_of_an_image_are_of_the_same_thing():
+    fooled, left = Record(True, 1, 1, 0.1, 0.1, 0.1, 1, 1), Record(False, 1, 1, 0, 0, 0, 1, 1)
+    found = result_of(Measured(setting("pgd"), (fooled, left, left, fooled, fooled, left), repeats=2), ["a", "b", "a"])
+    assert found.right == (2, 1)
+    assert (found.robust.hits, found.robust.total) == (3, 6)
+
+
+def test_without_chance_an_adaptive_attack_of_fewer_steps_is_not_called_too_weak():
+    """RAIN's PGD-2 takes a quarter of PGD's steps; of a model without chance it averages nothing."""
+    results = [suites("pgd", 97), suites("eot-pgd-2", 60, samples=0)]
+    assert not result_flags(results, randomised=False, repeats=1)
+    assert "pgd beats eot-pgd-2" in " ".join(result_flags(results, randomised=True, repeats=3))
+
+
+def test_a_white_box_of_one_step_may_be_merely_weak():
+    flags = result_flags([suites("fgsm", 20), suites("rays", 80)], randomised=False, repeats=1)
+    assert flags == [
+        "black box beats white box: rays leaves less than fgsm at 8/255, so gradients are masked or fgsm is too weak"
+    ]
 
 
 def test_a_vanished_gradient_is_flagged():

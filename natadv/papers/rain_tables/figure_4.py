@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from natadv.data.draw import draw
-from natadv.evaluation.rates import Rate
+from natadv.data.kin import counted_by
+from natadv.evaluation.rates import KinRate
 from natadv.evaluation.spectrum import low_pass
 from natadv.evaluation.success import is_right
 from natadv.papers.charts import curves
@@ -36,6 +37,7 @@ def draw_figure(request: RainRequest, before: Sequence[Number]) -> tuple[bytes, 
         data=f"{trial.data} ({trial.clean.total} images, {trial.clean.hits} right)",
         model=victim.described,
         size=f"{trial.size[1]}x{trial.size[0]} px",
+        interval=counted_by(trial.kin),
     )
     name = trial.data.split(" ", maxsplit=1)[0]
     numbers = [number for number in before if number.row != name]
@@ -46,6 +48,6 @@ def draw_figure(request: RainRequest, before: Sequence[Number]) -> tuple[bytes, 
                 trial.images.split(request.batch_size), trial.labels.split(request.batch_size), strict=True
             )
         ]
-        rate = Rate(sum(int(part.sum()) for part in right), len(trial.labels))
+        rate = KinRate.of([one for part in right for one in part.tolist()], trial.kin)
         numbers.append(percentage(name, f"{radius:g}", rate, paper=None, setting=said))
     return curves(numbers, across="largest frequency left, r", up="accuracy (%)"), numbers

@@ -141,6 +141,6 @@ def _said(trial: Trial, request: RainRequest, defense: str | None) -> str:
         model=trial.victim.described,
         defense=defense,
         epsilon="8/255",
-        interval="of the mean",
+        interval="of the mean, by image",
         seed=request.seed,
     )

@@ -10,10 +10,12 @@ from torch import Generator
 
 from natadv.attacks.suite import setting, settings_of
 from natadv.data.draw import draw
+from natadv.data.kin import counted_by
 from natadv.errors import ConfigError
 from natadv.evaluation.flags import result_flags, result_of
+from natadv.evaluation.kin_rates import clean_rate, robust_rate
 from natadv.evaluation.latency import alone, behind_rain, deployed, medians_in_turn
-from natadv.evaluation.robustness import CLEAN_PASSES, bench_digest, clean_accuracy
+from natadv.evaluation.robustness import CLEAN_PASSES, bench_digest
 from natadv.papers.number import Number, percentage
 from natadv.papers.number import setting as described
 from natadv.papers.panels import as_png
@@ -47,6 +49,7 @@ def draw_frontier(
     victim = open_victim(request.models.standard, request.device)
     trial = try_model(victim, draw(request.data, count=request.count, seed=request.seed), device=request.device)
     said = {"data": f"{trial.data} ({trial.clean.hits} images)", "model": victim.described, "seed": request.seed}
+    counted = {"interval": counted_by(trial.kin)}
     image = torch.rand(1, 3, *trial.size, generator=Generator().manual_seed(0))
     bare, numbers = alone(victim.model.cpu(), image), []
     for row, defense in _named(networks).items():
@@ -67,20 +70,21 @@ def draw_frontier(
                 report=lambda done, what=f"{name} on {row}": report(what, done, len(trial.images)),
             )
             found.append(measured)
-        flags = result_flags([result_of(one) for one in found], randomised=True, repeats=1)
+        flags = result_flags([result_of(one, trial.kin) for one in found], randomised=True, repeats=1)
         flags += defense_flags(defense, victim.described, trial.size)
-        clean = clean_accuracy(model, trial.images, trial.labels, passes=CLEAN_PASSES, seed=request.seed)
+        clean = clean_rate(model, trial.images, trial.labels, trial.kin, passes=CLEAN_PASSES, seed=request.seed)
         ends = [100 * end for end in clean.interval]
-        how = described(**said, defense=defense.described, passes=CLEAN_PASSES, may_mislead=" / ".join(flags) or None)
+        passes, mislead = CLEAN_PASSES, " / ".join(flags) or None
+        how = described(**said, defense=defense.described, passes=passes, may_mislead=mislead, **counted)
         numbers += [
             Number(row, "thousand weights", weights / 1e3, None, None, 1, None, once),
             Number(row, "latency over bare", ours_s / bare_s, None, None, runs, None, once),
-            Number(row, "clean", 100 * clean.value, ends[0], ends[1], clean.images, None, how),
+            Number(row, "clean", 100 * clean.value, ends[0], ends[1], len(trial.images), None, how),
         ]
         for one in found:
             asked = {"attack": settings_of(one.setting), "code": bench_digest(one.setting)}
-            how = described(**said, defense=defense.described, **asked)
-            numbers.append(percentage(row, one.setting.name, one.robust, paper=None, setting=how))
+            how = described(**said, defense=defense.described, **asked, **counted)
+            numbers.append(percentage(row, one.setting.name, robust_rate(one, trial.kin), paper=None, setting=how))
     return _picture(numbers), numbers
 
 

@@ -15,17 +15,12 @@ from torch import Tensor, nn
 from natadv.attacks.suite import Setting, setting
 from natadv.data.dataset import Dataset
 from natadv.data.draw import draw
+from natadv.data.kin import counted_by
 from natadv.errors import ConfigError
 from natadv.evaluation.flags import Result, result_flags, vanishing_flag
-from natadv.evaluation.rates import Rate
-from natadv.evaluation.robustness import (
-    CLEAN_PASSES,
-    Measured,
-    attack_all,
-    attack_cache,
-    bench_digest,
-    clean_accuracy,
-)
+from natadv.evaluation.kin_rates import clean_rate, robust_rate
+from natadv.evaluation.rates import KinRate
+from natadv.evaluation.robustness import CLEAN_PASSES, Measured, attack_all, attack_cache, bench_digest
 from natadv.papers.number import Number, percentage
 from natadv.papers.number import setting as described
 from natadv.papers.rain import COLUMNS, IMAGENET, STL10
@@ -173,10 +168,10 @@ class _Work:
         """Return the accuracy without an attack; what may mislead in what was kept of the row stands beside it."""
         passes = CLEAN_PASSES if self._randomised else 1
         request, trial = self._request, self._trial
-        found = clean_accuracy(self._model, trial.images, self._labels, passes=passes, seed=request.seed)
+        found = clean_rate(self._model, trial.images, self._labels, trial.kin, passes=passes, seed=request.seed)
         low, high = found.interval
         paper, how = self._paper.get("clean"), self._setting(None, passes, self._flags(kept))
-        return Number(self._name, "clean", 100 * found.value, 100 * low, 100 * high, found.images, paper, how)
+        return Number(self._name, "clean", 100 * found.value, 100 * low, 100 * high, len(trial.images), paper, how)
 
     def attacked(self, attack: Setting, report: Report) -> Number:
         """Return the accuracy under an attack."""
@@ -185,7 +180,7 @@ class _Work:
             attack, slice(None), lambda done: report(f"{attack.name} on {self._name}", done, total)
         )
         paper, how = self._paper.get(attack.name), self._setting(measured.setting, 1, ())
-        return percentage(self._name, attack.name, measured.robust, paper=paper, setting=how)
+        return percentage(self._name, attack.name, robust_rate(measured, self._trial.kin), paper=paper, setting=how)
 
     @property
     def _randomised(self) -> bool:
@@ -207,7 +202,8 @@ class _Work:
                 continue
             attack = setting(number.column)
             attack = attack if randomised else replace(attack, samples=0)
-            found.append(Result(attack, Rate(round(number.ours * number.n / 100), number.n)))
+            ends = ((number.low or 0) / 100, 1 if number.high is None else number.high / 100)
+            found.append(Result(attack, KinRate(round(number.ours * number.n / 100), number.n, ends)))
         if not found:
             return []
         flags: list[str | None] = [*result_flags(found, randomised=randomised, repeats=1)]
@@ -235,6 +231,7 @@ class _Work:
             may_mislead=" / ".join(flags) or None,
             epsilon=budget,
             averaged=f"{attack.samples} passes a gradient" if attack is not None and attack.samples else None,
+            interval=counted_by(self._trial.kin),
             backwards="identity (BPDA)" if gone_round and not self._defense.defense.differentiable else None,
             seed=self._request.seed,
             code=None if attack is None else bench_digest(attack),

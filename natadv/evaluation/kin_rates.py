@@ -1,0 +1,51 @@
+"""A bench's rates, with intervals that count what the images are of: thirty frames of one sign are not thirty signs."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from natadv.defenses.defended import Defended
+from natadv.evaluation.rates import KinRate
+from natadv.evaluation.robustness import Measured
+from natadv.evaluation.success import is_right
+
+
+def robust_rate(measured: Measured, kin: Sequence[str]) -> KinRate:
+    """Return how often the attacked images are still right, over all repeats of an attack.
+
+    Args:
+        measured: what the attack did.
+        kin: what each image is of, (n,); its repeats are of the same.
+    """
+    return KinRate.of([not record.fooled for record in measured.records], [*kin] * measured.repeats)
+
+
+def clean_rate(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    kin: Sequence[str],
+    *,
+    passes: int = 1,
+    seed: int = 0,
+    batch_size: int = 64,
+) -> KinRate:
+    """Return how often a model is right on clean images, over all passes (Du et al. 2021, Eq. 3).
+
+    Args:
+        model: in eval mode.
+        images: (n, 3, h, w), RGB in [0, 1].
+        labels: true classes, (n,).
+        kin: what each image is of, (n,).
+        passes: of each image; several where the model is randomised.
+        seed: of the passes' noise.
+        batch_size: images at once.
+
+    Raises:
+        ValueError: if the model answers NaN.
+    """
+    if isinstance(model, Defended):
+        model.reseed(seed)
+    right = torch.cat([is_right(model, images, labels, batch_size=batch_size) for _ in range(passes)])
+    return KinRate.of(right.tolist(), [*kin] * passes)
