@@ -11,6 +11,7 @@ _ATTACKS = (
     "fgsm, bim, pgd, pgd-margin, mim, dim, tim, nim, cw, deepfool, ead, advdrop, nes, zoo, rays, hsv, ni+, ni-, and "
     "RAIN's own adaptive eot-fgsm, eot-pgd-1, eot-pgd-2, eot-cw; ours eot-cw-sure, eot-pgd-margin"
 )
+_PASSES = 10
 _DEFAULT_ATTACKS = ("fgsm", "pgd", "pgd-margin", "cw", "deepfool", "rays")
 
 
@@ -34,7 +35,10 @@ def robustness(
     labels: Annotated[Path | None, typer.Option(help="Names of NIPS-2017's 1001 classes, one a line.")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="So many images, drawn by seed.", show_default="all")] = None,
     size: Annotated[int | None, typer.Option(min=8, help="Side to attack at, px.", show_default="the model's")] = None,
-    eot: Annotated[int, typer.Option(min=2, help="Passes that an adaptive attack averages for a gradient.")] = 10,
+    eot: Annotated[
+        int | None,
+        typer.Option(min=2, help="Passes that an adaptive attack averages for a gradient.", show_default=str(_PASSES)),
+    ] = None,
     plain_only: Annotated[
         bool, typer.Option("--plain-only", help="Leave the adaptive attacks out; the report says so.")
     ] = False,
@@ -53,6 +57,11 @@ def robustness(
     A randomised defence is also attacked through the mean of several passes (EoT), and one without gradients as if it
     did nothing on the way back (BPDA). Stopped, the same command goes on where it was.
     """
+    from natadv.errors import ConfigError
+
+    if plain_only and eot is not None:
+        raise ConfigError(f"--eot {eot}: --plain-only leaves out the attacks that average; drop one of them")
+
     import torch
 
     from natadv.campaign.robustness import run_plan
@@ -73,7 +82,7 @@ def robustness(
         attacks=tuple(attack or _DEFAULT_ATTACKS),
         count=count,
         size_px=size,
-        samples=eot,
+        samples=eot or _PASSES,
         adaptive=not plain_only,
         repeats=repeats,
         seed=seed,

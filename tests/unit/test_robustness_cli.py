@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from natadv.errors import ConfigError, DataError
+from natadv.evaluation.rates import Rate
 from natadv.images import read_image
 from natadv.robustness_cli import app
 from tests.colours import write_colours
@@ -70,6 +71,10 @@ def test_two_processes_come_to_the_same(given, tmp_path):
         (["--defense", "rian"], "defence rian: expected none"),
         (["--attack", "fgsm", "--attack", "fgsm"], "attack fgsm: named twice"),
         (["--count", "99"], "there are only 6 images"),
+        (
+            ["--plain-only", "--eot", "20"],
+            "--eot 20: --plain-only leaves out the attacks that average; drop one of them",
+        ),
     ],
 )
 def test_wrong_names_are_refused_before_anything_is_written(given, wrong, words, tmp_path):
@@ -77,6 +82,28 @@ def test_wrong_names_are_refused_before_anything_is_written(given, wrong, words,
     assert isinstance(done.exception, ConfigError)
     assert words in str(done.exception)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_model_that_answers_nan_is_refused(given, tmp_path):
+    """`argmax` takes NaN for the largest answer, so all images of one class would count as right."""
+    write_tiny_classifier(tmp_path / "tiny.onnx", sharpness=float("nan"))
+    done = run(app, given)
+    assert isinstance(done.exception, DataError)
+    assert "tiny: answers NaN" in str(done.exception)
+
+
+def test_frames_of_one_sign_widen_the_intervals_and_the_report_says_so(given, tmp_path):
+    colours = tmp_path / "colours" / "test"
+    for label in ("red", "green", "blue"):
+        for number, path in enumerate(sorted((colours / label).iterdir())):
+            path.rename(path.with_name(f"00007_{number:05}.png"))
+    done = run(app, [*given, "--attack", "fgsm"])
+    assert done.exit_code == 0, done.output
+    assert "intervals by kin, 3 in 6 images" in done.output
+    row = table(tmp_path)["none", "fgsm"]
+    robust, low, high = (float(row[name]) for name in ("robust", "low", "high"))
+    assert robust == 0
+    assert (low, high) == pytest.approx([100 * end for end in Rate(0, 3).interval], abs=1e-3)
 
 
 def test_a_missing_network_is_refused(given):
