@@ -9,7 +9,6 @@ from torch import Tensor
 
 from natadv.batches import to_batch
 from natadv.data.draw import Drawn
-from natadv.data.kin import kin_of
 from natadv.errors import DataError
 from natadv.evaluation.rates import KinRate
 from natadv.evaluation.success import is_right
@@ -65,7 +64,7 @@ def try_model(
         right = is_right(victim.model, images, labels, batch_size=batch_size)
     except ValueError as error:  # NaN, or not one score a class
         raise DataError(f"{victim.name}: {error}") from error
-    kept, kin = right.cpu().numpy(), [kin_of(key) for key in drawn.dataset.keys]
+    kept, kin = right.cpu().numpy(), drawn.dataset.kin
     clean = KinRate.of(kept.tolist(), kin)
     if not clean.hits:
         raise DataError(f"{victim.name} gets none of {len(labels)} images of {drawn.dataset.name} right")
