@@ -1,7 +1,7 @@
 """Defences by name, as commands and tables take them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ class OpenedDefense:
         tuned_for: the classifier that its network was tuned through, as that is described, or "no classifier"; None
             where there is nothing to tune.
         tuned_at: the settings that it was tuned at; None where it was not.
+        unfinished: steps done and asked for, of a network from the middle of its training; None of others.
     """
 
     defense: nn.Module | None
@@ -41,6 +42,7 @@ class OpenedDefense:
     described: str
     tuned_for: str | None = None
     tuned_at: str | None = None
+    unfinished: tuple[int, int] | None = None
 
     def before(self, classifier: nn.Module, *, seed: int = 0) -> nn.Module:
         """Return the classifier behind the defence, in eval mode."""
@@ -83,14 +85,15 @@ def open_defense(spec: str) -> OpenedDefense:
         loaded = load_network(Path(name))
         tuned_for = str(loaded.provenance.get("classifier", "no classifier"))
         tuned_at = _settings_of(loaded.rain()) if "classifier" in loaded.provenance else None
-        return _rain(loaded.rain(**settings), spec, f"{loaded.name} sha256 {loaded.digest[:12]}", tuned_for, tuned_at)
+        opened = _rain(loaded.rain(**settings), spec, f"{loaded.name} sha256 {loaded.digest[:12]}", tuned_for, tuned_at)
+        return replace(opened, unfinished=loaded.unfinished)
     raise ConfigError(
         f"defence {spec}: expected {NONE}, rain:FILE, rain:bicubic, shift, resize-pad or pixel-deflection"
     )
 
 
 def defense_flags(defense: OpenedDefense, model: str, size: tuple[int, int]) -> list[str]:
-    """Return what about a defence may mislead: tuned for something else, or without a part of what its name says.
+    """Return what about a defence may mislead: tuned half-way, or for something else, or less than its name says.
 
     Args:
         defense: as opened.
@@ -98,6 +101,9 @@ def defense_flags(defense: OpenedDefense, model: str, size: tuple[int, int]) -> 
         size: (height, width) of the images in pixels.
     """
     flags = []
+    if defense.unfinished is not None:
+        done, asked = defense.unfinished
+        flags.append(f"its network is of an unfinished training, {done} of {asked} steps")
     if defense.tuned_for is not None and _digest(defense.tuned_for) != _digest(model):
         flags.append(f"its network was tuned for {defense.tuned_for}, not for {model}")
     rain = defense.defense

@@ -1,18 +1,20 @@
 """RAIN's training on folders of squares: that it learns, resumes to the bit, and leaves the classifier alone."""
 
 import hashlib
+import json
 import math
 
 import numpy as np
 import pytest
 import torch
 
+from natadv.defenses.rain import Rain
 from natadv.errors import ConfigError, DataError
 from natadv.models.classifier import create_classifier
 from natadv.training.checkpoint import load_classifier, save_checkpoint
-from natadv.training.defenses import open_defense
-from natadv.training.rain.checkpoint import load_network
-from natadv.training.rain.loop import LAST
+from natadv.training.defenses import defense_flags, open_defense
+from natadv.training.rain.checkpoint import load_network, save_network
+from natadv.training.rain.loop import LAST, METRICS
 from natadv.training.rain.recipe import SuperResolutionRecipe, TuningRecipe
 from natadv.training.rain.super_resolution import NETWORK, train_super_resolution
 from natadv.training.rain.tuning import NETWORK as TUNED
@@ -83,6 +85,76 @@ def test_a_stopped_run_ends_as_one_that_was_not(folder, tmp_path, monkeypatch):
         train_super_resolution(recipe(folder, batch_size=8), tmp_path / "stopped", resume=True)
     with pytest.raises(ConfigError, match="holds a run already"):
         train_super_resolution(recipe(folder), tmp_path / "stopped")
+
+
+def test_a_tuning_that_was_stopped_between_states_ends_as_one_that_was_not(
+    folder, trained, classifier, tmp_path, monkeypatch
+):
+    given = tuning(folder, trained, classifier, steps=6, every=2, order="shift-down-up", per_channel=True)
+    tune_rain(given, tmp_path / "whole")
+
+    from natadv.training.rain import tuning as module
+
+    calls = []
+
+    def stopped(*logits):
+        calls.append(logits)
+        if len(calls) == 4:  # the second step after the first state
+            raise KeyboardInterrupt
+        return distillation(*logits)
+
+    monkeypatch.setattr(module, "distillation", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        tune_rain(given, tmp_path / "stopped")
+    monkeypatch.undo()
+    assert load_network(tmp_path / "stopped" / LAST).unfinished == (2, 6)
+    tune_rain(given, tmp_path / "stopped", resume=True)
+    first, second = (load_network(tmp_path / run / TUNED) for run in ("whole", "stopped"))
+    weights = first.network.state_dict(), second.network.state_dict()
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert first.metrics == second.metrics
+    assert (tmp_path / "whole" / METRICS).read_bytes() == (tmp_path / "stopped" / METRICS).read_bytes()
+
+
+def test_a_run_stopped_at_its_last_state_has_all_its_measures(folder, tmp_path, monkeypatch):
+    from natadv.training.rain import loop
+
+    def torn(*given, **named):
+        save_network(*given, **named)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "save_network", torn)
+    with pytest.raises(KeyboardInterrupt):
+        train_super_resolution(recipe(folder, steps=3), tmp_path / "run")
+    monkeypatch.undo()
+    train_super_resolution(recipe(folder, steps=3), tmp_path / "run", resume=True)
+    measured = [json.loads(line) for line in (tmp_path / "run" / METRICS).read_text().splitlines()]
+    assert [line["step"] for line in measured] == [0, 3]
+
+
+def test_a_network_that_its_last_step_ruined_is_not_kept(folder, tmp_path, monkeypatch):
+    from natadv.training.rain import super_resolution
+
+    # 0 as a number, none as a slope.
+    monkeypatch.setattr(super_resolution, "l1_loss", lambda made, images: (0 * (made - images).sum()).sqrt())
+    with pytest.raises(ConfigError, match="weights are no numbers after step 1; try a lower --lr"):
+        train_super_resolution(recipe(folder, steps=1), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_measures_keep_nothing_for_a_gradient(folder, trained, classifier, tmp_path, monkeypatch):
+    from natadv.training.rain import tuning as module
+
+    modes = []
+
+    class Seen(Rain):
+        def forward(self, batch, noise):
+            modes.append((self.upsampler.training, torch.is_grad_enabled()))
+            return super().forward(batch, noise)
+
+    monkeypatch.setattr(module, "Rain", Seen)
+    tune_rain(tuning(folder, trained, classifier, steps=2), tmp_path / "run")
+    assert set(modes) == {(True, True), (False, False)}
 
 
 def test_a_teacher_is_followed(folder, trained, tmp_path):
@@ -203,6 +275,22 @@ def test_a_torn_file_is_refused(trained, tmp_path):
 def test_unknown_defences_are_refused(spec, words):
     with pytest.raises(ConfigError, match=words):
         open_defense(spec)
+
+
+def test_the_bench_says_that_a_network_is_of_an_unfinished_tuning(folder, trained, classifier, tmp_path):
+    tune_rain(tuning(folder, trained, classifier, steps=4), tmp_path / "run")
+    finished = load_network(tmp_path / "run" / TUNED)
+    described = finished.provenance["classifier"]
+    middle = tmp_path / "middle.pt"
+    about = {"name": finished.name, "metrics": {}, "provenance": finished.provenance}
+    state = {"step": 2, "history": [], "optimizer": {}}
+    save_network(middle, finished.network, recipe=finished.recipe, training=state, **about)
+
+    def flags(path):
+        return defense_flags(open_defense(f"rain:{path}@share=0.1"), described, (16, 16))
+
+    unfinished = "its network is of an unfinished training, 2 of 4 steps"
+    assert flags(middle) == [unfinished, *flags(tmp_path / "run" / TUNED)]
 
 
 def test_defences_are_known_by_their_weights_and_settings(trained):

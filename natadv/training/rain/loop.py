@@ -84,7 +84,7 @@ def run_task(
         reporter: gives a place to report progress to.
 
     Raises:
-        ConfigError: if the loss is not finite, or an interrupted run had other data.
+        ConfigError: if the loss or a weight is not finite, or an interrupted run had other data.
         DataError: if a file cannot be written.
         ResourceError: if the disk is full.
     """
@@ -100,6 +100,7 @@ def run_task(
         task.network.load_state_dict(last.network.state_dict())
         optimizer.load_state_dict(state["optimizer"])
         done, history = state["step"], state["history"]
+        _write_measures(out, history)  # a stop may have come between the state and its measures
     else:
         replace_file(out / RECIPE, recipe.yaml())
         history.append({"step": 0, **task.measure(task.network.eval())})
@@ -122,16 +123,22 @@ def run_task(
             total += value
             summary = ""
             if done % recipe.every == 0 or done == recipe.steps:
+                # A finite loss may have a slope that is none, and after the last step no loss follows that would tell.
+                if not all(bool(weight.isfinite().all()) for weight in task.network.parameters()):
+                    raise ConfigError(f"{out}: weights are no numbers after step {done}; try a lower --lr")
                 count = (done - 1) % recipe.every + 1
                 measured = {"step": done, "loss": total / count, **task.measure(task.network.eval())}
                 total = 0.0
                 history.append(measured)
                 state = {"step": done, "history": history, "optimizer": optimizer.state_dict()}
                 save_network(out / LAST, task.network, metrics=measured, training=state, **about)
-                lines = "".join(json.dumps(line) + "\n" for line in history)
-                replace_file(out / METRICS, lines.encode())
+                _write_measures(out, history)
                 summary = ", ".join(f"{name} {number:.4g}" for name, number in measured.items() if name != "step")
             part, parts = (done - 1) // recipe.every + 1, -(-recipe.steps // recipe.every)
             report(Step(done, recipe.steps, part, parts, value, summary, "part"))
     save_network(out / task.file, task.network.eval(), metrics=history[-1], **about)
     return dict(history[-1])
+
+
+def _write_measures(out: Path, history: list[dict[str, Any]]) -> None:
+    replace_file(out / METRICS, "".join(json.dumps(line) + "\n" for line in history).encode())
