@@ -11,6 +11,7 @@ import torch
 from natadv.defenses.rain import Rain
 from natadv.errors import ConfigError, DataError
 from natadv.models.classifier import create_classifier
+from natadv.models.super_resolution.create import create_super_resolution
 from natadv.training.checkpoint import load_classifier, save_checkpoint
 from natadv.training.defenses import defense_flags, open_defense
 from natadv.training.rain.checkpoint import load_network, save_network
@@ -258,6 +259,22 @@ def test_a_torn_file_is_refused(trained, tmp_path):
     torn.write_bytes(trained.read_bytes()[:-100])
     with pytest.raises(DataError, match=r"sr\.pt: not a readable checkpoint"):
         load_network(torn)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"recipe": {"order": "sideways"}}, "expected an order of down-shift-up, .*, got sideways"),
+        ({"recipe": {"share": "much"}}, "'<=' not supported between"),
+        ({"training": {"epoch": 1}}, "'step'"),
+    ],
+    ids=str,
+)
+def test_a_file_with_settings_of_another_version_is_refused(changed, words, tmp_path):
+    given = {"recipe": {}, "metrics": {}, "provenance": {}} | changed
+    save_network(tmp_path / "rain.pt", create_super_resolution("compact:4x1"), name="compact:4x1", **given)
+    with pytest.raises(DataError, match=rf"rain\.pt: the network does not fit its own description \({words}"):
+        load_network(tmp_path / "rain.pt")
 
 
 @pytest.mark.parametrize(

@@ -72,8 +72,8 @@ def load_network(path: Path) -> LoadedNetwork:
     with fits_description(path, "network"):
         network = create_super_resolution(content["name"])
         network.load_state_dict(content["weights"])
-        return LoadedNetwork(
-            network=network.eval(),
-            name=content["name"],
-            **trained_fields(content, digest),
-        )
+        loaded = LoadedNetwork(network=network.eval(), name=content["name"], **trained_fields(content, digest))
+        # Asked for here, where a newer version's order or an altered state is told of in one line.
+        loaded.rain()
+        _ = loaded.unfinished
+        return loaded
