@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,6 +29,7 @@ def rdba(
     optimizer: Annotated[str, typer.Option(help="sgd, as the paper's, or adamw.")] = "sgd",
     lr: Annotated[float, typer.Option(help="Peak learning rate.")] = 0.01,
     weight_decay: Annotated[float, typer.Option(help="Of weights.")] = 5e-4,
+    precision: Annotated[str, typer.Option(help="32-true, bf16-mixed or 16-mixed.")] = "32-true",
     trigger: Annotated[
         list[str] | None,
         typer.Option(
@@ -84,7 +85,8 @@ def rdba(
     triggers = tuple(trigger or ("rdba", "blended", "badnets"))
     for name in triggers:
         make_trigger(name)
-    training = {"epochs": epochs, "optimizer": optimizer, "learning_rate": lr, "weight_decay": weight_decay}
+    training: dict[str, Any] = {"epochs": epochs, "optimizer": optimizer, "learning_rate": lr}
+    training |= {"weight_decay": weight_decay, "precision": precision}
     checked_recipe(Recipe, {"data": data, "model": model, "size_px": size, **training})
     for percent in prune or ():
         if not 0 <= percent < 100:

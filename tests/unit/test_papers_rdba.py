@@ -156,3 +156,12 @@ def test_a_detector_sees_a_patch():
     train, test = (Pictures(chance.integers(0, 200, (n, 16, 16, 3), np.uint8), np.zeros(n, np.int64)) for n in (96, 40))
     seen = detector_scores(train, test, Poisoning(BadNets(0.4), 0), device=torch.device("cpu"), epochs=6)
     assert area_under_curve(*seen)[0] > 0.95
+
+
+def test_a_model_of_half_precision_is_another_and_its_numbers_say_so(squares, cache, tmp_path):
+    run(squares, cache, tmp_path, "--table", 2, "--alpha", 6)
+    half = run(squares, cache, tmp_path / "half", "--table", 2, "--alpha", 6, "--precision", "bf16-mixed")
+    assert half.count("training natadv_slim") == 2
+    row = read_table(tmp_path / "half" / "rdba" / "table-2.csv")["alpha 6", "ASR"]
+    assert "precision bf16-mixed" in row["setting"]
+    assert "precision" not in read_table(tmp_path / "rdba" / "table-2.csv")["alpha 6", "ASR"]["setting"]

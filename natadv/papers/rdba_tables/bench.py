@@ -141,6 +141,7 @@ class Bench:
             size=f"{self.size_px} px",
             epochs=training.epochs,
             optimizer=f"{training.optimizer} {training.learning_rate:g}, batch {training.batch_size}",
+            precision=None if training.precision == Recipe.model_fields["precision"].default else training.precision,
             **parts,
             seed=self.seed,
         )
