@@ -13,9 +13,10 @@ from torch import nn
 
 from natadv.attacks.suite import Setting, setting
 from natadv.campaign.robustness_plan import RobustnessPlan
+from natadv.data.kin import counted_by
 from natadv.errors import ResourceError
 from natadv.evaluation.flags import result_flags, result_of, vanishing_flag
-from natadv.evaluation.kin_rates import clean_rate, counted_by, robust_rate
+from natadv.evaluation.kin_rates import clean_rate, robust_rate
 from natadv.evaluation.rates import KinRate
 from natadv.evaluation.record import Record
 from natadv.evaluation.robustness import CLEAN_PASSES, Measured, attack_all, blocks_of

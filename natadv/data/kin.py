@@ -6,6 +6,7 @@ that of GTSRB's official test part too, whose frames are shuffled and whose name
 """
 
 import re
+from collections.abc import Sequence
 
 _FRAME_OF_TRACK = re.compile(r"(?P<track>.*\d{5})_\d{5}\.\w+")
 _PHOTOGRAPH = re.compile(r"imagenet-a(?:-plus)?/(?P<name>.+)\.\w+")
@@ -17,3 +18,9 @@ def kin_of(source: str) -> str:
         return track["track"]
     photograph = _PHOTOGRAPH.fullmatch(source)
     return f"imagenet-a/{photograph['name']}" if photograph else source
+
+
+def counted_by(kin: Sequence[str]) -> str:
+    """Return how an interval counts images, in words: by kin where some are of one thing, else by image."""
+    things = len(set(kin))
+    return "by image" if things == len(kin) else f"by kin, {things} in {len(kin)} images"

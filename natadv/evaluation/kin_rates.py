@@ -49,9 +49,3 @@ def clean_rate(
         model.reseed(seed)
     right = torch.cat([is_right(model, images, labels, batch_size=batch_size) for _ in range(passes)])
     return KinRate.of(right.tolist(), [*kin] * passes)
-
-
-def counted_by(kin: Sequence[str]) -> str:
-    """Return how an interval counts images, in words: by kin where some are of one thing, else by image."""
-    things = len(set(kin))
-    return "by image" if things == len(kin) else f"by kin, {things} in {len(kin)} images"

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import cv2
 import timm
-import torch
 from torch import Tensor, nn
 
 from natadv.attacks.suite import Setting
@@ -181,44 +180,6 @@ def attack_all(
 def blocks_of(images: int, batch_size: int, part: slice = slice(None)) -> list[range]:
     """Return the blocks that so many images are attacked in, or a part of these blocks."""
     return [range(start, min(start + batch_size, images)) for start in range(0, images, batch_size)][part]
-
-
-@dataclass(frozen=True, slots=True)
-class Accuracy:
-    """Accuracy without an attack, over one pass of each image or several.
-
-    Attributes:
-        value: share of the passes that are right, 0..1.
-        interval: its 95 % interval; the passes of one image are kin.
-        images: how many.
-    """
-
-    value: float
-    interval: tuple[float, float]
-    images: int
-
-
-@torch.no_grad()
-def clean_accuracy(
-    model: nn.Module, images: Tensor, labels: Tensor, *, passes: int = 1, seed: int = 0, batch_size: int = 64
-) -> Accuracy:
-    """Return how often a model is right on clean images (Du et al. 2021, Eq. 3).
-
-    Args:
-        model: in eval mode.
-        images: (n, 3, h, w), RGB in [0, 1].
-        labels: true classes, (n,).
-        passes: of each image; several where the model is randomised.
-        seed: of the passes' noise.
-        batch_size: images at once.
-    """
-    if isinstance(model, Defended):
-        model.reseed(seed)
-    hits = torch.zeros_like(labels)
-    for _ in range(passes):
-        hits += torch.cat([model(some).argmax(1) for some in images.split(batch_size)]) == labels
-    interval = clustered_interval(hits.tolist(), [passes] * len(images))
-    return Accuracy(int(hits.sum()) / (passes * len(images)), interval, len(images))
 
 
 def adaptive(settings: Sequence[Setting], model: nn.Module, samples: int) -> list[Setting]:

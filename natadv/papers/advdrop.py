@@ -16,7 +16,7 @@ from natadv.attacks.suite import Setting
 from natadv.batches import to_images
 from natadv.data.dataset import Dataset
 from natadv.data.draw import draw
-from natadv.evaluation.kin_rates import counted_by
+from natadv.data.kin import counted_by
 from natadv.evaluation.rates import Z_95, KinRate
 from natadv.evaluation.record import file_bytes
 from natadv.evaluation.record_cache import image_digests

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from natadv.data.dataset import Dataset
+from natadv.data.kin import counted_by
 from natadv.data.match import targets_by_label
 
 
@@ -39,8 +40,7 @@ class Pictures:
     @property
     def counted(self) -> str:
         """How an interval counts the images, in words: by kin where some are of one thing, else by image."""
-        things = len(set(self.things))
-        return "by image" if things == len(self) else f"by kin, {things} in {len(self)} images"
+        return counted_by(self.things)
 
     def subset(self, places: NDArray[np.int64]) -> "Pictures":
         """Return those at some places alone, in that order."""

@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from natadv.attacks.suite import setting
+from natadv.data.kin import counted_by
 from natadv.defenses.defended import Defended
-from natadv.evaluation.kin_rates import clean_rate, counted_by, robust_rate
+from natadv.evaluation.kin_rates import clean_rate, robust_rate
 from natadv.evaluation.rates import Rate
 from natadv.evaluation.record import Record
 from natadv.evaluation.robustness import Measured

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from natadv.data.draw import draw
-from natadv.evaluation.kin_rates import counted_by
+from natadv.data.kin import counted_by
 from natadv.evaluation.rates import KinRate
 from natadv.evaluation.spectrum import low_pass
 from natadv.evaluation.success import is_right

@@ -10,9 +10,10 @@ from torch import Generator
 
 from natadv.attacks.suite import setting, settings_of
 from natadv.data.draw import draw
+from natadv.data.kin import counted_by
 from natadv.errors import ConfigError
 from natadv.evaluation.flags import result_flags, result_of
-from natadv.evaluation.kin_rates import clean_rate, counted_by, robust_rate
+from natadv.evaluation.kin_rates import clean_rate, robust_rate
 from natadv.evaluation.latency import alone, behind_rain, deployed, medians_in_turn
 from natadv.evaluation.robustness import CLEAN_PASSES, bench_digest
 from natadv.papers.number import Number, percentage

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from natadv.attacks.suite import Setting, setting
 from natadv.data.dataset import Dataset
 from natadv.data.draw import draw
+from natadv.data.kin import counted_by
 from natadv.errors import ConfigError
 from natadv.evaluation.flags import Result, result_flags, vanishing_flag
-from natadv.evaluation.kin_rates import clean_rate, counted_by, robust_rate
+from natadv.evaluation.kin_rates import clean_rate, robust_rate
 from natadv.evaluation.rates import KinRate
 from natadv.evaluation.robustness import CLEAN_PASSES, Measured, attack_all, attack_cache, bench_digest
 from natadv.papers.number import Number, percentage
