@@ -100,7 +100,8 @@ def load_detector(path: Path) -> LoadedDetector:
         onnx = None if content["onnx"] is None else content["onnx"].numpy().tobytes()
         built = Built(content["backbone"], content["frozen"], onnx)
         classes = tuple(content["classes"])
-        network = same_network(built.backbone, len(classes), frozen=built.frozen, onnx=onnx)
+        weights = {name.removeprefix("network."): weight for name, weight in content["weights"].items()}
+        network = same_network(built.backbone, weights, len(classes), frozen=built.frozen, onnx=onnx)
         model = Detector(network, classes=classes, size_px=int(content["size_px"]))
         model.load_state_dict(content["weights"])
         return LoadedDetector(

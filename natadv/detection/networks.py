@@ -1,8 +1,9 @@
 """Networks of detectors by name, with fresh weights or pretrained ones."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from natadv.detection.backbones import (
     BACKBONES,
@@ -60,15 +61,18 @@ def fresh_network(
     return BackboneNetwork(features, features.network.num_features, classes, frozen=share), None
 
 
-def same_network(name: str, classes: int, *, frozen: float, onnx: bytes | None) -> nn.Module:
-    """Build the network of a detector's file, whose weights are still to come.
+def same_network(
+    name: str, weights: Mapping[str, Tensor], classes: int, *, frozen: float, onnx: bytes | None
+) -> nn.Module:
+    """Build the network of a detector's file, which takes its weights.
 
     Raises:
         ConfigError: if there is no such network.
         DataError: if the ONNX file in it is damaged.
+        KeyError: if these are not its weights.
     """
     if name == LIGHT:
-        return LightNetwork(classes)
+        return LightNetwork.shaped_as(weights, classes)
     if name == ONNX:
         return _of_onnx(onnx or b"", Path("its ONNX network"), classes, frozen)
     features = TimmFeatures(known_backbone(name))

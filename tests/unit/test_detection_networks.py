@@ -80,7 +80,18 @@ def test_the_light_one_sees_the_block_transform_of_luma():
     expected = coefficients_of(luma)[:, 0].flatten(3)  # of luma less 128, which the first coefficient alone shows
     expected[..., 0] += 8 * 128
     order = sorted(range(64), key=lambda place: sum(divmod(place, 8)))
-    torch.testing.assert_close(waves[:, :64].permute(0, 2, 3, 1), expected[..., order], atol=1e-3, rtol=1e-4)
+    looked_at = [order[round(place * 63 / 47)] for place in range(48)]
+    assert len(set(looked_at)) == 48
+    torch.testing.assert_close(waves[:, :48].permute(0, 2, 3, 1), expected[..., looked_at], atol=1e-3, rtol=1e-4)
+
+
+def test_a_light_one_of_another_size_comes_out_of_its_file(tmp_path: Path):
+    network = LightNetwork(2, width=24, wider=32, kernels=torch.rand(96, 3, 8, 8))
+    detector = Detector(network, classes=BINARY, size_px=32).eval()
+    path = tmp_path / "detector.pt"
+    save_detector(path, detector, Built("light"), threshold=None, metrics={}, recipe={}, provenance={})
+    with torch.no_grad():
+        assert torch.equal(load_detector(path).model(batch()), detector(batch()))
 
 
 @pytest.mark.parametrize("classes", [BINARY, ("clean", "fgsm", "pgd", "rain")])
