@@ -104,17 +104,12 @@ def test(
     import torch
 
     from natadv.detection.report import lines
-    from natadv.detection.trial import Attack, try_detector
-    from natadv.errors import ConfigError
+    from natadv.detection.trial import asked_attack, try_detector
     from natadv.training.device import choose_device
 
-    if bool(adaptive) != (model is not None):
-        raise ConfigError("--adaptive and --model go together: how many images, and which classifier they are to fool")
-    if not 0 < false_alarms < 1 or not 0 < epsilon < 255:
-        raise ConfigError(f"--false-alarms {false_alarms:g} --epsilon {epsilon:g}: expected 0..1 and 0..255")
+    attack = asked_attack(model, adaptive, epsilon, steps, false_alarms)
     if threads is not None:
         torch.set_num_threads(threads)
-    attack = None if model is None else Attack(model, adaptive, epsilon / 255, steps)
     found, attacked = try_detector(
         detector, bank, out, false_alarms=false_alarms, attack=attack, seed=seed, device=choose_device(device)
     )

@@ -48,6 +48,26 @@ class Attack:
     steps: int = 40
 
 
+def asked_attack(model: Path | None, count: int, levels: float, steps: int, false_alarms: float) -> Attack | None:
+    """Return what the options of a command ask for; None: no attack.
+
+    Args:
+        model: --model.
+        count: --adaptive.
+        levels: --epsilon, of 255.
+        steps: --steps.
+        false_alarms: --false-alarms, a share that the threshold is for.
+
+    Raises:
+        ConfigError: if one is missing or out of its range.
+    """
+    if bool(count) != (model is not None):
+        raise ConfigError("--adaptive and --model go together: how many images, and which classifier they are to fool")
+    if not 0 < false_alarms < 1 or not 0 < levels < 255:
+        raise ConfigError(f"--false-alarms {false_alarms:g} --epsilon {levels:g}: expected 0..1 and 0..255")
+    return None if model is None else Attack(model, count, levels / 255, steps)
+
+
 def try_detector(
     detector: Path,
     bank: Path,

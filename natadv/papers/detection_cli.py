@@ -65,20 +65,17 @@ def detection(
     for what, number, known in wanted:
         if number not in known:
             raise ConfigError(f"--{what} {number}: not one of {', '.join(map(str, known))}")
-    if bool(adaptive) != (model is not None):
-        raise ConfigError("--adaptive and --model go together: how many images, and which classifier they are to fool")
-    if not 0 < false_alarms < 1 or not 0 < epsilon < 255:
-        raise ConfigError(f"--false-alarms {false_alarms:g} --epsilon {epsilon:g}: expected 0..1 and 0..255")
 
     import torch
 
     from natadv.detection.banked import read_bank
-    from natadv.detection.trial import Attack
+    from natadv.detection.trial import asked_attack
     from natadv.papers.detection_tables.bench import Backbone, Bench
     from natadv.papers.detection_tables.study import Study
     from natadv.training.device import choose_device
     from natadv.training.progress import on_terminal
 
+    attack = asked_attack(model, adaptive, epsilon, steps, false_alarms)
     if threads is not None:
         torch.set_num_threads(threads)
     chosen = choose_device(device)
@@ -87,7 +84,7 @@ def detection(
         bank=bank,
         training=training,
         cache=cache,
-        attack=None if model is None else Attack(model, adaptive, epsilon / 255, steps),
+        attack=attack,
         targets=tuple(attacked or ()),
         device=chosen,
         reporter=on_terminal,

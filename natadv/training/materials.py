@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from natadv.data.dataset import SPLITS, Dataset
 from natadv.data.load import load_dataset
 from natadv.errors import ConfigError, DataError
 from natadv.models.classifier import Classifier, create_classifier
+from natadv.models.seeded import seeded
 from natadv.raindrops.photograph import RandomGlass
 from natadv.raindrops.presets import PRESETS
 from natadv.training.adversarial import Adversary
@@ -117,9 +117,7 @@ def materials_of(recipe: Recipe, train: Dataset, test: Dataset) -> Materials:
 def _model(recipe: Recipe, labels: tuple[str, ...], initial: LoadedClassifier | None) -> Classifier:
     size = (recipe.size_px, recipe.size_px)
     if initial is None:
-        # torch's layers draw their first weights from its global generator; leave that as it was.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(recipe.seed)
+        with seeded(recipe.seed):
             return create_classifier(recipe.model, labels, size, pretrained=recipe.pretrained)
     if initial.labels != labels:
         raise ConfigError(f"{recipe.init}: {_difference(initial.labels, labels)}; it cannot start this training")

@@ -20,6 +20,7 @@ from torch.utils.tensorboard import SummaryWriter
 from natadv.durable import file_error, replace_file
 from natadv.errors import ConfigError
 from natadv.images import write_image
+from natadv.models.seeded import seeded
 from natadv.training.device import choose_device
 from natadv.training.progress import Report, Step, silent
 from natadv.training.quasi_gan.checkpoint import LoadedGenerator, load_generator, save_generator
@@ -93,8 +94,7 @@ class _Run:
 
     def __init__(self, fabric: Fabric, recipe: QuasiGanRecipe, out: Path, materials: Materials) -> None:
         self._fabric, self._recipe, self._out, self._materials = fabric, recipe, out, materials
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(recipe.seed)
+        with seeded(recipe.seed):
             self._gan = QuasiGan(fabric, recipe, materials.classifier)
         if (initial := materials.initial) is not None:
             self._gan.begin_from(initial.generator.state_dict(), (initial.training or {})["gan"])

@@ -16,6 +16,7 @@ from torch.nn.functional import l1_loss
 from natadv.batches import to_batch
 from natadv.defenses.random_downsample import draw_pick, random_downsample
 from natadv.errors import ConfigError
+from natadv.models.seeded import seeded
 from natadv.models.super_resolution.create import Bicubic, create_super_resolution
 from natadv.training.device import choose_device
 from natadv.training.progress import silent
@@ -51,8 +52,7 @@ def train_super_resolution(
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     teacher = load_network(Path(recipe.teacher)) if recipe.teacher else None
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
+    with seeded(recipe.seed):
         network = create_super_resolution(recipe.network)
     if not list(network.parameters()):
         raise ConfigError(f"--network {recipe.network}: has nothing to train")
