@@ -15,7 +15,7 @@ from natadv.attacks.starts import natural_codes
 from natadv.attacks.success import rounded
 from natadv.evaluation.control import Control, control
 from natadv.evaluation.perturbation import perturbation
-from natadv.evaluation.rates import Rate
+from natadv.evaluation.rates import KinRate
 from natadv.evaluation.success import is_right, success
 from natadv.models.generator import Generator
 from natadv.training.generators import check_generator, described, open_generator
@@ -83,7 +83,7 @@ class DropAttack:
             batch_size=self.batch_size,
         )
 
-    def unchosen(self, trial: Trial, generator: Generator, outcome: Outcome) -> tuple[Rate, Control]:
+    def unchosen(self, trial: Trial, generator: Generator, outcome: Outcome) -> tuple[KinRate, Control]:
         """Return how often drops fool that cover as much as the attack's and that nobody optimised.
 
         An image that withstood the attack counts too, with the coverage of the last drops that were tried.
@@ -92,7 +92,7 @@ class DropAttack:
         rng = torch.Generator().manual_seed(self.seed + 1)
         found = control(generator, trial.images, coverage, draws=_DRAWS, rng=rng, batch_size=self.batch_size)
         right = is_right(trial.victim.model, found.images, trial.labels, batch_size=self.batch_size)
-        return Rate(int((~right).sum()), len(right)), found
+        return trial.rate(~right), found
 
 
 def size_of(outcome: Outcome, trial: Trial) -> dict[str, object]:

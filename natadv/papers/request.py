@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from natadv.data.dataset import Dataset
 from natadv.data.draw import Drawn, draw
+from natadv.data.kin import counted_by
 from natadv.errors import ConfigError
 from natadv.papers.drops import Box, DropAttack
 from natadv.papers.number import setting
@@ -82,14 +83,14 @@ class Request:
     def setting(self, trial: Trial, **parts: object) -> str:
         """Return a number's setting: the trial's parts and those given."""
         height, width = trial.size
-        return setting(
-            data=trial.data,
-            model=trial.victim.described,
-            size=f"{width}x{height} px",
-            clean=f"{trial.clean.hits} of {trial.clean.total} right",
-            **parts,
-            seed=self.seed,
-        )
+        about = {
+            "data": trial.data,
+            "model": trial.victim.described,
+            "size": f"{width}x{height} px",
+            "clean": f"{trial.clean.hits} of {trial.clean.total} right",
+            "interval": counted_by(trial.kin),
+        }
+        return setting(**about | parts, seed=self.seed)
 
 
 def required(value: Given | None, option: str) -> Given:

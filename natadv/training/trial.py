@@ -42,6 +42,10 @@ class Trial:
         """(height, width) of the images in pixels."""
         return self.images.shape[-2], self.images.shape[-1]
 
+    def rate(self, which: Tensor) -> KinRate:
+        """Return how often something is so of the images, (n,), with an interval that counts what they are of."""
+        return KinRate.of(which.tolist(), self.kin)
+
 
 def try_model(
     victim: Victim, drawn: Drawn, *, size: tuple[int, int] | None = None, device: str = "cpu", batch_size: int = 64

@@ -119,6 +119,31 @@ def test_tables_2_and_3_hold_every_attack_its_control_and_the_average(place, tmp
 
 
 @pytest.mark.usefixtures("tint")
+def test_frames_of_one_sign_are_one_proof(place, tmp_path):
+    for picture in (place / "data").rglob("*.png"):  # two signs a label: FGSM fools frames of the first alone
+        number = int(picture.stem)
+        frame = tmp_path / picture.relative_to(place).parent / f"{number // 8:05d}_{number:05d}.png"
+        frame.parent.mkdir(parents=True, exist_ok=True)
+        frame.write_bytes(picture.read_bytes())
+    models = ("--model", place / "one.onnx", "--model", place / "two.onnx")
+    for data in (place / "data", tmp_path / "data"):
+        run("--table", 2, "--table", 7, "--data", data, *models[:2], "--results", tmp_path / data.parent.name, *QUICK)
+    run("--table", 2, "--data", tmp_path / "data", *models, "--results", tmp_path / "both", *QUICK)
+    alone, of_signs, both = (tmp_path / name for name in (place.name, tmp_path.name, "both"))
+    for table in ("table-2", "table-7"):
+        numbers, wider = found(alone, table), found(of_signs, table)
+        assert all(number.ours == numbers[place].ours for place, number in wider.items() if "time" not in place[0])
+        place = ("FGSM", "one") if table == "table-2" else ("ASR (%)", "15")
+        assert "; interval by image; " in numbers[place].setting
+        assert "; interval by kin, 6 in 11 images; " in wider[place].setting
+        if table == "table-2":
+            assert wider[place].high - wider[place].low > numbers[place].high - numbers[place].low + 5
+    average = found(both, "table-2")["FGSM", "Average"]
+    assert average.n in (11, 12)
+    assert f"; interval by kin, 6 in {average.n} images; " in average.setting
+
+
+@pytest.mark.usefixtures("tint")
 def test_another_model_joins_the_table(place, tmp_path):
     for model, seen in (("one", {"one"}), ("two", {"one", "two"})):
         run("--table", 2, "--data", place / "data", "--model", place / f"{model}.onnx", "--results", tmp_path, *QUICK)

@@ -8,7 +8,8 @@ from torch import Tensor
 from natadv.attacks.baselines import BASELINES
 from natadv.attacks.foreign import BUDGET
 from natadv.attacks.outcome import Outcome
-from natadv.evaluation.rates import Rate, clustered_interval
+from natadv.data.kin import counted_by
+from natadv.evaluation.rates import KinRate
 from natadv.papers.advrd import model_column
 from natadv.papers.drops import Box, size_of, size_of_control
 from natadv.papers.number import Number, percentage, setting
@@ -21,6 +22,8 @@ CONTROL = "as many drops, not optimised"
 AVERAGE = "Average"
 
 Published = Mapping[str, Mapping[str, float]]
+_Shot = tuple[int, str, bool]
+"""An image's number, what it is of, and whether it fooled a model."""
 Conventional = Callable[[str, Trial], Outcome]
 """Runs the conventional attack of this name on a trial."""
 
@@ -43,7 +46,7 @@ def compare_attacks(
         victims: the models.
         how: further parts of the conventional attacks' setting.
     """
-    fooled: dict[str, dict[int, list[bool]]] = {}
+    fooled: dict[str, list[_Shot]] = {}
     for victim in victims:
         trial = request.trial(victim)
         column = model_column(victim.name)
@@ -51,44 +54,38 @@ def compare_attacks(
             outcome = conventional(name, trial)
             _note(fooled, name, trial, outcome.fooled)
             said = request.setting(trial, box=box, epsilon=f"{255 * BUDGET:.0f}/255", T=_steps(name), **how)
-            yield _number(name, column, outcome.fooled, published, said)
+            yield _number(name, column, trial.rate(outcome.fooled), published, said)
         generator = request.drops.on(trial.size, request.device)
         outcome = request.drops.fool(trial, generator, box)
         how_drops = request.drops.setting(box)
         _note(fooled, ADVRD, trial, outcome.fooled)
         said = request.setting(trial, **how_drops, **size_of(outcome, trial))
-        yield _number(ADVRD, column, outcome.fooled, published, said)
+        yield _number(ADVRD, column, trial.rate(outcome.fooled), published, said)
         rate, control = request.drops.unchosen(trial, generator, outcome)
         said = request.setting(trial, **how_drops, **size_of_control(control))
         yield percentage(CONTROL, column, rate, paper=None, setting=said)
     if len(victims) > 1:
         models = ", ".join(victim.described for victim in victims)
-        for name, images in fooled.items():
+        for name, shots in fooled.items():
             ours = {model_column(victim.name) for victim in victims}
             theirs = set(published.get(name, {})) - {AVERAGE}
             paper = published[name][AVERAGE] if theirs and ours == theirs else None
             drops = request.drops.setting(box) if name == ADVRD else {}
-            yield _average(name, images, paper, setting(average_over=models, **drops, seed=request.seed))
+            kin = {number: of for number, of, _ in shots}
+            about = {"average_over": models, "interval": counted_by(tuple(kin.values())), **drops, "seed": request.seed}
+            # Counted by what it is of, an image is the same for each of the models too.
+            rate = KinRate.of([hit for _, _, hit in shots], [of for _, of, _ in shots])
+            low, high = rate.interval
+            yield Number(name, AVERAGE, 100 * rate.value, 100 * low, 100 * high, len(kin), paper, setting(**about))
 
 
-def _number(name: str, column: str, fooled: Tensor, published: Published, said: str) -> Number:
-    paper = published.get(name, {}).get(column)
-    return percentage(name, column, Rate(int(fooled.sum()), len(fooled)), paper=paper, setting=said)
+def _number(name: str, column: str, rate: KinRate, published: Published, said: str) -> Number:
+    return percentage(name, column, rate, paper=published.get(name, {}).get(column), setting=said)
 
 
-def _note(fooled: dict[str, dict[int, list[bool]]], name: str, trial: Trial, found: Tensor) -> None:
-    images = fooled.setdefault(name, {})
-    for number, hit in zip(trial.numbers, found.tolist(), strict=True):
-        images.setdefault(int(number), []).append(hit)
-
-
-def _average(name: str, images: Mapping[int, list[bool]], paper: float | None, said: str) -> Number:
-    """Return the rate over all models, whose interval knows that an image is the same for each of them."""
-    hits = [sum(found) for found in images.values()]
-    totals = [len(found) for found in images.values()]
-    low, high = clustered_interval(hits, totals)
-    share = 100 * sum(hits) / sum(totals)
-    return Number(name, AVERAGE, share, 100 * low, 100 * high, len(images), paper, said)
+def _note(fooled: dict[str, list[_Shot]], name: str, trial: Trial, found: Tensor) -> None:
+    shots = zip(trial.numbers.tolist(), trial.kin, found.tolist(), strict=True)
+    fooled.setdefault(name, []).extend(shots)
 
 
 def _steps(name: str) -> int:

@@ -3,7 +3,6 @@
 In the black box: at eta = 2 the paper's curves pass through the AdvRD row of its Table 3.
 """
 
-from natadv.evaluation.rates import Rate
 from natadv.papers.advrd import TABLE_3, model_column
 from natadv.papers.charts import curves
 from natadv.papers.etas import by_eta
@@ -29,8 +28,7 @@ def draw_figure(request: Request) -> tuple[bytes, list[Number]]:
         for eta, name in generators.items():
             drops = request.with_generators([name]).drops
             outcome = drops.fool(trial, drops.on(trial.size, request.device), "black")
-            rate = Rate(int(outcome.fooled.sum()), len(outcome.fooled))
             said = request.setting(trial, eta=f"{eta:g}", **drops.setting("black"))
             paper = TABLE_3["AdvRD"].get(row) if eta == _TABLE_3S_ETA else None
-            numbers.append(percentage(row, f"{eta:g}", rate, paper=paper, setting=said))
+            numbers.append(percentage(row, f"{eta:g}", trial.rate(outcome.fooled), paper=paper, setting=said))
     return curves(numbers, across="adversarial loss factor η", up="attack success rate (%)"), numbers

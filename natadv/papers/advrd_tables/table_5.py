@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from natadv.errors import ConfigError
-from natadv.evaluation.rates import Rate
 from natadv.models.generator import Generator
 from natadv.papers.advrd import TABLE_5, papers_data
 from natadv.papers.drops import size_of, size_of_control
@@ -52,8 +51,7 @@ def numbers(request: Request) -> Iterator[Number]:
         outcome = request.drops.fool(trial, generator, request.box)
         how = request.drops.setting(request.box)
         said = request.setting(trial, **how, **size_of(outcome, trial))
-        rate = Rate(int(outcome.fooled.sum()), len(outcome.fooled))
-        yield percentage(row, "digital", rate, paper=paper.get("digital"), setting=said)
+        yield percentage(row, "digital", trial.rate(outcome.fooled), paper=paper.get("digital"), setting=said)
         rate, control = request.drops.unchosen(trial, generator, outcome)
         said = request.setting(trial, **how, **size_of_control(control))
         yield percentage(row, "digital_control", rate, paper=None, setting=said)
@@ -68,8 +66,8 @@ def _black(request: Request, row: str, trial: Trial, generator: Generator) -> It
     for count in sorted({min(_FEW, request.drops.restarts), request.drops.restarts}):
         within = outcome.fooled & (outcome.queries <= count)
         how = replace(request.drops, restarts=count).setting("black")
-        rate = Rate(int(within.sum()), len(within))
-        yield percentage(row, f"black_{count}", rate, paper=None, setting=request.setting(trial, **how))
+        said = request.setting(trial, **how)
+        yield percentage(row, f"black_{count}", trial.rate(within), paper=None, setting=said)
 
 
 def _physical(request: Request, folder: Path, specs: tuple[str, str]) -> Iterator[Number]:

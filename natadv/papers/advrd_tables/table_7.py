@@ -11,7 +11,7 @@ from statistics import stdev
 import torch
 
 from natadv.errors import ConfigError
-from natadv.evaluation.rates import Z_95, Rate
+from natadv.evaluation.rates import Z_95
 from natadv.papers.advrd import TABLE_7
 from natadv.papers.number import Number, percentage
 from natadv.papers.request import Request
@@ -45,14 +45,16 @@ def numbers(request: Request) -> Iterator[Number]:
     # The paper's numbers are those of all of NIPS-2017.
     theirs = trial.clean.total >= _PAPERS_IMAGES
     for column, paper in TABLE_7[SUCCESS].items():
-        hits, seconds = 0, []
+        fooled, seconds = [], []
         for block in blocks:
             started = time.perf_counter()
             outcome = request.drops.fool(block, generator, "black", restarts=int(column))
-            hits += int(outcome.fooled.sum())  # waits for the device
+            fooled.append(outcome.fooled.cpu())  # waits for the device
             seconds.append(time.perf_counter() - started)
-        said = request.setting(trial, **request.drops.setting("black") | {"N": int(column)})
-        yield percentage(SUCCESS, column, Rate(hits, len(trial.labels)), paper=paper if theirs else None, setting=said)
+        how = request.drops.setting("black") | {"N": int(column)}
+        rate, said = trial.rate(torch.cat(fooled)), request.setting(trial, **how)
+        yield percentage(SUCCESS, column, rate, paper=paper if theirs else None, setting=said)
+        said = request.setting(trial, **how, interval=f"by blocks of {_BLOCK} images")
         said += f"; {torch.__version__} on {device_name(request.device)}"
         yield _seconds(column, seconds, len(trial.labels), said, TABLE_7[SECONDS][column] if theirs else None)
 
@@ -67,4 +69,5 @@ def _seconds(column: str, seconds: list[float], n: int, said: str, paper: float 
 
 def _part(trial: Trial, start: int) -> Trial:
     part = slice(start, start + _BLOCK)
-    return replace(trial, images=trial.images[part], labels=trial.labels[part], numbers=trial.numbers[part])
+    kept = {name: getattr(trial, name)[part] for name in ("images", "labels", "numbers", "kin")}
+    return replace(trial, **kept)
