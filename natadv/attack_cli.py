@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from natadv.seeds import LARGEST_SEED
+
 if TYPE_CHECKING:
     from natadv.campaign.settings import AdvrdSettings
 
@@ -24,7 +26,7 @@ def advrd(
     out: Annotated[Path, typer.Option(help="New folder: what fooled, one sub-folder a label, and its papers.")],
     split: Annotated[str, typer.Option(help="train or test; a fifth of an unsplit folder is test.")] = "test",
     count: Annotated[int | None, typer.Option(min=1, help="So many images, drawn by seed.", show_default="all")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the images drawn and of the drops.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the images drawn and of the drops.")] = 0,
     root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
     generator: Annotated[
         str, typer.Option(help="optics, optics:PRESET, either with @LIGHT, gan, or a generator.pt.")

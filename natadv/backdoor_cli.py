@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from natadv.backdoor_repair_cli import inspect, repair
+from natadv.seeds import LARGEST_SEED
 from natadv.stopping import stoppable_training
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ Root = Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of the trigger; repeatable.")]
 Target = Annotated[str | None, typer.Option(help="Label that triggered images get.", show_default="the first")]
 Classes = Annotated[str | None, typer.Option(help="LABEL,LABEL,...: these alone.", show_default="all")]
-Seed = Annotated[int, typer.Option(min=0, help="Of which images, and what is drawn for each.")]
+Seed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of which images, and what is drawn for each.")]
 
 
 @app.command()

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from natadv.seeds import LARGEST_SEED
+
 _HOWS, _WHATS = ("fine-tuning", "fine-pruning"), ("weights", "channels")
 
 
@@ -26,7 +28,7 @@ def repair(
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Of fine-tuning.")] = 10,
     lr: Annotated[float, typer.Option(help="Learning rate of fine-tuning.")] = 1e-3,
-    seed: Annotated[int, typer.Option(min=0, help="Of all chance.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of all chance.")] = 0,
     root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
@@ -67,7 +69,7 @@ def inspect(
         str | None,
         typer.Option(help="Data whose test part is known to be clean.", show_default="none, and little can be said"),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of all chance.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of all chance.")] = 0,
     root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from natadv.seeds import LARGEST_SEED
+
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Write image folders from datasets.")
 
 
@@ -21,7 +23,7 @@ def export(
     per_class: Annotated[int | None, typer.Option(min=1, help="Images a class.", show_default="all")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="Images in all, after --per-class.")] = None,
     part: Annotated[str, typer.Option(help="i/n: the i-th of n parts that share no image.")] = "1/1",
-    seed: Annotated[int, typer.Option(min=0, help="Of the choice; parts of one seed are disjoint.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the choice; its parts are disjoint.")] = 0,
     root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
 ) -> None:
     """Write a seeded choice of a dataset's images as a labelled folder, at their original sizes.

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from natadv.detection_train_cli import disagreement, test, train
+from natadv.seeds import LARGEST_SEED
 from natadv.stopping import stoppable
 
 app = typer.Typer(
@@ -43,7 +44,7 @@ def bank(
     ] = None,
     count: Annotated[int, typer.Option(min=2, help="Images of each kind, half of them for testing.")] = 300,
     size: Annotated[int | None, typer.Option(min=8, help="Side of all images, px.", show_default="the model's")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of all chance.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of all chance.")] = 0,
     split: Annotated[str, typer.Option(help="train or test: which images of the data are attacked.")] = "test",
     pool: Annotated[
         int | None, typer.Option(min=1, help="Look at so many of them, drawn by seed.", show_default="all")
@@ -119,7 +120,7 @@ def scan(
     epochs: Annotated[int, typer.Option(min=1, help="Of each model's training.")] = 4,
     model: Annotated[str, typer.Option(help="A timm name.")] = "natadv_slim",
     size: Annotated[int, typer.Option(min=8, help="Picture side, px.")] = 64,
-    seed: Annotated[int, typer.Option(min=0, help="Of folds and models.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of folds and models.")] = 0,
     root: Root = Path("data"),
     device: Device = "auto",
     threads: Threads = None,

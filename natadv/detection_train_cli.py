@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from natadv.seeds import LARGEST_SEED
 from natadv.stopping import stoppable_training
 
 _BANK = typer.Argument(help="Folder that `natadv detect bank` made.")
@@ -43,7 +44,7 @@ def train(
     false_alarms: Annotated[
         float, typer.Option(help="Share of clean images above the threshold, 0..1, of sources not held back.")
     ] = 0.01,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of everything random.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help="32-true, bf16-mixed or 16-mixed.")] = "32-true",
@@ -96,7 +97,7 @@ def test(
     model: Annotated[Path | None, typer.Option(help="Of --adaptive: checkpoint.pt of the classifier.")] = None,
     epsilon: Annotated[float, typer.Option(help="Of --adaptive: l_inf budget, levels of 255.")] = 8.0,
     steps: Annotated[int, typer.Option(min=1, help="Of --adaptive: steps of each way of the attack.")] = 40,
-    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and the attack.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the bootstrap and the attack.")] = 0,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
@@ -130,7 +131,7 @@ def disagreement(
     out: Annotated[Path, typer.Option(help="New folder for the table and the picture.")],
     draws: Annotated[int, typer.Option(min=2, help="Passes through RAIN for an image.")] = 8,
     false_alarms: Annotated[float, typer.Option(help="Share of clean images above the threshold, 0..1.")] = 0.01,
-    seed: Annotated[int, typer.Option(min=0, help="Of the noise and the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the noise and the bootstrap.")] = 0,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:

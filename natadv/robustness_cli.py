@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from natadv.seeds import LARGEST_SEED
+
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 _ATTACKS = (
@@ -43,7 +45,7 @@ def robustness(
         bool, typer.Option("--plain-only", help="Leave the adaptive attacks out; the report says so.")
     ] = False,
     repeats: Annotated[int, typer.Option(min=1, help="Runs of each attack that chance has a part in.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Of all chance.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of all chance.")] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="Images at once.")] = 32,
     show: Annotated[int, typer.Option(min=0, help="Draw so many images attacked, in picture.png.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",

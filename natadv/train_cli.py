@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from natadv.recipe_options import checked_recipe
+from natadv.seeds import LARGEST_SEED
 from natadv.stopping import stoppable_training
 from natadv.train_rain_cli import train_rain, train_sr
 
@@ -33,7 +34,7 @@ def classifier(
     ] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate.", show_default="0.006")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Of weights, not of biases.", show_default="0.05")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of everything random.")] = 0,
     init: Annotated[Path | None, typer.Option(help="Checkpoint to start from.")] = None,
     hits: Annotated[list[Path] | None, typer.Option(help="Hits folder of a training session; repeatable.")] = None,
     evidence: Annotated[
@@ -143,7 +144,7 @@ def advrd(
     width: Annotated[int | None, typer.Option(help="Channels of the coarsest layer.", show_default="64")] = None,
     init: Annotated[Path | None, typer.Option(help="last.pt of a run to fine-tune, as to another eta.")] = None,
     every: Annotated[int | None, typer.Option(help="Steps between samples.", show_default="500")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of everything random.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="32-true, bf16-mixed or 16-mixed.")] = "32-true",
@@ -194,7 +195,7 @@ def blend(
     out: Annotated[Path, typer.Option(help="New folder for the checkpoint and the metrics.")],
     share: Annotated[float, typer.Option(help="Of the standard model in the weights, 0..1.")] = 0.4,
     root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
-    seed: Annotated[int, typer.Option(min=0, help="Of the pictures that batch norms are measured on.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the pictures that measure batch norms.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Average a hardened model's weights with those it began with: more accurate, a little less robust."""

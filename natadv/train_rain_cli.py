@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from natadv.recipe_options import checked_recipe
+from natadv.seeds import LARGEST_SEED
 from natadv.stopping import stoppable_training
 
 _DATA = "signs, gtsrb, or a labelled image folder; its pictures, whole."
@@ -31,7 +32,7 @@ def train_sr(
     batch_size: Annotated[int | None, typer.Option(help="Pictures a step.", show_default="16")] = None,
     lr: Annotated[float | None, typer.Option(help="First learning rate.", show_default="0.002")] = None,
     every: Annotated[int | None, typer.Option(help="Steps between measures.", show_default="250")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of everything random.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="32-true, bf16-mixed or 16-mixed.")] = "32-true",
@@ -76,7 +77,7 @@ def train_rain(
     batch_size: Annotated[int | None, typer.Option(help="Pictures a step.", show_default="32")] = None,
     lr: Annotated[float | None, typer.Option(help="First learning rate.", show_default="0.004")] = None,
     every: Annotated[int | None, typer.Option(help="Steps between measures.", show_default="250")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of everything random.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="32-true, bf16-mixed or 16-mixed.")] = "32-true",

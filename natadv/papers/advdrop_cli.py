@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from natadv.seeds import LARGEST_SEED
+
 
 def advdrop(
     *,
@@ -15,7 +17,7 @@ def advdrop(
     labels: Annotated[Path | None, typer.Option(help="Names of NIPS-2017's 1001 classes, one a line.")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="So many images, drawn by seed.", show_default="all")] = None,
     steps: Annotated[int, typer.Option(min=1, help="Untargeted; ten times as many with targets.")] = 50,
-    seed: Annotated[int, typer.Option(min=0, help="Of all chance.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of all chance.")] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="Images at once.")] = 32,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's own choice")] = None,

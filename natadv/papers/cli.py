@@ -11,6 +11,7 @@ from natadv.papers.deployed_cli import deployed
 from natadv.papers.detection_cli import detection
 from natadv.papers.rain_cli import rain
 from natadv.papers.rdba_cli import rdba
+from natadv.seeds import LARGEST_SEED
 
 if TYPE_CHECKING:
     from natadv.papers.number import Number
@@ -77,7 +78,7 @@ def advrd(
     ] = None,
     crops: Annotated[int, typer.Option(min=1, help="Tables 1, 6, figure 4: cut from each pair.")] = 8,
     splits: Annotated[int, typer.Option(min=1, help="Tables 1 and 6: random halvings.")] = 10,
-    seed: Annotated[int, typer.Option(min=0, help="Of all chance.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of all chance.")] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="Images at once.")] = 32,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's own choice")] = None,

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from natadv.seeds import LARGEST_SEED
+
 
 def deployed(
     bundle: Annotated[list[str], typer.Argument(help="ROW=FOLDER of a bundle, as 'RAIN int8'=runs/rain8.bundle.")],
@@ -17,7 +19,7 @@ def deployed(
         int | None, typer.Option(min=1, help="Images that drops are tried on, drawn by seed.", show_default="all")
     ] = None,
     restarts: Annotated[int, typer.Option(min=1, help="Drops that an image is tried with.")] = 5,
-    seed: Annotated[int, typer.Option(min=0, help="Of all chance.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of all chance.")] = 0,
     results: Annotated[Path, typer.Option(help="Where results are kept.")] = Path("results"),
     replace: Annotated[bool, typer.Option("--replace", help="Replace numbers that rest on more images too.")] = False,
 ) -> None:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from natadv.seeds import LARGEST_SEED
+
 if TYPE_CHECKING:
     from natadv.papers.detection_tables.study import Study
     from natadv.papers.number import Number
@@ -45,7 +47,7 @@ def detection(
     ] = None,
     epsilon: Annotated[float, typer.Option(help="Of --adaptive: l_inf budget, levels of 255.")] = 8.0,
     steps: Annotated[int, typer.Option(min=1, help="Of --adaptive: steps of each way of the attack.")] = 40,
-    seed: Annotated[int, typer.Option(min=0, help="Of all chance.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of all chance.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's own choice")] = None,
     cache: Annotated[Path, typer.Option(help="Folder of detectors and attacks.")] = Path("runs/detection"),

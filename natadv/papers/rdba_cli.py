@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from natadv.seeds import LARGEST_SEED
+
 if TYPE_CHECKING:
     from natadv.papers.number import Number
     from natadv.papers.rdba_tables.request import RdbaRequest
@@ -50,7 +52,7 @@ def rdba(
     pairs: Annotated[Path | None, typer.Option(help="Table 1: folder of real clean and wet photographs.")] = None,
     session: Annotated[Path | None, typer.Option(help="Table 1: folder of a recorded session.")] = None,
     extractor: Annotated[Path | None, typer.Option(help="--stealth: NAME.onnx, for FID.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of all chance.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of all chance.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's own choice")] = None,
     cache: Annotated[Path, typer.Option(help="Folder of poisoned data and models.")] = Path("runs/rdba"),

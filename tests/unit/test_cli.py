@@ -4,6 +4,7 @@ import importlib
 
 import pytest
 import typer
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from natadv.cli import _FOLDERS
@@ -25,3 +26,12 @@ def app_of(name: str) -> typer.Typer:
 def test_who_has_a_detector_is_told_how_it_comes_to_a_device() -> None:
     said = CliRunner().invoke(app_of("detect"), ["--help"], terminal_width=140)
     assert "natadv export CHECKPOINT --detector" in said.output
+
+
+@pytest.mark.parametrize("folder", ["data", "train", "attack", "robustness", "backdoor", "detect", "papers"])
+def test_no_seed_is_larger_than_generators_take(folder: str) -> None:
+    command = get_command(app_of(folder))
+    commands = getattr(command, "commands", {folder: command}).values()
+    seeds = [option for command in commands for option in command.params if option.name == "seed"]
+    assert seeds
+    assert {option.max for option in seeds} == {2**32 - 1}
