@@ -92,7 +92,10 @@ def test(
     out: Annotated[Path, typer.Option(help="New folder for the table and the picture.")],
     false_alarms: Annotated[float, typer.Option(help="Rate at which the share called is said, 0..1.")] = 0.01,
     adaptive: Annotated[
-        int, typer.Option(min=0, help="Attack so many clean test images, by one who knows --model and the detector.")
+        int,
+        typer.Option(
+            min=0, help="Attack so many clean test images, or all, by one who knows --model and the detector."
+        ),
     ] = 0,
     model: Annotated[Path | None, typer.Option(help="Of --adaptive: checkpoint.pt of the classifier.")] = None,
     epsilon: Annotated[float, typer.Option(help="Of --adaptive: l_inf budget, levels of 255.")] = 8.0,
@@ -106,14 +109,29 @@ def test(
 
     from natadv.detection.report import lines
     from natadv.detection.trial import asked_attack, try_detector
+    from natadv.progress import counted
     from natadv.training.device import choose_device
 
     attack = asked_attack(model, adaptive, epsilon, steps, false_alarms)
     if threads is not None:
         torch.set_num_threads(threads)
-    found, attacked = try_detector(
-        detector, bank, out, false_alarms=false_alarms, attack=attack, seed=seed, device=choose_device(device)
-    )
+    with counted("attacking", "batches") as bar:
+
+        def report(done: int, total: int) -> None:
+            if not bar.tasks:
+                bar.add_task("")
+            bar.update(bar.tasks[0].id, completed=done, total=total)
+
+        found, attacked = try_detector(
+            detector,
+            bank,
+            out,
+            false_alarms=false_alarms,
+            attack=attack,
+            seed=seed,
+            device=choose_device(device),
+            report=report,
+        )
     for line in lines(found):
         typer.echo(line)
     if attacked is not None:

@@ -7,6 +7,7 @@ with orthogonal projected gradient descent", Sec. 3): each step serves the one o
 what of its gradient does not touch the other. (Of that the sign is taken, so the other is touched a little after all.)
 """
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import product
 
@@ -92,7 +93,8 @@ def undetected(
         raise ValueError(f"expected one step or more, got {steps}")
     first = epsilon / 4 if step_size is None else step_size
     ways: list[Way] = [_joint(weight) for weight in weights] + [_selective]
-    begins = ((epsilon, first), (0.0, min(first, _FINE)))  # how far from the clean image, and the first step from there
+    # How far from the clean image, and the first step from there; of as many `passes` knows.
+    begins = ((epsilon, first), (0.0, min(first, _FINE)))
 
     def craft(source: Counted, clean: Tensor, targets: Tensor) -> Tensor:
         best, furthest = clean, torch.full_like(clean[:, 0, 0, 0], -torch.inf)
@@ -116,6 +118,11 @@ def undetected(
     return keep_what_fools(
         craft, watched, images, labels, epsilon=epsilon, seed=seed, batch_size=batch_size, fools=fools_both
     )
+
+
+def passes(images: int, steps: int, batch_size: int = 32) -> int:
+    """Return how many batches `undetected` shows the models at most, by its own weights, beside two to judge."""
+    return 2 * (len(WEIGHTS) + 1) * (steps + 1) * math.ceil(images / batch_size)
 
 
 @torch.no_grad()

@@ -1,18 +1,26 @@
 """The adaptive attack on a bank's clean test images: how many can be made to fool classifier and detector together."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import torch
 from torch import Tensor, nn
 
 from natadv.attacks.outcome import Outcome
 from natadv.attacks.pgd_margin import pgd_margin
-from natadv.attacks.undetected import undetected
+from natadv.attacks.undetected import passes, undetected
 from natadv.detection.detector import Detector
 from natadv.errors import ConfigError
 from natadv.evaluation.rates import KinRate, Rate
+
+Passes = Callable[[int, int], None]
+"""Told how many batches an attack has shown to both models, and how many it will in all."""
+
+
+def nobody(_done: int, _total: int) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,7 @@ def attack_both(
     steps: int = 40,
     seed: int = 0,
     batch_size: int = 32,
+    report: Passes = nobody,
 ) -> AdaptiveMeasured:
     """Attack images by one who does not know the detector, and by one who does.
 
@@ -58,6 +67,7 @@ def attack_both(
         steps: of each way of the attack.
         seed: of all chance.
         batch_size: images at once.
+        report: is told how far the attack is that knows both.
 
     Raises:
         ValueError: if the threshold is not between 0 and 1.
@@ -75,11 +85,18 @@ def attack_both(
     plain = pgd_margin(classifier, images, labels, epsilon=epsilon, steps=steps, seed=seed, batch_size=batch_size)
     with torch.no_grad():
         unseen = torch.cat([detector(part) <= logit for part in plain.images.split(batch_size)])
+    shown, total = count(1), passes(len(images), steps, batch_size)
+
+    def watched(batch: Tensor) -> Tensor:
+        report(min(next(shown), total), total)
+        found: Tensor = detector(batch)
+        return found
+
     adaptive = undetected(
         classifier,
         images,
         labels,
-        detector=detector,
+        detector=watched,
         threshold=logit,
         epsilon=epsilon,
         steps=steps,

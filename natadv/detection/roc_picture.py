@@ -2,6 +2,7 @@
 
 import io
 
+from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -21,10 +22,11 @@ def draw_roc(found: BankMeasured, title: str) -> bytes:
 
 def roc_figure(found: BankMeasured, title: str) -> Figure:
     """Return the curves; solid are artificial, dashed semantic, dotted natural kinds."""
-    figure = Figure(figsize=(6.5, 4.5), dpi=150, layout="constrained")
+    figure = Figure(figsize=(8.5, 4.5), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     count = len(found.scores[CLEAN])
+    axes.set_prop_cycle(color=colormaps["tab20"].colors[::2] + colormaps["tab20"].colors[1::2])  # no two are alike
     for one in found.kinds:
         false, true = roc_points(found.scores[one.against], found.scores[one.kind])
         label = f"{one.kind}{'' if one.seen else ' (unseen)'}: {100 * one.area.value:.1f} %"
@@ -38,5 +40,5 @@ def roc_figure(found: BankMeasured, title: str) -> Figure:
     axes.set_ylabel("called, % of the kind")
     axes.set_title(title, fontsize=9)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=7, loc="lower right")
+    figure.legend(fontsize=7, loc="outside right center", title="area under the curve", title_fontsize=7)
     return figure

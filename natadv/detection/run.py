@@ -208,7 +208,7 @@ def choose_threshold(held: Shown, scores: NDArray[np.float64], false_alarms: flo
         ConfigError: if they are of too few kin.
     """
     kin = held.kin[held.clean].tolist()
-    return threshold_at(scores[held.clean], false_alarms, kin, mend="make a larger bank, hold more back")
+    return threshold_at(scores[held.clean], false_alarms, kin, mend="make a larger bank, hold more back (up to half)")
 
 
 def _balanced(targets: NDArray[np.int64], classes: int) -> Tensor:

@@ -71,7 +71,10 @@ def read_shown(folder: Path, papers: BankPapers, part: Part, kinds: tuple[str, .
     chosen = [image for kind in kinds for image in papers.of(part, kind)]
     images = np.empty((len(chosen), side, side, 3), np.uint8)
     for place, image in enumerate(chosen):
-        found = read_image(folder / image.path)
+        try:
+            found = read_image(folder / image.path)
+        except DataError as error:
+            raise DataError(f"{folder / image.path}: not a readable image; make the bank again") from error
         if found.shape != images.shape[1:]:
             raise DataError(
                 f"{folder / image.path}: is {found.shape[1]}x{found.shape[0]} px, its bank's images are {side}x{side}"

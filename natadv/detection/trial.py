@@ -11,7 +11,7 @@ import torch
 
 from natadv.batches import to_batch
 from natadv.data.kin import kin_of
-from natadv.detection.adaptive import AdaptiveMeasured, attack_both
+from natadv.detection.adaptive import AdaptiveMeasured, Passes, attack_both, nobody
 from natadv.detection.banked import CLEAN, BankPapers, read_bank
 from natadv.detection.checkpoint import LoadedDetector, load_detector
 from natadv.detection.disagreement import disagreement_of
@@ -77,6 +77,7 @@ def try_detector(
     attack: Attack | None = None,
     seed: int = 0,
     device: str = "cpu",
+    report: Passes = nobody,
 ) -> tuple[BankMeasured, AdaptiveMeasured | None]:
     """Measure a detector on a bank's test part, and write the table, the ROC curves and a summary into `out`.
 
@@ -93,13 +94,15 @@ def try_detector(
         raise ConfigError(f"{bank}: its images are {papers.size_px} px, the detector's were {size}; make one of {size}")
     _check_none_was_learnt(loaded, bank, papers)
     if attack is not None:
-        attacked_classifier(attack.model, papers)  # it is refused before anything is written
-    _make(out)
+        attacked_classifier(attack.model, papers)  # it is refused before anything is measured
+    _check_new(out)
     model = loaded.model.to(device)
     found = _measured_on(
         bank, papers, scorer_of(model), seen=_seen(loaded), threshold=threshold, false_alarms=false_alarms, seed=seed
     )
-    attacked = None if attack is None else attack_detector(loaded, bank, papers, attack, seed=seed, device=device)
+    attacked = None
+    if attack is not None:
+        attacked = attack_detector(loaded, bank, papers, attack, seed=seed, device=device, report=report)
     about: dict[str, Any] = {"detector_sha256": loaded.digest, "bank_sha256": bank_digest(bank), "seed": seed}
     if attack is not None and attacked is not None:
         about["adaptive"] = {
@@ -141,7 +144,7 @@ def try_disagreement(
         raise ConfigError(f"{bank}: its images are {papers.size_px} px, the classifier's {loaded.input_size[0]}")
     if loaded.digest[:12] not in str(network.provenance.get("classifier")):
         raise ConfigError(f"--rain {rain}: was not tuned for {classifier}; its draws would disagree about everything")
-    _make(out)
+    _check_new(out)
     scorer = disagreement_of(
         network.rain().to(device).eval(), loaded.model.to(device), draws=draws, seed=seed, device=device
     )
@@ -178,7 +181,14 @@ def _seen(loaded: LoadedDetector) -> tuple[str, ...]:
 
 
 def attack_detector(
-    loaded: LoadedDetector, bank: Path, papers: BankPapers, attack: Attack, *, seed: int = 0, device: str = "cpu"
+    loaded: LoadedDetector,
+    bank: Path,
+    papers: BankPapers,
+    attack: Attack,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    report: Passes = nobody,
 ) -> AdaptiveMeasured:
     """Attack a detector, which is on `device`, and its classifier together, on clean test images drawn by `seed`.
 
@@ -197,11 +207,12 @@ def attack_detector(
         loaded.model,
         loaded.calibrated.value,
         to_batch(images, where).contiguous(),
-        torch.tensor([_place(victim, image.label, attack.model) for image in chosen], device=where),
+        torch.tensor([victim.labels.index(image.label) for image in chosen], device=where),
         [kin_of(image.source) for image in chosen],
         epsilon=attack.epsilon,
         steps=attack.steps,
         seed=seed,
+        report=report,
     )
 
 
@@ -216,27 +227,25 @@ def attacked_classifier(path: Path, papers: BankPapers) -> LoadedClassifier:
         raise ConfigError(f"--model {path}: expected a checkpoint.pt of `natadv train classifier`")
     victim = load_classifier(path)
     if victim.input_size != (papers.size_px, papers.size_px):
-        raise ConfigError(f"{path}: takes {victim.input_size[0]} px, the bank's images are {papers.size_px}")
+        side = victim.input_size[0]
+        raise ConfigError(f"{path}: takes {side} px, the bank's images are {papers.size_px}; make a bank of {side}")
+    for image in papers.of("test", CLEAN):
+        if image.label not in victim.labels:
+            raise ConfigError(f"{path}: has no label {image.label!r}, which the bank has; name the model of its data")
     return victim
 
 
-def _place(victim: LoadedClassifier, label: str, path: Path) -> int:
-    if label not in victim.labels:
-        raise ConfigError(f"{path}: has no label {label!r}, which the bank has; name the model of its data")
-    return victim.labels.index(label)
-
-
-def _make(out: Path) -> None:
-    """Make the folder; what is measured on a bank may have taken hours, and is not written over."""
+def _check_new(out: Path) -> None:
+    """Refuse a folder with a test: what is measured on a bank may have taken hours, and is not written over."""
     if any((out / name).exists() for name in (TABLE, PICTURE, SUMMARY)):
         raise ConfigError(f"{out}: holds a test already; take another folder")
+
+
+def _write(out: Path, found: BankMeasured, title: str, about: Mapping[str, Any], threshold: Threshold) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise file_error(out, error) from error
-
-
-def _write(out: Path, found: BankMeasured, title: str, about: Mapping[str, Any], threshold: Threshold) -> None:
     replace_file(out / TABLE, table(found))
     replace_file(out / PICTURE, draw_roc(found, title))
     alarms = {kind: _plain(rate) for kind, rate in found.alarms.items()}

@@ -71,13 +71,15 @@ def detection(
     import torch
 
     from natadv.detection.banked import read_bank
-    from natadv.detection.trial import asked_attack
+    from natadv.detection.trial import asked_attack, attacked_classifier
     from natadv.papers.detection_tables.bench import Backbone, Bench
     from natadv.papers.detection_tables.study import Study
     from natadv.training.device import choose_device
     from natadv.training.progress import on_terminal
 
     attack = asked_attack(model, adaptive, epsilon, steps, false_alarms)
+    if attack is not None:
+        attacked_classifier(attack.model, read_bank(bank))  # before hours of training
     if threads is not None:
         torch.set_num_threads(threads)
     chosen = choose_device(device)

@@ -33,10 +33,14 @@ def test_shares_are_of_images_that_the_classifier_gets_right_and_as_sure_as_thei
     images = pictures(*[100] * 6, *[90] * 6, *[120] * 4)
     kin = ["bright"] * 6 + ["dark"] * 6 + ["wrong"] * 4
     detector = Detector(Brightness(110), classes=BINARY, size_px=SIDE).eval()
+    told = []
     found = attack_both(
         Brightness(105).eval(), detector, 0.5, images, torch.zeros(16, dtype=torch.int64), kin,
-        epsilon=8 * LEVEL, steps=20,
+        epsilon=8 * LEVEL, steps=20, report=lambda done, total: told.append((done, total)),
     )  # fmt: skip
+    every = 2 * 4 * 21  # four ways from two places, and what the last of 20 steps leads to
+    assert [done for done, _ in told[:every]] == list(range(1, every + 1))
+    assert {total for _, total in told} == {every} == {done for done, _ in told[every:]}
     for rate in (found.plain, found.plain_unseen, found.adaptive):
         assert (rate.hits, rate.total) == (6, 12)
         assert rate.interval == pytest.approx(Rate(1, 2).interval)

@@ -10,7 +10,7 @@ from natadv.detection.recipe import DetectorRecipe
 from natadv.detection.run import DETECTOR
 from natadv.detection.train import train_detector
 from natadv.detection.trial import try_detector
-from natadv.errors import ConfigError
+from natadv.errors import ConfigError, DataError
 from tests.drawn_bank import write_bank
 
 SIDE, COUNT = 16, 12
@@ -47,6 +47,15 @@ def test_what_it_learnt_from_is_no_test_of_it(detector, tmp_path):
 def test_another_bank_parted_alike_is(detector, tmp_path):
     found, _ = try_detector(detector, bank(tmp_path / "other"), tmp_path / "out")
     assert found.kinds[0].images == COUNT
+
+
+def test_a_torn_image_is_of_a_bank_to_be_made_again_and_leaves_no_folder(detector, tmp_path):
+    folder = bank(tmp_path / "other")
+    torn = next((folder / "test/pgd").iterdir())
+    torn.write_bytes(torn.read_bytes()[:20])
+    with pytest.raises(DataError, match=r"test/pgd/.*: not a readable image; make the bank again"):
+        try_detector(detector, folder, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_was_measured_is_not_written_over(detector, tmp_path):

@@ -232,3 +232,13 @@ def test_another_attack_is_made_anew_and_a_damaged_one_is_said(place, tmp_path, 
 def test_what_cannot_be_is_said_at_the_door(place, tmp_path, arguments, said):
     with pytest.raises(ConfigError, match=said):
         run(place, tmp_path, *arguments)
+
+
+def test_a_classifier_of_other_data_is_refused_before_anything_is_trained(place, tmp_path):
+    other = create_classifier("natadv_slim", ("b", "c"), (SIDE, SIDE)).eval()
+    save_checkpoint(tmp_path / "other.pt", other, metrics={}, recipe={}, provenance={})
+    with pytest.raises(ConfigError, match="has no label 'a', which the bank has; name the model of its data"):
+        run(
+            place, tmp_path, "--figure", 4, "--adaptive", 5, "--model", tmp_path / "other.pt", "--cache", tmp_path / "c"
+        )
+    assert not (tmp_path / "c").exists()
