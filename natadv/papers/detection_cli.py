@@ -121,7 +121,7 @@ def _draw(study: "Study", name: str, folder: Path, replace: bool) -> None:
     if name == "table-1":
         png = pictures.heat_maps(numbers, study.backbones, study.bench.kinds)
     else:
-        png = pictures.bars(numbers, tables.drawn_columns(study, name))
+        png = pictures.bars(numbers, tables.drawn_columns(study, name), TITLES[name])
     sections = tables.sections(study) if name == "table-1" else ()
     write_figure(folder, name, TITLES[name], png, numbers, sections=sections)
     typer.echo(folder / f"{name}.png")

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from natadv.papers.detection import KINDS, paper_mean
 from natadv.papers.detection import TABLE_1 as PRINTED
@@ -40,13 +41,13 @@ def heat_maps(numbers: Sequence[Number], backbones: Sequence[Backbone], kinds: t
     figure = Figure(figsize=(16, 6.6 * len(backbones)), dpi=100, layout="constrained")
     canvas = FigureCanvasAgg(figure)
     places = figure.subplots(len(backbones), 2, squeeze=False, width_ratios=(len(kinds), len(KINDS)))
-    for line, backbone in zip(places, backbones, strict=True):
-        for place, heat in zip(line, (_ours(numbers, backbone, kinds), _papers(backbone)), strict=True):
-            _draw_heat(place, heat)
+    heats = [heat for backbone in backbones for heat in (_ours(numbers, backbone, kinds), _papers(backbone))]
+    images = [_draw_heat(place, heat) for place, heat in zip(places.flat, heats, strict=True)]
+    figure.colorbar(images[0], ax=places, shrink=0.6, label="area, %; below 50: taken for cleaner than clean")
     return as_png(canvas)
 
 
-def bars(numbers: Sequence[Number], columns: Sequence[str]) -> bytes:
+def bars(numbers: Sequence[Number], columns: Sequence[str], title: str) -> bytes:
     """Draw columns of a table as PNG, percent up to 100: groups of bars with their intervals, a group a row."""
     lowest = min(10 * (_or(number.low, number.ours) // 10) for number in numbers if number.column in columns)
     rows = tuple(dict.fromkeys(number.row for number in numbers))
@@ -74,7 +75,8 @@ def bars(numbers: Sequence[Number], columns: Sequence[str]) -> bytes:
     axes.set_ylabel("%")
     axes.set_ylim(lowest, 101)
     axes.grid(axis="y", alpha=0.3)
-    figure.legend(fontsize=8, loc="outside upper right", ncols=len(columns))
+    figure.suptitle(title, fontsize=9)
+    figure.legend(fontsize=8, loc="outside lower center", ncols=min(4, len(columns)))
     return as_png(canvas)
 
 
@@ -103,11 +105,11 @@ def _papers(backbone: Backbone) -> HeatMap:
     return HeatMap(f"paper, {backbone.name}" if known else _PAPERS_MEAN, KINDS, KINDS, areas)
 
 
-def _draw_heat(axes: Axes, heat: HeatMap) -> None:
+def _draw_heat(axes: Axes, heat: HeatMap) -> AxesImage:
     shown = np.full((len(heat.rows), len(heat.columns)), np.nan)
     for (row, column), area in heat.areas.items():
         shown[heat.rows.index(row), heat.columns.index(column)] = area
-    axes.imshow(shown, cmap="RdBu_r", vmin=0, vmax=100)
+    heated = axes.imshow(shown, cmap="RdBu_r", vmin=0, vmax=100)
     for (row, column), area in np.ndenumerate(shown):
         if np.isfinite(area):
             colour = "white" if abs(area - 50) > 35 else "black"
@@ -117,3 +119,4 @@ def _draw_heat(axes: Axes, heat: HeatMap) -> None:
     axes.set_xlabel("tested on", fontsize=9)
     axes.set_ylabel("learnt", fontsize=9)
     axes.set_title(heat.title, fontsize=10)
+    return heated
