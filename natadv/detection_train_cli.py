@@ -94,7 +94,7 @@ def test(
     adaptive: Annotated[
         int,
         typer.Option(
-            min=0, help="Attack so many clean test images, or all, by one who knows --model and the detector."
+            min=0, help="Attack so many clean test images, if there are, by one who knows --model and the detector."
         ),
     ] = 0,
     model: Annotated[Path | None, typer.Option(help="Of --adaptive: checkpoint.pt of the classifier.")] = None,

@@ -24,6 +24,8 @@ _LAST_STEP = 0.1
 """Of the first step's length."""
 _FINE = 0.5 / 255
 """First step from the clean image: the least that eight bits may show."""
+_BEGINS = 2
+"""Each way is gone from a random point and from the clean image."""
 _ENOUGH = 1.0
 """Logits beyond which more of one aim is not worth anything of the other."""
 
@@ -93,8 +95,7 @@ def undetected(
         raise ValueError(f"expected one step or more, got {steps}")
     first = epsilon / 4 if step_size is None else step_size
     ways: list[Way] = [_joint(weight) for weight in weights] + [_selective]
-    # How far from the clean image, and the first step from there; of as many `passes` knows.
-    begins = ((epsilon, first), (0.0, min(first, _FINE)))
+    begins = ((epsilon, first), (0.0, min(first, _FINE)))  # how far from the clean image, and the first step from there
 
     def craft(source: Counted, clean: Tensor, targets: Tensor) -> Tensor:
         best, furthest = clean, torch.full_like(clean[:, 0, 0, 0], -torch.inf)
@@ -121,8 +122,8 @@ def undetected(
 
 
 def passes(images: int, steps: int, batch_size: int = 32) -> int:
-    """Return how many batches `undetected` shows the models at most, by its own weights, beside two to judge."""
-    return 2 * (len(WEIGHTS) + 1) * (steps + 1) * math.ceil(images / batch_size)
+    """Return how many batches `undetected` shows the models, with its own weights; the judge sees each twice."""
+    return (_BEGINS * (len(WEIGHTS) + 1) * (steps + 1) + 2) * math.ceil(images / batch_size)
 
 
 @torch.no_grad()

@@ -88,7 +88,7 @@ def attack_both(
     shown, total = count(1), passes(len(images), steps, batch_size)
 
     def watched(batch: Tensor) -> Tensor:
-        report(min(next(shown), total), total)
+        report(next(shown), total)
         found: Tensor = detector(batch)
         return found
 

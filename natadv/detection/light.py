@@ -21,7 +21,8 @@ NAME: Final = "light"
 _COLOURS: Final = ((0.299, 0.587, 0.114), (-0.169, -0.331, 0.5), (0.5, -0.419, -0.081))
 """Luma and the two chroma, by RGB, as JPEG has them (ITU-T T.871)."""
 _LUMA: Final = 48
-"""So many of luma's 64 frequencies, evenly from the lowest to the highest, are looked at."""
+"""So many of luma's 64 frequencies, evenly from the lowest to the highest, are looked at: of some that are each other's
+mirror image, one alone."""
 _CHROMA: Final = 4
 """Of each chroma's, the lowest so many and the highest so many."""
 

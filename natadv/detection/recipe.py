@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from natadv.detection.light import NAME as LIGHT
+from natadv.seeds import LARGEST_SEED
 from natadv.training.resumable import ResumableRecipe
 
 PAPER_RATE, LIGHT_RATE = 1e-4, 3e-3
@@ -49,7 +50,7 @@ class DetectorRecipe(ResumableRecipe):
     mirrored: float = Field(0.5, ge=0, le=1)
     held_back: float = Field(0.2, gt=0, lt=1)
     false_alarms: float = Field(0.01, gt=0, lt=1)
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, le=LARGEST_SEED)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     threads: int | None = Field(None, ge=1)

@@ -74,7 +74,7 @@ def read_shown(folder: Path, papers: BankPapers, part: Part, kinds: tuple[str, .
         try:
             found = read_image(folder / image.path)
         except DataError as error:
-            raise DataError(f"{folder / image.path}: not a readable image; make the bank again") from error
+            raise DataError(f"{error}; or make the bank again") from error
         if found.shape != images.shape[1:]:
             raise DataError(
                 f"{folder / image.path}: is {found.shape[1]}x{found.shape[0]} px, its bank's images are {side}x{side}"

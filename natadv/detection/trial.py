@@ -1,7 +1,8 @@
 """A detector, or RAIN's disagreement, on trial: all kinds of a bank's test part, and the attack that knows it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,13 +57,15 @@ def asked_attack(model: Path | None, count: int, levels: float, steps: int, fals
         count: --adaptive.
         levels: --epsilon, of 255.
         steps: --steps.
-        false_alarms: --false-alarms, a share that the threshold is for.
+        false_alarms: --false-alarms, the share that the threshold is for which the attack has to stay below.
 
     Raises:
         ConfigError: if one is missing or out of its range.
     """
-    if bool(count) != (model is not None):
+    if (count > 0) != (model is not None):
         raise ConfigError("--adaptive and --model go together: how many images, and which classifier they are to fool")
+    if steps < 1:
+        raise ConfigError(f"--steps {steps}: expected 1 or more")
     if not 0 < false_alarms < 1 or not 0 < levels < 255:
         raise ConfigError(f"--false-alarms {false_alarms:g} --epsilon {levels:g}: expected 0..1 and 0..255")
     return None if model is None else Attack(model, count, levels / 255, steps)
@@ -95,25 +98,31 @@ def try_detector(
     _check_none_was_learnt(loaded, bank, papers)
     if attack is not None:
         attacked_classifier(attack.model, papers)  # it is refused before anything is measured
-    _check_new(out)
-    model = loaded.model.to(device)
-    found = _measured_on(
-        bank, papers, scorer_of(model), seen=_seen(loaded), threshold=threshold, false_alarms=false_alarms, seed=seed
-    )
-    attacked = None
-    if attack is not None:
-        attacked = attack_detector(loaded, bank, papers, attack, seed=seed, device=device, report=report)
-    about: dict[str, Any] = {"detector_sha256": loaded.digest, "bank_sha256": bank_digest(bank), "seed": seed}
-    if attack is not None and attacked is not None:
-        about["adaptive"] = {
-            "epsilon": attack.epsilon,
-            "steps": attack.steps,
-            "plain": _plain(attacked.plain),
-            "plain_unseen": _plain(attacked.plain_unseen),
-            "both": _plain(attacked.adaptive),
-        }
-    _write(out, found, f"{loaded.built.backbone} on {bank.name}", about, threshold)
-    return found, attacked
+    with _new_folder(out):
+        model = loaded.model.to(device)
+        found = _measured_on(
+            bank,
+            papers,
+            scorer_of(model),
+            seen=_seen(loaded),
+            threshold=threshold,
+            false_alarms=false_alarms,
+            seed=seed,
+        )
+        attacked = None
+        if attack is not None:
+            attacked = attack_detector(loaded, bank, papers, attack, seed=seed, device=device, report=report)
+        about: dict[str, Any] = {"detector_sha256": loaded.digest, "bank_sha256": bank_digest(bank), "seed": seed}
+        if attack is not None and attacked is not None:
+            about["adaptive"] = {
+                "epsilon": attack.epsilon,
+                "steps": attack.steps,
+                "plain": _plain(attacked.plain),
+                "plain_unseen": _plain(attacked.plain_unseen),
+                "both": _plain(attacked.adaptive),
+            }
+        _write(out, found, f"{loaded.built.backbone} on {bank.name}", about, threshold)
+        return found, attacked
 
 
 def try_disagreement(
@@ -144,16 +153,16 @@ def try_disagreement(
         raise ConfigError(f"{bank}: its images are {papers.size_px} px, the classifier's {loaded.input_size[0]}")
     if loaded.digest[:12] not in str(network.provenance.get("classifier")):
         raise ConfigError(f"--rain {rain}: was not tuned for {classifier}; its draws would disagree about everything")
-    _check_new(out)
-    scorer = disagreement_of(
-        network.rain().to(device).eval(), loaded.model.to(device), draws=draws, seed=seed, device=device
-    )
-    learnt = read_shown(bank, papers, "train", ())
-    threshold = threshold_at(scorer(learnt.images), false_alarms, learnt.kin.tolist())
-    found = _measured_on(bank, papers, scorer, threshold=threshold, false_alarms=false_alarms, seed=seed)
-    about = {"classifier_sha256": loaded.digest, "rain_sha256": network.digest, "bank_sha256": bank_digest(bank)}
-    _write(out, found, f"disagreement of {draws} draws on {bank.name}", about | {"draws": draws}, threshold)
-    return found, threshold
+    with _new_folder(out):
+        scorer = disagreement_of(
+            network.rain().to(device).eval(), loaded.model.to(device), draws=draws, seed=seed, device=device
+        )
+        learnt = read_shown(bank, papers, "train", ())
+        threshold = threshold_at(scorer(learnt.images), false_alarms, learnt.kin.tolist())
+        found = _measured_on(bank, papers, scorer, threshold=threshold, false_alarms=false_alarms, seed=seed)
+        about = {"classifier_sha256": loaded.digest, "rain_sha256": network.digest, "bank_sha256": bank_digest(bank)}
+        _write(out, found, f"disagreement of {draws} draws on {bank.name}", about | {"draws": draws}, threshold)
+        return found, threshold
 
 
 def _measured_on(bank: Path, papers: BankPapers, scorer: Any, *, threshold: Threshold, **more: Any) -> BankMeasured:
@@ -235,17 +244,27 @@ def attacked_classifier(path: Path, papers: BankPapers) -> LoadedClassifier:
     return victim
 
 
-def _check_new(out: Path) -> None:
-    """Refuse a folder with a test: what is measured on a bank may have taken hours, and is not written over."""
+@contextmanager
+def _new_folder(out: Path) -> Iterator[None]:
+    """Make a folder for a test, before hours of measuring; one that was made for nothing is taken away again.
+
+    A folder with a test is refused: it is not written over.
+    """
     if any((out / name).exists() for name in (TABLE, PICTURE, SUMMARY)):
         raise ConfigError(f"{out}: holds a test already; take another folder")
-
-
-def _write(out: Path, found: BankMeasured, title: str, about: Mapping[str, Any], threshold: Threshold) -> None:
+    made = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise file_error(out, error) from error
+    try:
+        yield
+    finally:
+        if made and not any(out.iterdir()):
+            out.rmdir()
+
+
+def _write(out: Path, found: BankMeasured, title: str, about: Mapping[str, Any], threshold: Threshold) -> None:
     replace_file(out / TABLE, table(found))
     replace_file(out / PICTURE, draw_roc(found, title))
     alarms = {kind: _plain(rate) for kind, rate in found.alarms.items()}

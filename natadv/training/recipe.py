@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from natadv.models.classifier import DEFAULT_MODEL
 from natadv.raindrops.presets import PRESETS
+from natadv.seeds import LARGEST_SEED
 from natadv.training.resumable import ResumableRecipe
 
 
@@ -73,7 +74,7 @@ class Recipe(ResumableRecipe):
     pgd: float = Field(0.0, ge=0, le=1)
     epsilon: float = Field(16.0, gt=0, lt=255)
     pgd_steps: int = Field(10, ge=1)
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, le=LARGEST_SEED)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     devices: int = Field(1, ge=1)
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"

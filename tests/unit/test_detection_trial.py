@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from natadv.detection import trial
 from natadv.detection.recipe import DetectorRecipe
 from natadv.detection.run import DETECTOR
 from natadv.detection.train import train_detector
@@ -53,9 +54,18 @@ def test_a_torn_image_is_of_a_bank_to_be_made_again_and_leaves_no_folder(detecto
     folder = bank(tmp_path / "other")
     torn = next((folder / "test/pgd").iterdir())
     torn.write_bytes(torn.read_bytes()[:20])
-    with pytest.raises(DataError, match=r"test/pgd/.*: not a readable image; make the bank again"):
+    with pytest.raises(DataError, match=r"test/pgd/.*: not a readable image; .*make the bank again"):
         try_detector(detector, folder, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_where_nothing_can_be_written_is_known_before_the_measuring(detector, tmp_path, monkeypatch):
+    folder = bank(tmp_path / "other")
+    (tmp_path / "file").write_text("mine")
+    monkeypatch.setattr(trial, "_measured_on", lambda *_, **__: pytest.fail("measured for nothing"))
+    with pytest.raises(DataError, match="file"):
+        try_detector(detector, folder, tmp_path / "file" / "out")
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_what_was_measured_is_not_written_over(detector, tmp_path):

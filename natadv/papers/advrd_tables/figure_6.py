@@ -70,7 +70,8 @@ def draw_figure(request: Request) -> tuple[bytes, list[Number]]:
         for row, place in enumerate(places[:_ROWS].tolist())
     ]
     # Of the class predicted: where drops fool, that is another class than the clean map's, in part by selection.
-    said = request.setting(trial, **request.drops.setting(request.box), maps="of the class predicted in each view")
+    how = {**request.drops.setting(request.box), "maps": "of the class predicted in each view"}
+    said, of_means = (request.setting(trial, **how, interval=one) for one in (None, "of the mean, by image"))
     numbers = [
         Number(
             f"{row}. {line[0].predicted}",
@@ -85,7 +86,7 @@ def draw_figure(request: Request) -> tuple[bytes, list[Number]]:
         for row, line in enumerate(rows, 1)
         for name, seen in zip(shown, line, strict=True)
     ]
-    return attention_panel(shown, rows), [*_likenesses(looks, said), *numbers]
+    return attention_panel(shown, rows), [*_likenesses(looks, of_means), *numbers]
 
 
 @dataclass(frozen=True)

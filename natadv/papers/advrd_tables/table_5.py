@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from natadv.data.kin import counted_by
 from natadv.errors import ConfigError
 from natadv.models.generator import Generator
 from natadv.papers.advrd import TABLE_5, papers_data
@@ -45,7 +46,8 @@ def numbers(request: Request) -> Iterator[Number]:
     for row, victim in zip(ROWS, victims, strict=True):
         paper = published.get(row, {})
         whole = replace(request, count=None).trial(victim)
-        yield percentage(row, "clean", whole.clean, paper=paper.get("clean"), setting=request.setting(whole))
+        said = request.setting(whole, interval=counted_by(dataset.kin))
+        yield percentage(row, "clean", whole.clean, paper=paper.get("clean"), setting=said)
         trial = request.trial(victim)
         generator = request.drops.on(trial.size, request.device)
         outcome = request.drops.fool(trial, generator, request.box)

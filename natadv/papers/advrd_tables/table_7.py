@@ -54,7 +54,7 @@ def numbers(request: Request) -> Iterator[Number]:
         how = request.drops.setting("black") | {"N": int(column)}
         rate, said = trial.rate(torch.cat(fooled)), request.setting(trial, **how)
         yield percentage(SUCCESS, column, rate, paper=paper if theirs else None, setting=said)
-        said = request.setting(trial, **how, interval=f"by blocks of {_BLOCK} images")
+        said = request.setting(trial, **how, interval=f"by blocks of {_BLOCK} images" if len(blocks) > 1 else None)
         said += f"; {torch.__version__} on {device_name(request.device)}"
         yield _seconds(column, seconds, len(trial.labels), said, TABLE_7[SECONDS][column] if theirs else None)
 

@@ -4,6 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
+from natadv.seeds import LARGEST_SEED
 from natadv.training.resumable import ResumableRecipe
 
 
@@ -71,7 +72,7 @@ class QuasiGanRecipe(ResumableRecipe):
     real_share: float = Field(0.5, ge=0, le=1)
     init: str | None = None
     every: int = Field(500, ge=1)
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, le=LARGEST_SEED)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     threads: int | None = Field(None, ge=1)

@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from natadv.defenses.rain import Order
 from natadv.models.super_resolution.create import DEFAULT_NETWORK
+from natadv.seeds import LARGEST_SEED
 from natadv.training.resumable import ResumableRecipe
 
 
@@ -33,7 +34,7 @@ class PictureRecipe(ResumableRecipe):
     steps: int = Field(2000, ge=1)
     batch_size: int = Field(16, ge=1)
     every: int = Field(250, ge=1)
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, le=LARGEST_SEED)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     threads: int | None = Field(None, ge=1)
