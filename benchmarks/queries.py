@@ -70,7 +70,14 @@ def main() -> None:
         plain = setting(name)
         attack = dataclasses.replace(plain, options={**plain.options, "epsilon": EPSILON, "queries": QUERIES})
         cache = attack_cache(
-            arguments.cache, victim.described, "none", attack, size=victim.input_size, seed=0, batch_size=BATCH
+            arguments.cache,
+            victim.described,
+            "none",
+            attack,
+            size=victim.input_size,
+            seed=0,
+            batch_size=BATCH,
+            device="cpu",
         )
         measured = attack_all(
             victim.model,

@@ -20,7 +20,7 @@ app = typer.Typer(
 app.command("repair")(repair)
 app.command("inspect")(inspect)
 
-_DATA = "signs, gtsrb, or a labelled image folder."
+_DATA = "signs, gtsrb, cifar10, stl10 or a labelled image folder."
 _TRIGGER = "rdba, badnets, blended, rendered or generated."
 Root = Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of the trigger; repeatable.")]

@@ -21,7 +21,7 @@ app.command()(disagreement)
 
 _KINDS = "fgsm, pgd, deepfool, advdrop, cw, ni+, ni-, hsv, advrd, rendered, rdba"
 _FOUND = "imagenet-a, imagenet-a-plus, captured, dry, misclassified"
-_DATA = "signs, gtsrb, or a labelled image folder."
+_DATA = "signs, gtsrb, cifar10, stl10 or a labelled image folder."
 Root = Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's own choice")]

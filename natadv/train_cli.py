@@ -15,7 +15,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help="Train and ev
 app.command("sr")(train_sr)
 app.command("rain")(train_rain)
 
-_DATA = "signs, gtsrb, or a labelled image folder."
+_DATA = "signs, gtsrb, cifar10, stl10 or a labelled image folder."
 
 
 @app.command()

@@ -9,7 +9,7 @@ from natadv.recipe_options import checked_recipe
 from natadv.seeds import LARGEST_SEED
 from natadv.stopping import stoppable_training
 
-_DATA = "signs, gtsrb, or a labelled image folder; its pictures, whole."
+_DATA = "signs, gtsrb, cifar10, stl10 or a labelled image folder; its pictures, whole."
 _PHOTOGRAPHS = "Instead: a folder of photographs; crops of them."
 
 

@@ -109,7 +109,8 @@ class Setting:
         """
         options = {**self.options, **self.adapted}
         name, lead = (f"eot-{self.name}-sure", _LEADS) if self.confident else (f"eot-{self.name}", 0.0)
-        return replace(self, name=name, adapts=self.name, samples=samples, options=options, lead=lead)
+        stops = self.stops and not options.get("whole_budget", False)
+        return replace(self, name=name, adapts=self.name, samples=samples, options=options, lead=lead, stops=stops)
 
     def _function(self) -> Callable[..., Outcome]:
         module, name = self.attack.split(".")
@@ -199,6 +200,7 @@ def lead_spread(model: nn.Module, images: Tensor, labels: Tensor) -> float:
 
 
 _ITERATED = {"epsilon": BUDGET, "steps": 40, "step_size": 2 / 255}
+_LOOKS = {"whole_budget": True, "looks": 8}
 _SHORT = {"epsilon": BUDGET, "steps": 10, "step_size": 2 / 255}
 
 SUITE: Mapping[str, Setting] = {
@@ -218,7 +220,7 @@ SUITE: Mapping[str, Setting] = {
         Setting("advdrop", "advdrop.advdrop", stops=True),
         Setting("nes", "nes.nes", {"epsilon": BUDGET}, "scores", seeded=True, stops=True),
         Setting("zoo", "zoo.zoo", {"epsilon": BUDGET}, "scores", seeded=True, stops=True),
-        Setting("rays", "rays.rays", {"epsilon": BUDGET}, "labels", adapted={"whole_budget": True, "looks": 8}),
+        Setting("rays", "rays.rays", {"epsilon": BUDGET}, "labels", stops=True, adapted=_LOOKS),
         Setting("hsv", "hsv_shift.hsv_shift", {}, "labels", seeded=True, stops=True),
         Setting("ni+", "noise_patterns.noise_plus", {}, "labels", stops=True),
         Setting("ni-", "noise_patterns.noise_minus", {}, "labels", stops=True),

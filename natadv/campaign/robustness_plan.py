@@ -98,4 +98,5 @@ class RobustnessPlan:
             size=trial.size,
             seed=self.seed + repeat,
             batch_size=self.batch_size,
+            device=trial.images.device.type,
         )

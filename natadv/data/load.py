@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import cast
 
+from natadv.data.cifar10 import load_cifar10
 from natadv.data.dataset import SPLITS, Dataset, Split
 from natadv.data.folder import load_folder
 from natadv.data.gtsrb import find_gtsrb, load_gtsrb
@@ -11,7 +12,7 @@ from natadv.data.signs import load_signs
 from natadv.data.stl10 import load_stl10
 from natadv.errors import ConfigError
 
-NAMES = ("signs", "gtsrb", "stl10")
+NAMES = ("signs", "gtsrb", "cifar10", "stl10")
 
 
 def load_dataset(name_or_folder: str | Path, split: str, *, root: Path = Path("data")) -> Dataset:
@@ -22,7 +23,7 @@ def load_dataset(name_or_folder: str | Path, split: str, *, root: Path = Path("d
     labelled image folder otherwise. The two splits of a folder never share a file.
 
     Args:
-        name_or_folder: `signs`, `gtsrb`, `stl10`, or a folder.
+        name_or_folder: `signs`, `gtsrb`, `cifar10`, `stl10`, or a folder.
         split: "train" or "test".
         root: where the official archives of named datasets lie unpacked.
 
@@ -37,6 +38,8 @@ def load_dataset(name_or_folder: str | Path, split: str, *, root: Path = Path("d
         return load_signs(part)
     if name_or_folder == "gtsrb":
         return load_gtsrb(root, part)
+    if name_or_folder == "cifar10":
+        return load_cifar10(root, part)
     if name_or_folder == "stl10":
         return load_stl10(root, part)
     folder = Path(name_or_folder)

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 def draw_shift(
     images: int, size: tuple[int, int], share: float, generator: Generator, *, device: torch.device | str = "cpu"
 ) -> Tensor:
-    """Draw shifts in whole pixels, int32, (images, 2): down and right, each up to `share` of its side, either way.
+    """Draw shifts in whole pixels, int32, (images, 2): up and left, each up to `share` of its side, either way.
 
     Each the whole number nearest to one of the paper's U(-h p, h p); a reach of less than half a pixel shifts nothing.
 

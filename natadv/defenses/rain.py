@@ -73,7 +73,7 @@ class Rain(nn.Module):
         return Noise(pick, shift)
 
     def reach(self, size: tuple[int, int]) -> tuple[float, float]:
-        """Return how far down and right pictures of `size` are shifted at most, px, before rounding."""
+        """Return how far up and left pictures of `size` are shifted at most, px, before rounding."""
         height, width = self._shifted(size)
         return height * self.share, width * self.share
 
@@ -106,5 +106,5 @@ class Rain(nn.Module):
             elif part == "shift" and noise.shift is not None:
                 batch = circular_shift(batch, noise.shift)
             elif part == "up":
-                batch = self.upsampler(batch)
-        return batch[..., : size[0], : size[1]]
+                batch = self.upsampler(batch)[..., : size[0], : size[1]]
+        return batch

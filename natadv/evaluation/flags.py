@@ -64,11 +64,13 @@ class Result:
         robust: what the model still gets right, of all; several repeats together.
         right: how often what each thing that images are of was still right in, in some order that all results share;
             None where only the sum is known.
+        repeats: runs of the attack that `right` sums up.
     """
 
     setting: Setting
     robust: Rate
     right: tuple[int, ...] | None = None
+    repeats: int = 1
 
 
 def result_of(measured: Measured, kin: Sequence[str]) -> Result:
@@ -81,7 +83,7 @@ def result_of(measured: Measured, kin: Sequence[str]) -> Result:
     right = dict.fromkeys(kin, 0)
     for record, name in zip(measured.records, [*kin] * measured.repeats, strict=True):
         right[name] += not record.fooled
-    return Result(measured.setting, robust_rate(measured, kin), tuple(right.values()))
+    return Result(measured.setting, robust_rate(measured, kin), tuple(right.values()), measured.repeats)
 
 
 def result_flags(results: Sequence[Result], *, randomised: bool, repeats: int) -> list[str]:
@@ -166,8 +168,10 @@ def _beats(one: Result, other: Result) -> bool:
     test); where only sums are known, as if the images were others, by both intervals, which sees less.
     """
     if one.right is not None and other.right is not None and len(one.right) == len(other.right):
-        less = sum(mine < theirs for mine, theirs in zip(one.right, other.right, strict=True))
-        more = sum(mine > theirs for mine, theirs in zip(one.right, other.right, strict=True))
+        # Shares of the repeats: an attack without chance is run once where another is run three times.
+        mine, theirs = [other.repeats * count for count in one.right], [one.repeats * count for count in other.right]
+        less = sum(left < kept for left, kept in zip(mine, theirs, strict=True))
+        more = sum(left > kept for left, kept in zip(mine, theirs, strict=True))
         differ = less + more
         tail = sum(math.comb(differ, k) for k in range(less, differ + 1))
         return less > more and 40 * tail <= 2**differ

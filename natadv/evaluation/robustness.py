@@ -8,10 +8,10 @@ import hashlib
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import cv2
-import timm
 from torch import Tensor, nn
 
 from natadv.attacks.suite import Setting
@@ -86,6 +86,7 @@ def attack_cache(
     size: tuple[int, int],
     seed: int,
     batch_size: int,
+    device: str,
 ) -> RecordCache:
     """Open the records of one attack on one defended model: all that decides a result is in their name.
 
@@ -97,6 +98,7 @@ def attack_cache(
         size: (height, width) of the images in pixels.
         seed: of all chance.
         batch_size: images at once; which images share a block decides what chance each meets.
+        device: cpu or cuda: they round otherwise.
 
     Raises:
         DataError: if the file cannot be read, or holds something else.
@@ -109,7 +111,8 @@ def attack_cache(
         "batch": batch_size,
         "bench": source_digest(*_CODE),
         "opencv": cv2.__version__,  # wrote the files that are weighed
-        "timm": timm.__version__,
+        "device": device,
+        "libraries of models": {name: version(name) for name in ("timm", "onnx2torch", "scikit-image", "PyWavelets")},
     }
     return RecordCache(folder, {**decides, **attack.described()})
 

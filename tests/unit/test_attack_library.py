@@ -10,6 +10,7 @@ from natadv.attacks.library import bim, dim, fgsm, mim, pgd
 from natadv.attacks.nim import nim
 from natadv.attacks.pgd_margin import pgd_margin
 from natadv.attacks.tim import kernel_side, tim
+from natadv.attacks.variants import smooth
 
 SIDE = 12
 LEVEL = 1 / 255
@@ -123,6 +124,33 @@ def test_nim_follows_lins_equations():
     assert len((outcome.images - images).abs().round(decimals=3).unique()) > 1  # some turned back on the way
 
 
+@pytest.mark.parametrize("decay", [0.0, 1.0])
+def test_tim_follows_dongs_equations_and_keeps_its_momentum(decay):
+    """Against steps by hand on a bent model, judged by a target that any change fools."""
+    rng = torch.Generator().manual_seed(4)
+    images = torch.randint(60, 190, (1, 3, 6, 6), generator=rng) / 255
+    mixing = torch.randn(2, 108, generator=rng)
+
+    def bent(batch):
+        return torch.tanh(8 * (batch.flatten(1) - 0.5)) @ mixing.T
+
+    def touchy(batch):
+        changed = (batch != images).flatten(1).any(1).float()
+        return torch.stack([0.5 - changed, changed - 0.5], 1)
+
+    epsilon, steps = 60 * LEVEL, 4
+    found, momentum = images, torch.zeros_like(images)
+    for _ in range(steps):
+        found = found.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(cross_entropy(bent(found), ZEROS[:1]), found)
+        gradient = smooth(gradient, width_px=3)
+        momentum = decay * momentum + gradient / gradient.abs().mean()
+        found = (found + epsilon / steps * momentum.sign()).clamp(0, 1).detach()
+    outcome = tim(touchy, images, ZEROS[:1], epsilon=epsilon, steps=steps, decay=decay, surrogate=bent)
+    assert torch.allclose(outcome.images, (found * 255).round() / 255)
+    assert len((outcome.images - images).abs().round(decimals=3).unique()) > 1  # some turned back on the way
+
+
 @pytest.mark.parametrize("attack", [pgd, pgd_margin, dim])
 def test_another_seed_is_another_attack(attack, linear):
     def bent(batch):
@@ -152,7 +180,7 @@ def test_an_attack_that_leaves_its_budget_is_found_out(linear):
         (bim, IFGSM, {"steps": 5}),
         (pgd, PGD, {"steps": 5, "alpha": 2 * LEVEL}),
         (mim, MIFGSM, {"steps": 5}),
-        (dim, DIFGSM, {"steps": 5}),
+        (dim, DIFGSM, {"steps": 5, "diversity_prob": 0.5}),
     ],
 )
 def test_the_library_called_directly_fools_the_same_images(ours, library, options):
@@ -164,11 +192,14 @@ def test_the_library_called_directly_fools_the_same_images(ours, library, option
         return 3 * torch.tanh(4 * (batch.flatten(1) - 0.5)) @ mixing.T
 
     labels = model(images).argmax(1)
-    named = {"step_size" if name == "alpha" else name: value for name, value in options.items()}
+    ours_of = {"alpha": "step_size", "diversity_prob": "probability"}
+    named = {ours_of.get(name, name): value for name, value in options.items()}
     outcome = ours(model, images, labels, epsilon=2 * LEVEL, batch_size=40, **named)
     with torch.random.fork_rng([]):
         torch.default_generator.manual_seed(0)
         found = library(model, device=images.device, eps=2 * LEVEL, **options)(images, labels)
-    fooled = model((found.detach() * 255).round() / 255).argmax(1) != labels
+    found = (found.detach() * 255).round() / 255
+    fooled = model(found).argmax(1) != labels
     assert torch.equal(outcome.fooled, fooled)
+    assert torch.equal(outcome.images[fooled], found[fooled])
     assert 0 < int(fooled.sum()) < 40

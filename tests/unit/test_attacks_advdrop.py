@@ -195,11 +195,22 @@ def test_who_is_wrong_already_has_no_tables_and_who_is_done_pays_no_more(stripes
     assert torch.equal(together.images, outcome.images)
 
 
-def test_passes_are_one_a_step_and_two_looks(stripes):
-    outcome = advdrop(reader(0, 3, 10.0), stripes, ZEROS, epsilon=5, steps=7)
+@pytest.mark.parametrize(("growth", "passes"), [(0.0, 7), (0.5, 14)])
+def test_passes_are_one_a_step_of_each_start_and_two_looks(stripes, growth, passes):
+    outcome = advdrop(reader(0, 3, 10.0), stripes, ZEROS, epsilon=5, steps=7, growth=growth)
     assert not outcome.fooled.any()
-    assert outcome.queries.tolist() == [9, 9]
-    assert outcome.gradients.tolist() == [7, 7]
+    assert outcome.queries.tolist() == [2 + passes] * 2
+    assert outcome.gradients.tolist() == [passes] * 2
+
+
+def test_what_growing_tables_do_not_fool_the_largest_do(stripes):
+    """A step of 101 shows 80 as 101, and the slope there leads to finer ones; one of 201 drops it."""
+    options = {"epsilon": 200, "growth": 1.0, "steps": 2, "step_size": 150.0}
+    outcome, tables = advdrop_with_tables(reader(0, 3, 10.0), stripes[:1], ZEROS[:1], **options)
+    assert outcome.fooled.all()
+    assert outcome.gradients.item() == 2
+    assert (tables[..., 0, 3] == 201).all()
+    assert torch.equal(drop(stripes[:1], tables), outcome.images)
 
 
 def test_by_transfer_the_model_is_looked_at_twice(stripes):

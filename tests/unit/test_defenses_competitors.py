@@ -54,11 +54,22 @@ def test_deflected_pixels_are_near_neighbours():
     moved = defense._deflected(places, chance())
     changed = (moved != places)[:, 0].nonzero()
     assert len(changed) > 20
+    reached = set()
     for n, row, column in changed.tolist():
         source = divmod(int(moved[n, 0, row, column]), 40)
         assert abs(source[0] - row) <= 2
         assert abs(source[1] - column) <= 2
+        reached |= {source[0] - row, source[1] - column}
+    assert reached == {-2, -1, 0, 1, 2}
     assert torch.equal(moved[:, 0], moved[:, 2])
+
+
+@pytest.mark.parametrize(("side", "most"), [(299, 200), (64, 9), (8, 1)])
+def test_a_smaller_picture_has_fewer_pixels_deflected(side, most):
+    places = torch.arange(side * side).view(1, 1, side, side).expand(40, 3, -1, -1).float()
+    changed = (PixelDeflection()._deflected(places, chance()) != places)[:, 0].flatten(1).sum(1)
+    assert changed.max() == most if side < 299 else changed.max() <= most  # of 200, one may meet another
+    assert changed.float().mean() > 0.9 * most
 
 
 def test_pixel_deflection_denoises_and_keeps_range_and_shape():

@@ -19,6 +19,14 @@ def pictures(count=3, height=6, width=8):
     return torch.rand(count, 3, height, width, generator=chance(9))
 
 
+@pytest.mark.parametrize("size", [(5, 7), (6, 8)])
+def test_shifted_last_the_picture_of_any_size_keeps_its_values(size):
+    noise = Noise(torch.zeros(1, 1, 3, 4, dtype=torch.int32), torch.tensor([[1, -2]], dtype=torch.int32))
+    unmoved = Noise(noise.pick, torch.zeros(1, 2, dtype=torch.int32))
+    rain, batch = Rain(Bicubic(), order="down-up-shift"), pictures(1, *size)
+    assert torch.equal(rain(batch, noise), circular_shift(rain(batch, unmoved), noise.shift))
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_downsampling_returns_one_of_the_four_and_the_one_picked(channels):
     batch = pictures()

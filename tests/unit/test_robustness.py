@@ -340,10 +340,10 @@ def test_a_first_write_cut_off_is_begun_again(images, tmp_path):
 
 def test_what_decides_a_result_is_in_the_caches_name(tmp_path):
     def path(attack=None, **changed):
-        given = {"size": (8, 8), "seed": 0, "batch_size": 32} | changed
+        given = {"size": (8, 8), "seed": 0, "batch_size": 32, "device": "cpu"} | changed
         return attack_cache(tmp_path, "m", "none", attack or setting("cw"), **given).path
 
-    others = [path(seed=1), path(batch_size=16), path(size=(9, 8)), path(setting("ead"))]
+    others = [path(seed=1), path(batch_size=16), path(size=(9, 8)), path(device="cuda"), path(setting("ead"))]
     others += [path(replace(setting("cw"), options={"confidence": 1.0})), path(setting("cw").averaged(2))]
-    assert len({path(), *others}) == 7
+    assert len({path(), *others}) == 8
     assert "initial_const" in setting("cw").described()["options"]

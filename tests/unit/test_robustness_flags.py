@@ -41,12 +41,17 @@ def test_an_adaptive_attack_that_does_less_is_flagged(plain):
     assert f"{plain} beats eot-{plain}:" in flags
 
 
-@pytest.mark.parametrize("stops", ["cw", "eot-cw", "eot-cw-sure", "deepfool", "advdrop", "nes", "zoo", "hsv"])
+@pytest.mark.parametrize("stops", ["cw", "eot-cw", "eot-cw-sure", "deepfool", "advdrop", "nes", "zoo", "rays", "hsv"])
 def test_an_attack_that_stops_at_the_boundary_is_flagged(stops):
     whole = suites("eot-pgd-2", 74)
     flags = " ".join(result_flags([suites(stops, 8), whole], randomised=True, repeats=3))
     assert f"{stops} stops where it just fools, and eot-pgd-2 at 8/255 leaves less" in flags
     assert "stops" not in " ".join(result_flags([suites(stops, 80), whole], randomised=True, repeats=3))
+
+
+def test_rays_does_not_stop_where_it_asks_for_the_mean():
+    assert setting("rays").stops
+    assert not setting("rays").averaged(10).stops
 
 
 def test_attacks_that_read_slopes_from_a_randomised_model_are_flagged():
@@ -58,8 +63,8 @@ def test_attacks_that_read_slopes_from_a_randomised_model_are_flagged():
     assert "slopes" not in " ".join(result_flags([suites("rays", 50)], randomised=True, repeats=3))
 
 
-def right(name, kept, **changed):
-    return Result(replace(setting(name), **changed), Rate(sum(kept), len(kept)), tuple(kept))
+def right(name, kept, repeats=1):
+    return Result(setting(name), Rate(sum(kept), repeats * len(kept)), tuple(kept), repeats)
 
 
 def test_attacks_are_compared_image_by_image():
@@ -70,6 +75,14 @@ def test_attacks_are_compared_image_by_image():
         assert ("pgd beats eot-pgd-2" in found) == flagged
         sums = [replace(one, right=None) for one in (plain, eot)]
         assert "beats" not in " ".join(result_flags(sums, randomised=True, repeats=3))
+
+
+def test_attacks_of_other_repeats_are_compared_by_shares():
+    """PGD begins elsewhere each of three times, RayS does not; both leave 60 of 100 images, and neither beats."""
+    thrice, once = right("pgd", [3] * 60 + [0] * 40, 3), right("rays", [1] * 60 + [0] * 40)
+    assert not result_flags([thrice, once], randomised=False, repeats=3)
+    fgsm, nes = right("fgsm", [1] * 95 + [0] * 5), right("nes", [3] * 40 + [0] * 60, 3)
+    assert "black box beats white box: nes" in " ".join(result_flags([fgsm, nes], randomised=False, repeats=3))
 
 
 def test_thousands_of_images_can_be_compared():

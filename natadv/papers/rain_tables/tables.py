@@ -144,7 +144,7 @@ def attacked(
     """
     size = (images.shape[-2], images.shape[-1])
     chance = {"seed": request.seed, "batch_size": request.batch_size}
-    cache = attack_cache(request.cache, *described, attack, size=size, **chance)
+    cache = attack_cache(request.cache, *described, attack, size=size, device=images.device.type, **chance)
     return attack_all(model, images, labels, attack, cache=cache, part=part, report=report, **chance)
 
 
