@@ -64,7 +64,7 @@ def repair(
 def inspect(
     checkpoint: Annotated[Path, typer.Argument(help="checkpoint.pt of the model in question.")],
     data: Annotated[
-        str, typer.Argument(help="What it was trained on: signs, gtsrb, cifar10, stl10 or a labelled image folder.")
+        str, typer.Argument(help="Its training data: signs, gtsrb, cifar10, stl10 or a labelled image folder.")
     ],
     *,
     clean: Annotated[
