@@ -1,7 +1,7 @@
 """PGD on the margin: the lead of the best wrong class is climbed, by steps that shorten (Madry et al. 2018, Sec. 5.1).
 
-Cross-entropy saturates where a classifier is sure, and a fixed step ends beside what it looks for. Of what was tried on
-RAIN, this is the strongest within a budget: docs/decisions/0008.
+Cross-entropy saturates where a classifier is sure, and a fixed step ends beside what it looks for. On RAIN
+nothing of as many passes did more: docs/decisions/0008.
 """
 
 import torch
