@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from natadv.seeds import LARGEST_SEED
+from natadv.stopping import stoppable
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -47,9 +48,13 @@ def robustness(
     repeats: Annotated[int, typer.Option(min=1, help="Runs of each attack that chance has a part in.")] = 1,
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of all chance.")] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="Images at once.")] = 32,
-    show: Annotated[int, typer.Option(min=0, help="Draw so many images attacked, in picture.png.")] = 0,
+    show: Annotated[
+        int, typer.Option(min=0, help="Draw so many images, attacked anew, in picture.png; chance may fall otherwise.")
+    ] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    workers: Annotated[int, typer.Option(min=1, help="Processes; with --device cuda, one a GPU.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes, which share blocks of --batch-size; on CUDA one a GPU.")
+    ] = 1,
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's own choice; of --workers, 1")
     ] = None,
@@ -92,18 +97,13 @@ def robustness(
         out=out,
     )
     chosen = choose_device(device, count=workers if device == "cuda" else 1)
-    with counted("attack", "images") as bar:
+    with stoppable(lambda: f"the same command goes on with what {out} holds"), counted("attack", "images") as bar:
         task = bar.add_task("", total=None)
 
         def report(what: str, done: int, total: int) -> None:
             bar.update(task, completed=done, total=total, description=what)
 
-        try:
-            result = run_plan(plan, device=chosen, workers=workers, threads=threads or 1, report=report)
-        except KeyboardInterrupt:
-            bar.stop()
-            typer.echo(f"stopped; the same command goes on with what {out} holds", err=True)
-            raise typer.Exit(130) from None
+        result = run_plan(plan, device=chosen, workers=workers, threads=threads or 1, report=report)
     typer.echo(write_report(result, out))
     typer.echo(f"{out / REPORT}", err=True)
     if show:

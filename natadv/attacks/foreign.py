@@ -62,15 +62,19 @@ def keep_what_fools(
         fools: what counts, where it is neither an error nor, with `targets`, the target.
 
     Raises:
-        ValueError: if the budget or the batch size is not positive, images and labels do not go together, or a model
-            is in training mode.
+        ValueError: if the budget is not in (0, 1] or the batch size not positive, images are not in [0, 1] or do not go
+            with the labels, or a model is in training mode.
         RuntimeError: if the attack leaves its budget or [0, 1].
     """
-    if (epsilon is not None and epsilon <= 0) or batch_size < 1:
-        raise ValueError(f"expected a positive budget and batch size, got {epsilon} and {batch_size}")
+    if (epsilon is not None and not 0 < epsilon <= 1) or batch_size < 1:
+        raise ValueError(
+            f"expected a positive budget and batch size, a budget of 1 at most, got {epsilon}, {batch_size}"
+        )
     aims = labels if targets is None else targets
     if images.ndim != 4 or labels.shape != images.shape[:1] or aims.shape != labels.shape:
         raise ValueError(f"expected (n, 3, h, w) and (n,), got {tuple(images.shape)} and {tuple(labels.shape)}")
+    if not ((images >= 0) & (images <= 1)).all():
+        raise ValueError(f"expected images in [0, 1], got values from {images.min():g} to {images.max():g}")
     if fools is None:
         fools = _errs if targets is None else _obeys
     source = model if surrogate is None else surrogate

@@ -213,7 +213,8 @@ SUITE: Mapping[str, Setting] = {
         Setting("mim", "library.mim", _ITERATED),
         Setting("dim", "library.dim", _ITERATED, seeded=True, square=True),
         Setting("tim", "tim.tim", _ITERATED),
-        Setting("nim", "nim.nim", _ITERATED),
+        # Its paper's ten steps: momentum grows, and after 40 of 2/255 its look ahead lies far beyond the bound.
+        Setting("nim", "nim.nim", {"epsilon": BUDGET}),
         Setting("cw", "carlini_wagner.carlini_wagner", stops=True, confident=True),
         Setting("deepfool", "deepfool.deepfool", {"epsilon": BUDGET}, stops=True, lone=True),
         Setting("ead", "ead.ead", stops=True, confident=True),

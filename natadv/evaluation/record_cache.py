@@ -37,13 +37,17 @@ class RecordCache:
             settings: all that decides a result but the image, as plain values.
 
         Raises:
-            DataError: if the file cannot be read, or holds something else.
+            DataError: if the folder cannot be made or the file not be read, or it holds something else.
+            ResourceError: if the disk is full.
         """
         self._head = json.dumps({"format": _FORMAT, **settings}, sort_keys=True)
         self.path = folder / f"{hashlib.sha256(self._head.encode()).hexdigest()[:16]}.jsonl"
         self._records: dict[str, Record] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise file_error(folder, error) from error
+        try:
             text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"{self.path}: cannot be read ({error})") from error

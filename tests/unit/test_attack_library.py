@@ -9,6 +9,7 @@ from natadv.attacks.foreign import keep_what_fools
 from natadv.attacks.library import bim, dim, fgsm, mim, pgd
 from natadv.attacks.nim import nim
 from natadv.attacks.pgd_margin import pgd_margin
+from natadv.attacks.suite import setting
 from natadv.attacks.tim import kernel_side, tim
 from natadv.attacks.variants import smooth
 
@@ -203,3 +204,31 @@ def test_the_library_called_directly_fools_the_same_images(ours, library, option
     assert torch.equal(outcome.fooled, fooled)
     assert torch.equal(outcome.images[fooled], found[fooled])
     assert 0 < int(fooled.sum()) < 40
+
+
+def test_the_bench_lets_nim_look_ahead_no_further_than_its_budget_again():
+    """Where all slopes are alike; 40 steps of 2/255 looked 88 levels away, and NIM did less than FGSM on signs."""
+    furthest = []
+
+    def stubborn(batch):
+        furthest.append((batch - GREY[:1]).abs().max().item())
+        brightness = batch.mean((1, 2, 3))
+        return torch.stack([torch.full_like(brightness, 3.0), brightness], 1)
+
+    nim_of_bench = setting("nim")
+    assert not nim_of_bench(stubborn, GREY[:1], ZEROS[:1]).fooled.any()
+    assert max(furthest) == pytest.approx(1.8 * nim_of_bench.epsilon, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("images", "epsilon", "said"),
+    [
+        (GREY, float("nan"), "got nan"),
+        (GREY, 8.0, "got 8.0"),
+        (255 * GREY, 8 * LEVEL, "to 128"),
+        (GREY - 1, 0.1, "from -0"),
+    ],
+)
+def test_what_is_not_in_0_to_1_is_refused(images, epsilon, said, linear):
+    with pytest.raises(ValueError, match=said):
+        fgsm(linear, images, ZEROS, epsilon=epsilon)
