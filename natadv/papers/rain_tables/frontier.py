@@ -27,6 +27,7 @@ from natadv.training.victim import open_victim
 
 TITLE = "What RAIN's super-resolution costs, keeps and withstands, by network"
 ATTACKS = ("fgsm", "eot-pgd-margin")
+_BESIDE, _LINE = 1.35, 6
 
 
 def draw_frontier(
@@ -114,22 +115,20 @@ def _picture(numbers: Sequence[Number]) -> bytes:
         above = [(number.high or 100) - number.ours for number in found]
         ours = [number.ours for number in found]
         axes.errorbar(across, ours, (below, above), fmt=marker, capsize=3, label=column)
-    for row, place in zip(rows, across, strict=True):
-        axes.annotate(
-            row,
-            (place, by_place[row, "clean"].ours),
-            fontsize=7,
-            rotation=30,
-            xytext=(2, 6),
-            textcoords="offset points",
-        )
+    level, before = 0, 0.0
+    for place, row in sorted(zip(across, rows, strict=True)):
+        level = level + 1 if place < _BESIDE * before else 0  # names of neighbours one above the other
+        before = place
+        axes.annotate(row, (place, 104 + _LINE * level), fontsize=7, ha="center")
     axes.set_xscale("log")
     axes.margins(x=0.15)
     for of in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
         of("{x:g}")
-    axes.set_ylim(-2, 112)
+    axes.set_ylim(-2, 112 + _LINE * 3)
+    axes.set_yticks(range(0, 101, 20))
     axes.set_xlabel("latency over the bare classifier's")
     axes.set_ylabel("accuracy (%)")
+    axes.set_title(f"{by_place[rows[0], 'clean'].n} images, 95 % intervals", fontsize=9)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="center right")  # names are above, the strongest attack leaves little
     return as_png(canvas)
