@@ -130,5 +130,5 @@ def _picture(numbers: Sequence[Number]) -> bytes:
     axes.set_ylabel("accuracy (%)")
     axes.set_title(f"{by_place[rows[0], 'clean'].n} images, 95 % intervals", fontsize=9)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, loc="center right")  # names are above, the strongest attack leaves little
+    figure.legend(fontsize=8, loc="outside right upper")
     return as_png(canvas)
