@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from natadv.data_help import DATA
 from natadv.seeds import LARGEST_SEED
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def _attack() -> None:
 def advrd(
     model: Annotated[Path, typer.Argument(help="A checkpoint.pt; with --box black also a bundle's folder.")],
     *,
-    data: Annotated[str, typer.Option(help="signs, gtsrb, cifar10, stl10 or a labelled image folder.")],
+    data: Annotated[str, typer.Option(help=f"{DATA}.")],
     out: Annotated[Path, typer.Option(help="New folder: what fooled, one sub-folder a label, and its papers.")],
     split: Annotated[str, typer.Option(help="train or test; a fifth of an unsplit folder is test.")] = "test",
     count: Annotated[int | None, typer.Option(min=1, help="So many images, drawn by seed.", show_default="all")] = None,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from natadv.backdoor_repair_cli import inspect, repair
+from natadv.data_help import DATA
 from natadv.seeds import LARGEST_SEED
 from natadv.stopping import stoppable_training
 
@@ -20,7 +21,7 @@ app = typer.Typer(
 app.command("repair")(repair)
 app.command("inspect")(inspect)
 
-_DATA = "signs, gtsrb, cifar10, stl10 or a labelled image folder."
+_DATA = f"{DATA}."
 _TRIGGER = "rdba, badnets, blended, rendered or generated."
 Root = Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of the trigger; repeatable.")]

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from natadv.data_help import DATA
 from natadv.seeds import LARGEST_SEED
 
 _HOWS, _WHATS = ("fine-tuning", "fine-pruning"), ("weights", "channels")
@@ -63,9 +64,7 @@ def repair(
 
 def inspect(
     checkpoint: Annotated[Path, typer.Argument(help="checkpoint.pt of the model in question.")],
-    data: Annotated[
-        str, typer.Argument(help="Its training data: signs, gtsrb, cifar10, stl10 or a labelled image folder.")
-    ],
+    data: Annotated[str, typer.Argument(help=f"Its training data: {DATA}.")],
     *,
     clean: Annotated[
         str | None,

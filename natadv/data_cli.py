@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from natadv.data_help import DATA
 from natadv.seeds import LARGEST_SEED
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Write image folders from datasets.")
@@ -17,7 +18,7 @@ def _data() -> None:
 
 @app.command()
 def export(
-    data: Annotated[str, typer.Argument(help="signs, gtsrb, cifar10, stl10 or a labelled image folder.")],
+    data: Annotated[str, typer.Argument(help=f"{DATA}.")],
     out: Annotated[Path, typer.Option(help="New folder, with one sub-folder a label.")],
     split: Annotated[str, typer.Option(help="train or test; a fifth of an unsplit folder is test.")] = "test",
     per_class: Annotated[int | None, typer.Option(min=1, help="Images a class.", show_default="all")] = None,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from natadv.data_help import DATA
 from natadv.detection_train_cli import disagreement, test, train
 from natadv.seeds import LARGEST_SEED
 from natadv.stopping import stoppable
@@ -21,7 +22,7 @@ app.command()(disagreement)
 
 _KINDS = "fgsm, pgd, deepfool, advdrop, cw, ni+, ni-, hsv, advrd, rendered, rdba"
 _FOUND = "imagenet-a, imagenet-a-plus, captured, dry, misclassified"
-_DATA = "signs, gtsrb, cifar10, stl10 or a labelled image folder."
+_DATA = f"{DATA}."
 Root = Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's own choice")]

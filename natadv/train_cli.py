@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from natadv.data_help import DATA
 from natadv.recipe_options import checked_recipe
 from natadv.seeds import LARGEST_SEED
 from natadv.stopping import stoppable_training
@@ -15,7 +16,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help="Train and ev
 app.command("sr")(train_sr)
 app.command("rain")(train_rain)
 
-_DATA = "signs, gtsrb, cifar10, stl10 or a labelled image folder."
+_DATA = f"{DATA}."
 
 
 @app.command()

@@ -5,11 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
+from natadv.data_help import DATA
 from natadv.recipe_options import checked_recipe
 from natadv.seeds import LARGEST_SEED
 from natadv.stopping import stoppable_training
 
-_DATA = "signs, gtsrb, cifar10, stl10 or a labelled image folder; its pictures, whole."
+_DATA = f"{DATA}; its pictures, whole."
 _PHOTOGRAPHS = "Instead: a folder of photographs; crops of them."
 
 

@@ -54,8 +54,8 @@ def advdrop(
     """Coarsen the tables by at most `steps` steps along the sign of the gradient, until the image fools.
 
     As many again from the largest tables follow, where growing ones have not fooled. A step is one forward and one
-    backward pass. No random number is drawn. The paper's `epsilon` is 20, 60 or 100, its
-    steps are 50, or 500 with targets.
+    backward pass. No random number is drawn. The paper's `epsilon` is 20, 60 or 100, its steps are 50, or 500 with
+    targets.
 
     Args:
         model: what is to be fooled; it, `images`, `labels`, `targets`, `surrogate` and `batch_size` are as in

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from natadv.data_help import DATA
 from natadv.seeds import LARGEST_SEED
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def rdba(
     table: Annotated[list[int] | None, typer.Option(help="1 (triggers) or 2 (densities); repeatable.")] = None,
     figure: Annotated[list[int] | None, typer.Option(help="3, 5, 6, 7 or 8; repeatable.")] = None,
     stealth: Annotated[bool, typer.Option("--stealth", help="FID and a detector's AUC, a row a trigger.")] = False,
-    data: Annotated[str, typer.Option(help="signs, gtsrb, cifar10, stl10 or a labelled image folder.")],
+    data: Annotated[str, typer.Option(help=f"{DATA}.")],
     root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
     classes: Annotated[
         str | None, typer.Option(help="LABEL,LABEL,...; the first is the target.", show_default="all")

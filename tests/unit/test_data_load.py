@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from natadv.data.gtsrb import load_gtsrb, read_ppm
-from natadv.data.load import load_dataset
+from natadv.data.load import NAMES, load_dataset
 from natadv.data.select import choose
 from natadv.data.signs import load_signs
+from natadv.data_help import DATA
 from natadv.errors import ConfigError, DataError
 from natadv.images import read_image, write_image
 
@@ -170,3 +171,7 @@ def test_the_real_cut_of_gtsrb(shared):
             row = rows[f"{dataset.split}/{dataset.keys[index]}"]
             assert int(row["class_id"]) == dataset.targets[index]
             assert dataset.read(index).shape == (int(row["height"]), int(row["width"]), 3)
+
+
+def test_help_names_all_data():
+    assert all(name in DATA for name in NAMES)
