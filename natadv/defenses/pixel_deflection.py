@@ -2,14 +2,13 @@
 
 200 deflections within 10 pixels, BayesShrink with sigma 0.04 (Algorithm 1, Sec. 6). Their robust activation map,
 which deflects more where the classifier does not look, is left out: it needs the inside of the classifier, so every
-pixel is as likely. Wavelet shrinking is scikit-image's, hence without a gradient: an attack must go round it (BPDA).
+pixel is as likely. Its gradient is left out, as in the attacks that broke it: they go round it (BPDA).
 """
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from skimage.restoration import denoise_wavelet
 from torch import Generator, Tensor, nn
+
+from natadv.defenses.wavelet_shrinkage import bayes_shrink
 
 DEFLECTIONS, WINDOW_PX, SIGMA = 200, 10, 0.04
 _SIDE_PX = 299
@@ -41,10 +40,7 @@ class PixelDeflection(nn.Module):
     @torch.no_grad()
     def forward(self, batch: Tensor, chance: Generator) -> Tensor:
         """Map pictures, (n, 3, h, w), RGB in [0, 1], to such pictures, drawing from a generator on the CPU."""
-        deflected = self._deflected(batch, chance)
-        images = deflected.permute(0, 2, 3, 1).cpu().double().numpy()
-        clean = np.stack([self._shrunk(image) for image in images]) if len(images) else images
-        return torch.from_numpy(clean).permute(0, 3, 1, 2).to(batch)
+        return bayes_shrink(self._deflected(batch, chance), self.sigma)
 
     def _deflected(self, batch: Tensor, chance: Generator) -> Tensor:
         n, channels, h, w = batch.shape
@@ -60,12 +56,6 @@ class PixelDeflection(nn.Module):
         here = (rows * w + columns).to(batch.device)[:, None].expand(-1, channels, -1)
         there = (source_rows * w + source_columns).to(batch.device)[:, None].expand(-1, channels, -1)
         return flat.scatter(2, here, flat.gather(2, there)).view_as(batch)
-
-    def _shrunk(self, image: NDArray[np.float64]) -> NDArray[np.float64]:
-        shrunk = denoise_wavelet(
-            image, sigma=self.sigma, mode="soft", method="BayesShrink", convert2ycbcr=True, channel_axis=-1
-        )
-        return np.clip(shrunk, 0, 1)
 
 
 def _reflected(index: Tensor, side: int) -> Tensor:

@@ -112,7 +112,7 @@ def attack_cache(
         "bench": source_digest(*_CODE),
         "opencv": cv2.__version__,  # wrote the files that are weighed
         "device": device,
-        "libraries of models": {name: version(name) for name in ("timm", "onnx2torch", "scikit-image", "PyWavelets")},
+        "libraries of models": {name: version(name) for name in ("timm", "onnx2torch")},
     }
     return RecordCache(folder, {**decides, **attack.described()})
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from natadv.defenses.defended import Defended
+from natadv.defenses.pixel_deflection import PixelDeflection
 from natadv.defenses.rain import ORDERS, Rain
 from natadv.defenses.resize_pad import ResizePad
 from natadv.errors import ConfigError
@@ -69,11 +69,9 @@ def open_defense(spec: str) -> OpenedDefense:
     if head == "resize-pad":
         return OpenedDefense(ResizePad(), head, f"{head} 299 to [310, 331) on 331")
     if head == "pixel-deflection":
-        from natadv.defenses.pixel_deflection import PixelDeflection  # noqa: PLC0415  # brings scikit-image
-
         defense = PixelDeflection()
         settings = f"{defense.deflections} at 299 px, window {defense.window_px} px, sigma {defense.sigma:g}"
-        return OpenedDefense(defense, head, f"{head} {settings}, scikit-image {version('scikit-image')}")
+        return OpenedDefense(defense, head, f"{head} {settings}")
     settings = _settings(spec, tail)
     if head == "shift":
         if set(settings) - {"share"}:
