@@ -18,6 +18,7 @@ from natadv.errors import ConfigError
 
 SEED_BYTES = 32
 _NUMBER_BYTES = 16
+_AHEAD = 16  # numbers at once: for one alone, each small call finds the caches full of the model
 _WORD_BYTES = 8
 
 
@@ -60,6 +61,7 @@ class NoiseStream:
         self._fresh = itertools.count()
         self._picks = 0 if noise.pick is None else int(np.prod(noise.pick))
         self._shifts = 0 if noise.reach is None else 2 * noise.draws
+        self._ahead: tuple[int, dict[str, NDArray[np.int32]]] = (-1, {})
 
     @property
     def seed(self) -> str:
@@ -72,6 +74,18 @@ class NoiseStream:
 
     def at(self, numbers: Sequence[int]) -> dict[str, NDArray[np.int32]]:
         """Return the noise of these numbers by input, int32, a row each."""
+        if not numbers:
+            return self._drawn(numbers)
+        block, first = divmod(numbers[0], _AHEAD)
+        last = first + len(numbers)
+        if last > _AHEAD or any(number != numbers[0] + k for k, number in enumerate(numbers)):
+            return self._drawn(numbers)
+        ahead = self._ahead  # one look: another thread may put its own in place
+        if ahead[0] != block:
+            self._ahead = ahead = block, self._drawn(range(block * _AHEAD, (block + 1) * _AHEAD))
+        return {name: values[first:last].copy() for name, values in ahead[1].items()}
+
+    def _drawn(self, numbers: Sequence[int]) -> dict[str, NDArray[np.int32]]:
         size = self._picks + _WORD_BYTES * self._shifts
         streams = b"".join(
             hashlib.shake_256(self._seed + number.to_bytes(_NUMBER_BYTES, "big")).digest(size) for number in numbers

@@ -42,10 +42,22 @@ def circular_shift(batch: Tensor, shift: Tensor) -> Tensor:
     Raises:
         ValueError: if there is not one shift an image.
     """
-    n, _, h, w = batch.shape
+    n, c, h, w = batch.shape
     if tuple(shift.shape) != (n, 2):
         raise ValueError(f"expected shifts ({n}, 2), got {tuple(shift.shape)}")
-    rows = (torch.arange(h, device=batch.device) + shift[:, :1]).remainder(h).long()
-    columns = (torch.arange(w, device=batch.device) + shift[:, 1:]).remainder(w).long()
-    down = batch.gather(2, rows[:, None, :, None].expand_as(batch))
-    return down.gather(3, columns[:, None, None, :].expand_as(batch))
+    return batch.flatten(2).gather(2, shifted_places(shift, (h, w)).expand(n, c, -1)).unflatten(2, (h, w))
+
+
+def shifted_places(shift: Tensor, size: tuple[int, int], *, margin: int = 0) -> Tensor:
+    """Return where each pixel of a shifted picture stood, int64, (n, 1, (h + 2 margin) * (w + 2 margin)), flattened.
+
+    Args:
+        shift: whole numbers, (n, 2): dh and dw of each.
+        size: (height, width) of the picture in pixels.
+        margin: pixels that are added around the shifted picture and repeat its edge.
+    """
+    h, w = size
+    rows = torch.arange(-margin, h + margin, device=shift.device).clamp(0, h - 1).repeat_interleave(w + 2 * margin)
+    columns = torch.arange(-margin, w + margin, device=shift.device).clamp(0, w - 1).repeat(h + 2 * margin)
+    up, left = shift.long()[:, :, None].split(1, 1)
+    return (rows + up).remainder(h) * w + (columns + left).remainder(w)

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 import torch
 from torch import Generator, Tensor, nn
 
-from natadv.defenses.circular_shift import circular_shift, draw_shift
+from natadv.defenses.circular_shift import circular_shift, draw_shift, shifted_places
 from natadv.defenses.random_downsample import check_pick, draw_pick, picked_places, random_downsample, take
 
 Order = Literal["down-shift-up", "shift-down-up", "down-up-shift", "shift", "down-up"]
@@ -96,10 +96,7 @@ class Rain(nn.Module):
         if ("down" in self.order) != (noise.pick is not None) or ("shift" in self.order) != (noise.shift is not None):
             raise ValueError(f"expected the noise of {self.order}: a pick for down, a shift for shift, and no other")
         if self.order == "down-shift-up" and noise.pick is not None and noise.shift is not None:
-            # The picked places are shifted rather than the pixels: the same, with one look at the picture.
-            check_pick(noise.pick, batch)
-            places = circular_shift(picked_places(noise.pick, size), noise.shift)
-            return self.upsampler(take(batch, places))[..., : size[0], : size[1]]
+            return self._upsampled(batch, noise.pick, noise.shift)[..., : size[0], : size[1]]
         for part in self.order.split("-"):
             if part == "down" and noise.pick is not None:
                 batch = random_downsample(batch, noise.pick)
@@ -108,3 +105,16 @@ class Rain(nn.Module):
             elif part == "up":
                 batch = self.upsampler(batch)[..., : size[0], : size[1]]
         return batch
+
+    def _upsampled(self, batch: Tensor, pick: Tensor, shift: Tensor) -> Tensor:
+        """Do all parts in RAIN's order with one look at the picture: shift where pixels are picked, not the pixels.
+
+        A network that wants the edge to go on beyond itself is given it by the same look.
+        """
+        check_pick(pick, batch)
+        h, w = pick.shape[2:]
+        margin = getattr(self.upsampler, "margin", 0)
+        moved = shifted_places(shift, (h, w), margin=margin).expand(-1, pick.shape[1], -1)
+        places = picked_places(pick, (batch.shape[2], batch.shape[3])).flatten(2).gather(2, moved)
+        small = take(batch, places, (h + 2 * margin, w + 2 * margin))
+        return self.upsampler.with_margin(small) if margin else self.upsampler(small)

@@ -46,16 +46,16 @@ def picked_places(pick: Tensor, size: tuple[int, int]) -> Tensor:
     return places
 
 
-def take(batch: Tensor, places: Tensor) -> Tensor:
-    """Return the pixels at `places` of each channel, (n, c, h', w'); gradients flow back to them alone.
+def take(batch: Tensor, places: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return the pixels at `places` of each channel, (n, c, *size); gradients flow back to them alone.
 
     Args:
         batch: (n, c, h, w).
-        places: int64, (n, 1 or c, h', w'), in the flattened channel.
+        places: int64, (n, 1 or c, size[0] * size[1]), in the flattened channel.
+        size: (height, width) of what is returned.
     """
     n, c = batch.shape[:2]
-    taken = batch.flatten(2).gather(2, places.expand(n, c, -1, -1).flatten(2))
-    return taken.unflatten(2, places.shape[2:])
+    return batch.flatten(2).gather(2, places.expand(n, c, -1)).unflatten(2, size)
 
 
 def random_downsample(batch: Tensor, pick: Tensor) -> Tensor:
@@ -69,7 +69,8 @@ def random_downsample(batch: Tensor, pick: Tensor) -> Tensor:
         ValueError: if the two do not go together.
     """
     check_pick(pick, batch)
-    return take(batch, picked_places(pick, (batch.shape[2], batch.shape[3])))
+    places = picked_places(pick, (batch.shape[2], batch.shape[3]))
+    return take(batch, places.flatten(2), (pick.shape[2], pick.shape[3]))
 
 
 def check_pick(pick: Tensor, batch: Tensor) -> None:

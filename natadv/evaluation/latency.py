@@ -1,7 +1,8 @@
 """What a defence costs: a classifier behind RAIN on ONNX Runtime, beside the classifier alone.
 
-The graph takes RAIN's noise as inputs, as a deployed one does; drawing the noise is part of a run. One image, one
-thread of the CPU.
+The graph takes RAIN's noise as inputs, as a deployed one does. A run is of several images one after the other, as a
+camera gives them, and begins by drawing the noise of all, as edge.noise does: drawn between two images, it costs ten
+times what it does by itself, because the model has emptied the caches. One image at once, one thread of the CPU.
 """
 
 import io
@@ -19,6 +20,9 @@ from torch import Generator, Tensor, nn
 from natadv.defenses.rain import Noise, Rain
 from natadv.models.super_resolution.compact import CompactSr
 
+IN_A_ROW = 16
+"""Images of a run, as many as `edge.noise` draws ahead for."""
+
 
 class Deployed(nn.Module):
     """RAIN and a classifier with the noise as inputs."""
@@ -32,14 +36,19 @@ class Deployed(nn.Module):
         return self.classifier(self.rain(batch, Noise(pick, shift)))
 
 
-def alone(classifier: nn.Module, batch: Tensor) -> Callable[[], Any]:
-    """Return a run of a classifier on a batch, (1, 3, h, w)."""
+def alone(classifier: nn.Module, batch: Tensor) -> Callable[[], object]:
+    """Return a run of a classifier `IN_A_ROW` times on a batch, (1, 3, h, w)."""
     session, feed = _session(classifier, (batch,), ("image",)), {"image": batch.numpy()}
-    return lambda: session.run(None, feed)
+
+    def run() -> None:
+        for _ in range(IN_A_ROW):
+            session.run(None, feed)
+
+    return run
 
 
-def behind_rain(classifier: nn.Module, batch: Tensor, upsampler: nn.Module) -> Callable[[], Any]:
-    """Return a run of a classifier on a batch, (1, 3, h, w), behind RAIN with this network, folded where it folds."""
+def behind_rain(classifier: nn.Module, batch: Tensor, upsampler: nn.Module) -> Callable[[], object]:
+    """Return such a run behind RAIN with this network, folded where it folds; each image has noise of its own."""
     rain = Rain(deployed(upsampler)).eval()
     size = (batch.shape[-2], batch.shape[-1])
     noise = rain.draw(1, size, Generator().manual_seed(0))
@@ -48,10 +57,11 @@ def behind_rain(classifier: nn.Module, batch: Tensor, upsampler: nn.Module) -> C
     halves = (-(-size[0] // 2), -(-size[1] // 2))
     reach = rain.reach(size)
 
-    def run() -> Any:
-        pick = rng.integers(4, size=(1, 1, *halves), dtype=np.int32)
-        shift = np.rint(rng.uniform(-1, 1, (1, 2)) * reach).astype(np.int32)
-        return session.run(None, {"image": image, "pick": pick, "shift": shift})
+    def run() -> None:
+        picks = rng.integers(4, size=(IN_A_ROW, 1, 1, *halves), dtype=np.int32)
+        shifts = np.rint(rng.uniform(-1, 1, (IN_A_ROW, 1, 2)) * reach).astype(np.int32)
+        for pick, shift in zip(picks, shifts, strict=True):
+            session.run(None, {"image": image, "pick": pick, "shift": shift})
 
     return run
 

@@ -8,7 +8,7 @@ from natadv.defenses.circular_shift import circular_shift, draw_shift
 from natadv.defenses.defended import Defended
 from natadv.defenses.rain import ORDERS, Noise, Rain
 from natadv.defenses.random_downsample import draw_pick, random_downsample
-from natadv.models.super_resolution.create import Bicubic
+from natadv.models.super_resolution.create import Bicubic, create_super_resolution
 
 
 def chance(seed=0):
@@ -25,6 +25,20 @@ def test_shifted_last_the_picture_of_any_size_keeps_its_values(size):
     unmoved = Noise(noise.pick, torch.zeros(1, 2, dtype=torch.int32))
     rain, batch = Rain(Bicubic(), order="down-up-shift"), pictures(1, *size)
     assert torch.equal(rain(batch, noise), circular_shift(rain(batch, unmoved), noise.shift))
+
+
+@pytest.mark.parametrize("size", [(5, 7), (6, 8)])
+@pytest.mark.parametrize("per_channel", [False, True])
+@pytest.mark.parametrize("network", ["bicubic", "compact:4x2"])
+def test_one_look_at_the_picture_does_what_the_parts_do_one_by_one(size, per_channel, network):
+    upsampler, batch = create_super_resolution(network), pictures(3, *size)
+    for weight in upsampler.parameters():
+        weight.data.add_(0.1)
+    rain = Rain(upsampler, share=0.9, per_channel=per_channel)
+    noise = rain.draw(3, size, chance(4))
+    small = circular_shift(random_downsample(batch, noise.pick), noise.shift)
+    torch.testing.assert_close(rain(batch, noise), upsampler(small)[..., : size[0], : size[1]])
+    assert noise.shift.any(dim=0).all()
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -22,6 +22,23 @@ def test_a_number_gives_the_same_noise_alone_or_among_others():
         np.testing.assert_array_equal(alone[SHIFT][0], together[SHIFT][row])
 
 
+def test_the_order_in_which_numbers_are_asked_for_changes_nothing():
+    stream, asked = NoiseStream(NOISE, SEED), [[5], [6, 7], [15], [16], [15, 16, 17], [900], [5, 5], [4, 3], [0, 1, 2]]
+    for numbers in asked:
+        found = stream.at(numbers)
+        for row, number in enumerate(numbers):
+            alone = NoiseStream(NOISE, SEED).at([0, number])  # not one after the other, so not drawn ahead
+            assert all(np.array_equal(found[name][row], alone[name][1]) for name in (PICK, SHIFT))
+    assert stream.at([])[PICK].shape == (0, 1, 4, 3)
+
+
+def test_noise_is_the_callers_to_write_to():
+    stream = NoiseStream(NOISE, SEED)
+    before = stream.at([3])[PICK].copy()
+    stream.at([3])[PICK][:] = 9
+    np.testing.assert_array_equal(stream.at([3])[PICK], before)
+
+
 def test_shapes_and_types_are_those_of_the_inputs():
     noise = RainNoise(draws=3, pick=(9, 4, 3), reach=(2, 2))
     found = NoiseStream(noise).at(range(5))

@@ -66,7 +66,12 @@ class CompactSr(nn.Module):
         features: channels of the convolutions between the first and the last, 3 or more.
         layers: convolutions that give them, 1 or more; one more gives the picture.
         separable: whether those between are separable.
+
+    Attributes:
+        margin: pixels around a picture where its edge goes on; without them, it would fade there.
     """
+
+    margin = 1
 
     def __init__(self, features: int, layers: int, *, separable: bool = False) -> None:
         super().__init__()
@@ -82,8 +87,11 @@ class CompactSr(nn.Module):
 
     def forward(self, batch: Tensor) -> Tensor:
         """Map pictures, (n, 3, h, w), RGB in [0, 1], to pictures, (n, 3, 2 h, 2 w), not clipped."""
-        # The edge goes on beyond itself, or a picture would fade there.
-        return pixel_shuffle(self.body(pad(batch, (1, 1, 1, 1), mode="replicate")), 2)
+        return self.with_margin(_beyond_the_edge(batch))
+
+    def with_margin(self, batch: Tensor) -> Tensor:
+        """Do as `forward`, for pictures whose edges already go on beyond themselves, (n, 3, h + 2, w + 2)."""
+        return pixel_shuffle(self.body(batch), 2)
 
     def folded(self) -> "FoldedSr":
         """Return a network that computes the same with one kernel a layer, for export."""
@@ -96,6 +104,7 @@ class FoldedSr(nn.Module):
     On ONNX Runtime's CPU a transposed convolution by ones puts pixels side by side in a quarter of DepthToSpace's time.
     """
 
+    margin = CompactSr.margin
     ones: Tensor
 
     def __init__(self, parts: Iterable[nn.Module]) -> None:
@@ -105,8 +114,15 @@ class FoldedSr(nn.Module):
 
     def forward(self, batch: Tensor) -> Tensor:
         """Do as `CompactSr.forward`."""
-        made = self.body(pad(batch, (1, 1, 1, 1), mode="replicate"))
-        return conv_transpose2d(made, self.ones, stride=2, groups=_CHANNELS)
+        return self.with_margin(_beyond_the_edge(batch))
+
+    def with_margin(self, batch: Tensor) -> Tensor:
+        """Do as `CompactSr.with_margin`."""
+        return conv_transpose2d(self.body(batch), self.ones, stride=2, groups=_CHANNELS)
+
+
+def _beyond_the_edge(batch: Tensor) -> Tensor:
+    return pad(batch, (CompactSr.margin,) * 4, mode="replicate")
 
 
 @torch.no_grad()
