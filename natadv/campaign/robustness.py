@@ -16,7 +16,7 @@ from natadv.campaign.robustness_plan import RobustnessPlan
 from natadv.data.kin import counted_by
 from natadv.errors import ResourceError
 from natadv.evaluation.flags import result_flags, result_of, vanishing_flag
-from natadv.evaluation.kin_rates import clean_rate, robust_rate
+from natadv.evaluation.kin_rates import clean_passes, robust_rate
 from natadv.evaluation.rates import KinRate
 from natadv.evaluation.record import Record
 from natadv.evaluation.robustness import CLEAN_PASSES, Measured, attack_all, blocks_of
@@ -35,6 +35,7 @@ class DefenseResult:
         name: of the defence.
         described: the same with digest and settings.
         clean: accuracy on the images that the bare model gets right, over all passes (Du et al. 2021, Eq. 3).
+        whole: accuracy on all images that were drawn, over all passes.
         measured: of each attack; all repeats of one together.
         robust: what each attack left.
         flags: why the figures may mislead.
@@ -44,6 +45,7 @@ class DefenseResult:
     name: str
     described: str
     clean: KinRate
+    whole: KinRate
     measured: tuple[Measured, ...]
     robust: tuple[KinRate, ...]
     flags: tuple[str, ...]
@@ -216,11 +218,16 @@ def _judged(plan: RobustnessPlan, run: _Run) -> DefenseResult:
         flags.append(vanishing_flag(model, trial.images, trial.labels, seed=plan.seed))
     flags += defense_flags(run.defense, trial.victim.described, trial.size)
     passes = CLEAN_PASSES if randomised else 1
-    clean = clean_rate(model, trial.images, trial.labels, trial.kin, passes=passes, seed=plan.seed)
+    # Behind a defence, some that the bare model misses are right: it is fairly compared with none by all images.
+    (right, of), (missed, missed_of) = (
+        clean_passes(model, some.images, some.labels, some.kin, passes=passes, seed=plan.seed)
+        for some in (trial, trial.missed)
+    )
     return DefenseResult(
         name=run.defense.name,
         described=run.defense.described,
-        clean=clean,
+        clean=KinRate.of(right, of),
+        whole=KinRate.of(right + missed, of + missed_of),
         measured=run.measured,
         robust=tuple(robust_rate(measured, trial.kin) for measured in run.measured),
         flags=tuple(filter(None, flags)),

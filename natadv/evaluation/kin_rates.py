@@ -45,7 +45,21 @@ def clean_rate(
     Raises:
         ValueError: if the model answers NaN.
     """
+    return KinRate.of(*clean_passes(model, images, labels, kin, passes=passes, seed=seed, batch_size=batch_size))
+
+
+def clean_passes(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    kin: Sequence[str],
+    *,
+    passes: int = 1,
+    seed: int = 0,
+    batch_size: int = 64,
+) -> tuple[list[bool], list[str]]:
+    """Return, pass by pass, whether a model is right on clean images, and what each of these is of; as `clean_rate`."""
     if isinstance(model, Defended):
         model.reseed(seed)
-    right = torch.cat([is_right(model, images, labels, batch_size=batch_size) for _ in range(passes)])
-    return KinRate.of(right.tolist(), [*kin] * passes)
+    right = [is_right(model, images, labels, batch_size=batch_size) for _ in range(passes if len(images) else 0)]
+    return torch.cat(right).tolist() if right else [], [*kin] * passes

@@ -16,6 +16,21 @@ from natadv.training.victim import Victim, targets_of
 
 
 @dataclass(frozen=True)
+class Missed:
+    """What a model gets wrong: not attacked, but part of its accuracy, also of its accuracy behind a defence.
+
+    Attributes:
+        images: clean, (n, 3, h, w), RGB in [0, 1].
+        labels: the victim's class of each, (n,).
+        kin: what each is of, (n,).
+    """
+
+    images: Tensor
+    labels: Tensor
+    kin: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Trial:
     """What a model gets right, on its device.
 
@@ -27,6 +42,7 @@ class Trial:
         numbers: place of each in its dataset, (n,).
         clean: the share of the drawn images that these are.
         kin: what each is of, (n,), see `natadv.data.kin`.
+        missed: the other drawn images.
     """
 
     victim: Victim
@@ -36,6 +52,7 @@ class Trial:
     numbers: NDArray[np.int64]
     clean: KinRate
     kin: tuple[str, ...]
+    missed: Missed
 
     @property
     def size(self) -> tuple[int, int]:
@@ -72,5 +89,6 @@ def try_model(
     clean = KinRate.of(kept.tolist(), kin)
     if not clean.hits:
         raise DataError(f"{victim.name} gets none of {len(labels)} images of {drawn.dataset.name} right")
-    of = tuple(name for name, one in zip(kin, kept, strict=True) if one)
-    return Trial(victim, drawn.dataset.name, images[right], labels[right], drawn.numbers[kept], clean, of)
+    of, other = (tuple(name for name, one in zip(kin, kept, strict=True) if one == wanted) for wanted in (True, False))
+    missed = Missed(images[~right], labels[~right], other)
+    return Trial(victim, drawn.dataset.name, images[right], labels[right], drawn.numbers[kept], clean, of, missed)
