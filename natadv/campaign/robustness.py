@@ -2,11 +2,12 @@
 
 import multiprocessing
 import queue
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 
 import torch
 from torch import nn
@@ -20,11 +21,9 @@ from natadv.evaluation.kin_rates import clean_passes, robust_rate
 from natadv.evaluation.rates import KinRate
 from natadv.evaluation.record import Record
 from natadv.evaluation.robustness import CLEAN_PASSES, Measured, attack_all, blocks_of
+from natadv.progress import Report, nth
 from natadv.training.defenses import OpenedDefense, defense_flags
 from natadv.training.trial import Trial
-
-Report = Callable[[str, int, int], None]
-"""Told what is being done, and how many of how many images of it are."""
 
 
 @dataclass(frozen=True)
@@ -156,12 +155,13 @@ def _attacked(plan: RobustnessPlan, device: str, report: Report, part: slice = s
     trial = plan.trial(device)
     for name in plan.attacks:
         setting(name).check(trial.size)
-    runs = []
-    for defense in plan.opened():
-        if defense.defense is not None:
-            defense.defense.to(device)
-        model = defense.before(trial.victim.model, seed=plan.seed)
-        measured = tuple(_measured(plan, trial, defense, model, one, report, part) for one in plan.settings(model))
+    defended = [(defense, defense.before(trial.victim.model, seed=plan.seed).to(device)) for defense in plan.opened()]
+    planned, number, runs = sum(len(plan.settings(model)) for _, model in defended), count(1), []
+    for defense, model in defended:
+        measured = tuple(
+            _measured(plan, trial, defense, model, one, nth(report, next(number), planned), part)
+            for one in plan.settings(model)
+        )
         runs.append(_Run(trial, defense, model, measured))
     return runs
 

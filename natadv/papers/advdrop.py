@@ -3,7 +3,7 @@
 The paper's text at hand has its abstract and introduction; its numbers are those that others quote of it, on ResNet-50.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from natadv.evaluation.squeezes import SQUEEZES, squeezed
 from natadv.evaluation.success import is_right
 from natadv.papers.number import Number, percentage
 from natadv.papers.number import setting as described
+from natadv.progress import Report
 from natadv.source_digest import source_digest
 from natadv.training.kept_outcomes import kept_outcome
 from natadv.training.trial import Trial, try_model
@@ -70,9 +71,6 @@ class DropRequest:
     seed: int = 0
     batch_size: int = 32
     device: str = "cpu"
-
-
-Report = Callable[[str, int, int], None]
 
 
 def numbers(table: int, request: DropRequest, report: Report) -> Iterator[Number]:

@@ -5,7 +5,7 @@ numbers are of the very file that a device runs: pictures, drops and clips go th
 """
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from natadv.errors import ConfigError
 from natadv.evaluation.rates import Rate
 from natadv.papers.number import Number, percentage, setting
 from natadv.papers.sessions import setting_of
+from natadv.progress import Report
 from rigs.archive import Archive, open_archive
 
 TITLE = (
@@ -30,8 +31,6 @@ TITLE = (
     " and parity, the largest difference of a logit from the original's"
 )
 COLUMNS = ("parity", "clean", "pgd", "advrd", "clips", "frames", "agrees")
-
-Report = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

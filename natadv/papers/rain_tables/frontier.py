@@ -19,7 +19,8 @@ from natadv.evaluation.robustness import CLEAN_PASSES, bench_digest
 from natadv.papers.number import Number, percentage
 from natadv.papers.number import setting as described
 from natadv.papers.panels import as_png
-from natadv.papers.rain_tables.tables import RainRequest, Report, attacked
+from natadv.papers.rain_tables.tables import RainRequest, attacked
+from natadv.progress import Report
 from natadv.training.defenses import OpenedDefense, defense_flags, open_defense
 from natadv.training.rain.checkpoint import load_network
 from natadv.training.trial import try_model

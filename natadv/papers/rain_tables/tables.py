@@ -7,6 +7,7 @@ image by image, so a table that was stopped goes on, and tables share what they 
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
 import torch
@@ -26,6 +27,7 @@ from natadv.papers.number import setting as described
 from natadv.papers.rain import COLUMNS, IMAGENET, STL10
 from natadv.papers.rain_tables.rows import Models, Row, rows
 from natadv.papers.results import read_numbers
+from natadv.progress import Report, nth
 from natadv.training.defenses import OpenedDefense, defense_flags, open_defense
 from natadv.training.trial import Trial, try_model
 from natadv.training.victim import Victim, open_victim, targets_of
@@ -63,8 +65,6 @@ class RainRequest:
 _SHARED = ("data", "model", "defense", "size", "seed")
 _COUNTED = re.compile(r" \(\d+ images, \d+ right\)$")
 
-Report = Callable[[str, int, int], None]
-
 
 def numbers(table: int, request: RainRequest, report: Report) -> Iterator[Number]:
     """Yield a table's numbers, row by row.
@@ -81,14 +81,14 @@ def numbers(table: int, request: RainRequest, report: Report) -> Iterator[Number
     victim = open_victim(request.models.standard, request.device)
     trial = try_model(victim, draw(request.data, count=request.count, seed=request.seed), device=request.device)
     beside = IMAGENET if request.data.name.startswith("nips17") else STL10
-    for row in rows(table, request.models):
-        if request.only is not None and row.name not in request.only:
-            continue
+    wanted = [row for row in rows(table, request.models) if request.only is None or row.name in request.only]
+    columns = [column for column in COLUMNS[table] if request.columns is None or column in request.columns]
+    cells = count(1)
+    for row in wanted:
         paper = beside.get(table, {}).get(row.name, {})
         work = _Work(request, trial, row, "ImageNet" if beside is IMAGENET else "STL-10", paper)
-        for column in COLUMNS[table]:
-            if request.columns is None or column in request.columns:
-                yield work.attacked(setting(column), report)
+        for column in columns:
+            yield work.attacked(setting(column), nth(report, next(cells), len(wanted) * len(columns)))
         yield work.clean(_kept(request, table))  # in any case: the row's flags stand beside it
 
 
