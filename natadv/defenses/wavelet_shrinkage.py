@@ -11,6 +11,7 @@ from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle
 
 # ITU-R BT.601, for RGB in 0..1; its offsets go out with the stretching.
 _YCBCR = ((65.481, 128.553, 24.966), (-37.797, -74.203, 112.0), (112.0, -93.786, -18.214))
+_RGB = torch.linalg.inv(torch.tensor(_YCBCR, dtype=torch.float64))
 # Rows give the mean and the details across, down and along the diagonals of 2 x 2 pixels; it is its own inverse.
 _HAAR = ((0.5, 0.5, 0.5, 0.5), (0.5, -0.5, 0.5, -0.5), (0.5, 0.5, -0.5, -0.5), (0.5, -0.5, -0.5, 0.5))
 _COARSE_LEVELS_KEPT = 3
@@ -21,7 +22,7 @@ def bayes_shrink(batch: Tensor, sigma: float) -> Tensor:
     """Take noise out of pictures; where a band holds no more than the noise, nothing of it stays.
 
     Args:
-        batch: pictures, float (n, 3, h, w), RGB in [0, 1].
+        batch: pictures, float (n, 3, h, w), RGB in [0, 1]; gradients flow back through the thresholds too.
         sigma: standard deviation of the noise in each of R, G and B.
 
     Returns:
@@ -38,7 +39,7 @@ def bayes_shrink(batch: Tensor, sigma: float) -> Tensor:
     variance = (sigma * colours.norm(dim=1)[:, None, None] / span).square()
     levels = max(min(h, w).bit_length() - 1 - _COARSE_LEVELS_KEPT, 1)
     shrunk = _shrunk((channels - low) / span, variance, levels) * span + low
-    return torch.einsum("ij,njhw->nihw", torch.linalg.inv(colours), shrunk).clamp(0, 1)
+    return torch.einsum("ij,njhw->nihw", _RGB.to(colours), shrunk).clamp(0, 1)
 
 
 def _shrunk(channels: Tensor, variance: Tensor, levels: int) -> Tensor:

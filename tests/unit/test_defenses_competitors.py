@@ -83,6 +83,19 @@ def test_pixel_deflection_denoises_and_keeps_range_and_shape():
     assert made.max() <= 1
 
 
+def test_gradients_know_which_details_pixel_deflection_throws_away():
+    plain = torch.full((1, 3, 32, 32), 0.5)
+    plain[:, :, :16] = 0.9  # or each channel's values would be one
+    plain.requires_grad_()
+    fine = torch.ones(32, 32)
+    fine[:, 1::2] = -1
+    PixelDeflection(deflections=1)(plain, chance())[0, :, 20:].sum(0).mul(fine[20:]).sum().backward()
+    assert plain.grad.isfinite().all()
+    coarse = plain.grad[0, :, 20:, ::2] + plain.grad[0, :, 20:, 1::2]
+    assert (plain.grad[0, :, 20:] * fine[20:]).sum().abs() < 1e-3  # the identity's is 12 * 32 * 3
+    assert coarse.abs().sum() < 1e-3
+
+
 def test_pixel_deflection_repeats_from_its_seed():
     batch, defense = torch.rand(2, 3, 32, 32, generator=chance(5)), PixelDeflection()
     assert torch.equal(defense(batch, chance(1)), defense(batch, chance(1)))
