@@ -19,6 +19,7 @@ from natadv.errors import ConfigError
 SEED_BYTES = 32
 _NUMBER_BYTES = 16
 _AHEAD = 16  # numbers at once: for one alone, each small call finds the caches full of the model
+_AHEAD_BYTES = 1 << 16  # of their streams at most, or the frame that waits for them would be late
 _WORD_BYTES = 8
 
 
@@ -61,7 +62,9 @@ class NoiseStream:
         self._fresh = itertools.count()
         self._picks = 0 if noise.pick is None else int(np.prod(noise.pick))
         self._shifts = 0 if noise.reach is None else 2 * noise.draws
-        self._ahead: tuple[int, dict[str, NDArray[np.int32]]] = (-1, {})
+        self._size = self._picks + _WORD_BYTES * self._shifts
+        self._block = max(1, min(_AHEAD, _AHEAD_BYTES // self._size))
+        self._ahead: tuple[int, dict[str, NDArray[np.int32]]] | None = None
 
     @property
     def seed(self) -> str:
@@ -76,21 +79,19 @@ class NoiseStream:
         """Return the noise of these numbers by input, int32, a row each."""
         if not numbers:
             return self._drawn(numbers)
-        block, first = divmod(numbers[0], _AHEAD)
+        block, first = divmod(numbers[0], self._block)
         last = first + len(numbers)
-        if last > _AHEAD or any(number != numbers[0] + k for k, number in enumerate(numbers)):
+        if last > self._block or any(number != numbers[0] + k for k, number in enumerate(numbers)):
             return self._drawn(numbers)
         ahead = self._ahead  # one look: another thread may put its own in place
-        if ahead[0] != block:
-            self._ahead = ahead = block, self._drawn(range(block * _AHEAD, (block + 1) * _AHEAD))
+        if ahead is None or ahead[0] != block:
+            self._ahead = ahead = block, self._drawn(range(block * self._block, (block + 1) * self._block))
         return {name: values[first:last].copy() for name, values in ahead[1].items()}
 
     def _drawn(self, numbers: Sequence[int]) -> dict[str, NDArray[np.int32]]:
-        size = self._picks + _WORD_BYTES * self._shifts
-        streams = b"".join(
-            hashlib.shake_256(self._seed + number.to_bytes(_NUMBER_BYTES, "big")).digest(size) for number in numbers
-        )
-        rows = np.frombuffer(streams, np.uint8).reshape(len(numbers), size)
+        begun = (hashlib.shake_256(self._seed + number.to_bytes(_NUMBER_BYTES, "big")) for number in numbers)
+        streams = b"".join(stream.digest(self._size) for stream in begun)
+        rows = np.frombuffer(streams, np.uint8).reshape(len(numbers), self._size)
         found: dict[str, NDArray[np.int32]] = {}
         if self._noise.pick is not None:
             # Four divides 256, so the two lowest bits of a byte are as likely one as another.

@@ -20,6 +20,7 @@ Report = Callable[[str, int, int], None]
 """Told what is being done, and how much of how much of it is."""
 
 _BETWEEN_LINES_S = 60.0
+_SLOW_S = 3600.0  # a block of images may take minutes; the time left is told from what was done within so long
 
 
 def counted(verb: str, unit: str, *, clock: Callable[[], float] = time.monotonic) -> Progress:
@@ -39,25 +40,36 @@ def counted(verb: str, unit: str, *, clock: Callable[[], float] = time.monotonic
         TextColumn("{task.description}"),
     )
     if console.is_terminal:
-        return Progress(*columns, console=console, transient=True, get_time=clock)
+        return _Jobs(*columns, console=console, transient=True, get_time=clock, speed_estimate_period=_SLOW_S)
     return _Lines(verb, unit, console=console, get_time=clock)
 
 
 def nth(report: Report, number: int, total: int) -> Report:
-    """Return a report on one of several jobs, which says the how-manieth."""
+    """Return a report on one of several jobs, which says which one."""
     return lambda what, done, images: report(f"{what}, {number} of {total}", done, images)
 
 
-class _Lines(Progress):
+class _Jobs(Progress):
+    """Progress of a task that may be one job after the other: where fewer are done than before, the next has begun."""
+
+    def update(self, task_id: TaskID, **fields: Any) -> None:
+        """Do as `Progress.update`; the next job's time so far, and time left, are its own."""
+        task = next(task for task in self.tasks if task.id == task_id)
+        if fields.get("completed", task.completed) < task.completed:
+            self.reset(task_id)
+        super().update(task_id, **fields)
+
+
+class _Lines(_Jobs):
     """Progress for a log: whoever reads it later wants to know that the run lives, and until when."""
 
     def __init__(self, verb: str, unit: str, **kwargs: Any) -> None:
-        super().__init__(disable=True, **kwargs)
+        super().__init__(disable=True, speed_estimate_period=_SLOW_S, **kwargs)
         self._verb, self._unit = verb, unit
         self._last_s = self.get_time()
 
     def update(self, task_id: TaskID, **fields: Any) -> None:
-        """Do as `Progress.update`, and say so where a minute has passed."""
+        """Do as `_Jobs.update`, and say so where a minute has passed."""
         super().update(task_id, **fields)
         self._say(task_id)
 

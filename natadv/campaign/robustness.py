@@ -95,16 +95,19 @@ def run_plan(
         said = manager.Queue()
         with _workers(workers, context) as pool:
             shards = [pool.submit(_shard, plan, device, number, workers, threads, said) for number in range(workers)]
-            done = [0] * workers
+            counts: dict[str, dict[int, int]] = {}  # of each job, in the order in which they are begun
+            at: dict[int, str] = {}
             while not all(shard.done() for shard in shards):
                 if any(shard.done() and shard.exception() for shard in shards):
                     break  # said below, and not when the others are done, hours later
                 try:
-                    number, what, count, total = said.get(timeout=0.2)
+                    number, what, done, total = said.get(timeout=0.2)
                 except queue.Empty:
                     continue
-                done[number] = count
-                report(what, sum(done), total)
+                counts.setdefault(what, {})[number] = done
+                at[number] = what
+                last = min(at.values(), key=list(counts).index)  # where the slowest is
+                report(last, sum(counts[last].values()), total)
             failed = [shard for shard in shards if shard.done() and shard.exception()]
             for shard in failed or shards:
                 shard.result()
@@ -156,7 +159,9 @@ def _attacked(plan: RobustnessPlan, device: str, report: Report, part: slice = s
     for name in plan.attacks:
         setting(name).check(trial.size)
     defended = [(defense, defense.before(trial.victim.model, seed=plan.seed).to(device)) for defense in plan.opened()]
-    planned, number, runs = sum(len(plan.settings(model)) for _, model in defended), count(1), []
+    planned = sum(len(plan.settings(model)) for _, model in defended)
+    number = count(1)
+    runs = []
     for defense, model in defended:
         measured = tuple(
             _measured(plan, trial, defense, model, one, nth(report, next(number), planned), part)

@@ -22,6 +22,9 @@ _COLUMNS = (
     "n",
     "clean",
     "clean_of_all",
+    "clean_of_all_low",
+    "clean_of_all_high",
+    "all_n",
     "queries",
     "gradients",
     "l0",
@@ -94,9 +97,9 @@ def _summary(defense: DefenseResult) -> str:
     )
     cells = [
         _title(defense),
-        _percent(defense.whole.value, defense.whole.interval),
-        _percent(defense.clean.value, defense.clean.interval),
-        f"{_percent(least.value, least.interval)} ({attack})",
+        _counted(defense.whole),
+        _counted(defense.clean),
+        f"{_counted(least)} {attack}",
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -108,7 +111,7 @@ def _title(defense: DefenseResult) -> str:
 def _line(one: Measured, robust: Rate) -> str:
     cells = [
         one.setting.name,
-        f"{_percent(robust.value, robust.interval)} ({robust.hits}/{robust.total})",
+        _counted(robust),
         f"{one.mean_passes('queries'):.0f}",
         f"{one.mean_passes('gradients'):.0f}",
         _number(100 * one.mean_size("l0"), 1),
@@ -118,6 +121,10 @@ def _line(one: Measured, robust: Rate) -> str:
         _number(one.mean_size("jpeg"), 2),
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _counted(rate: Rate) -> str:
+    return f"{_percent(rate.value, rate.interval)} ({rate.hits}/{rate.total})"
 
 
 def _percent(value: float, interval: tuple[float, float]) -> str:
@@ -143,7 +150,7 @@ def _row(defense: DefenseResult, one: Measured, robust: Rate) -> list[object]:
     passes = [one.mean_passes(name) for name in ("queries", "gradients")]
     sizes = [one.mean_size(name) for name in ("l0", "l2", "linf", "png", "jpeg")]
     numbers = [f"{value:.6g}" for value in percents]
-    clean = [f"{100 * rate.value:.6g}" for rate in (defense.clean, defense.whole)]
+    clean = [f"{100 * value:.6g}" for value in (defense.clean.value, defense.whole.value, *defense.whole.interval)]
     rest = ["" if math.isnan(value) else f"{value:.6g}" for value in (*passes, *sizes)]
     asked = [one.setting.samples, settings_of(one.setting)]
-    return [defense.name, one.setting.name, *numbers, one.images, *clean, *rest, *asked]
+    return [defense.name, one.setting.name, *numbers, one.images, *clean, defense.whole.total, *rest, *asked]

@@ -43,9 +43,18 @@ def circular_shift(batch: Tensor, shift: Tensor) -> Tensor:
         ValueError: if there is not one shift an image.
     """
     n, c, h, w = batch.shape
-    if tuple(shift.shape) != (n, 2):
-        raise ValueError(f"expected shifts ({n}, 2), got {tuple(shift.shape)}")
+    check_shift(shift, batch)
     return batch.flatten(2).gather(2, shifted_places(shift, (h, w)).expand(n, c, -1)).unflatten(2, (h, w))
+
+
+def check_shift(shift: Tensor, batch: Tensor) -> None:
+    """Refuse shifts that are not of a batch.
+
+    Raises:
+        ValueError: if there is not one shift an image.
+    """
+    if tuple(shift.shape) != (len(batch), 2):
+        raise ValueError(f"expected shifts ({len(batch)}, 2), got {tuple(shift.shape)}")
 
 
 def shifted_places(shift: Tensor, size: tuple[int, int], *, margin: int = 0) -> Tensor:

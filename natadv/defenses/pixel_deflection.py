@@ -2,8 +2,8 @@
 
 200 deflections within 10 pixels, BayesShrink with sigma 0.04 (Algorithm 1, Sec. 6). Their robust activation map,
 which deflects more where the classifier does not look, is left out: it needs the inside of the classifier, so every
-pixel is as likely. Its gradient is its own, almost everywhere. Attacks that took the identity's instead (BPDA) broke the
-defence already, and fool less: they spend their budget on details that the wavelets throw away.
+pixel is as likely. Its gradient is its own, almost everywhere. Attacks that took the identity's instead (BPDA) broke
+the defence already, and fool less: they spend their budget on details that the wavelets throw away.
 """
 
 import torch

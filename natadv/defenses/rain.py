@@ -10,7 +10,7 @@ from typing import Literal, get_args
 import torch
 from torch import Generator, Tensor, nn
 
-from natadv.defenses.circular_shift import circular_shift, draw_shift, shifted_places
+from natadv.defenses.circular_shift import check_shift, circular_shift, draw_shift, shifted_places
 from natadv.defenses.random_downsample import check_pick, draw_pick, picked_places, random_downsample, take
 
 Order = Literal["down-shift-up", "shift-down-up", "down-up-shift", "shift", "down-up"]
@@ -112,6 +112,7 @@ class Rain(nn.Module):
         A network that wants the edge to go on beyond itself is given it by the same look.
         """
         check_pick(pick, batch)
+        check_shift(shift, batch)
         h, w = pick.shape[2:]
         margin = getattr(self.upsampler, "margin", 0)
         moved = shifted_places(shift, (h, w), margin=margin).expand(-1, pick.shape[1], -1)

@@ -5,7 +5,7 @@ Until it is done it is OUT.part, which keeps what the attacks have done: stopped
 
 import hashlib
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +15,10 @@ from natadv.detection.made import Made, Maker
 from natadv.durable import PART_SUFFIX, file_error, replace_file, sync
 from natadv.errors import ConfigError, DataError
 from natadv.images import write_image
+from natadv.progress import Report
 
 PARTS: tuple[Part, Part] = ("train", "test")
 OUTCOMES = "outcomes"
-
-Report = Callable[[str, int, int], None]
-"""Told a kind, how many images of it there are, and how many there are to be."""
 
 
 @dataclass(frozen=True, slots=True)

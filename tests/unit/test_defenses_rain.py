@@ -41,6 +41,15 @@ def test_one_look_at_the_picture_does_what_the_parts_do_one_by_one(size, per_cha
     assert noise.shift.any(dim=0).all()
 
 
+@pytest.mark.parametrize("shape", [(1, 2), (3, 1), (4, 2), (2,)])
+@pytest.mark.parametrize("order", ["down-shift-up", "shift"])
+def test_shifts_that_are_not_one_an_image_are_refused(shape, order):
+    rain, batch = Rain(Bicubic(), order=order), pictures(3)
+    pick = rain.draw(3, (6, 8), chance()).pick
+    with pytest.raises(ValueError, match=r"expected shifts \(3, 2\)"):
+        rain(batch, Noise(pick, torch.zeros(shape, dtype=torch.int32)))
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_downsampling_returns_one_of_the_four_and_the_one_picked(channels):
     batch = pictures()

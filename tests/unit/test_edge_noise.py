@@ -1,5 +1,7 @@
 """A randomised model's chance: evenly spread, never twice, replayed by its number."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -27,9 +29,25 @@ def test_the_order_in_which_numbers_are_asked_for_changes_nothing():
     for numbers in asked:
         found = stream.at(numbers)
         for row, number in enumerate(numbers):
-            alone = NoiseStream(NOISE, SEED).at([0, number])  # not one after the other, so not drawn ahead
-            assert all(np.array_equal(found[name][row], alone[name][1]) for name in (PICK, SHIFT))
+            alone = NoiseStream(NOISE, SEED).at([number, 0, number])  # not one after the other, so not drawn ahead
+            assert all(np.array_equal(found[name][row], alone[name][0]) for name in (PICK, SHIFT))
     assert stream.at([])[PICK].shape == (0, 1, 4, 3)
+
+
+def test_threads_that_share_a_stream_get_each_number_once_and_its_own_noise():
+    stream, alone = NoiseStream(NOISE, SEED), NoiseStream(NOISE, SEED)
+
+    def draw(_):
+        numbers = stream.fresh(2)
+        return numbers, stream.at(numbers)
+
+    with ThreadPoolExecutor(4) as pool:
+        drawn = list(pool.map(draw, range(200)))
+    assert sorted(number for numbers, _ in drawn for number in numbers) == list(range(400))
+    expected = alone.at([399, *range(399)])
+    for numbers, found in drawn:
+        for row, number in enumerate(numbers):
+            np.testing.assert_array_equal(found[PICK][row], expected[PICK][(number + 1) % 400])
 
 
 def test_noise_is_the_callers_to_write_to():

@@ -18,6 +18,20 @@ def test_a_log_gets_a_line_a_minute(capsys):
     ]
 
 
+def test_each_of_several_slow_jobs_has_a_time_of_its_own(capsys):
+    now_s = 0.0
+    with counted("attack", "images", clock=lambda: now_s) as bar:
+        task = bar.add_task("", total=None)
+        for job, step_s in (("fgsm", 90), ("pgd", 600)):
+            for done in range(0, 40, 10):
+                bar.update(task, completed=done, total=30, description=job)
+                now_s += step_s
+            now_s += 1000
+    found = capsys.readouterr().err.splitlines()
+    assert "attack 20/30 images, 0:03:00 so far, 0:01:30 left, fgsm" in found
+    assert "attack 20/30 images, 0:20:00 so far, 0:10:00 left, pgd" in found
+
+
 def test_a_count_that_advances_and_knows_no_end_is_told_too(capsys):
     now_s = 0.0
     with counted("scanning", "frames", clock=lambda: now_s) as bar:

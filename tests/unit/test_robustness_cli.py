@@ -43,7 +43,10 @@ def test_a_report_says_what_is_left_and_what_misleads(given, tmp_path):
     report = (tmp_path / "out" / "report.md").read_text()
     assert report in done.output
     assert "6/6" in report
-    assert "| Without a defence | 100.0 [61.0–100.0] | 100.0 [61.0–100.0] | 0.0 [0.0–39.0] (fgsm) |" in report
+    assert (
+        "| Without a defence | 100.0 [61.0–100.0] (6/6) | 100.0 [61.0–100.0] (6/6) | 0.0 [0.0–39.0] (0/6) fgsm |"
+        in report
+    )
     assert "**May mislead:** single noise draw" in report
     assert read_image(tmp_path / "out" / "picture.png").shape[0] > 300
 
@@ -56,7 +59,7 @@ def test_accuracy_is_also_told_of_all_images(given, tmp_path):
     assert done.exit_code == 0, done.output
     assert "75.0 % (6/8" in done.output
     found = table(tmp_path)
-    assert found["none", "fgsm"]["clean_of_all"] == "75"
+    assert (found["none", "fgsm"]["clean_of_all"], found["none", "fgsm"]["all_n"]) == ("75", "8")
     for row in found.values():  # RAIN makes no red green either
         assert float(row["clean_of_all"]) == pytest.approx(0.75 * float(row["clean"]))
 

@@ -1,6 +1,7 @@
 """The frontier of RAIN's super-resolution: what each network costs, keeps and withstands. Ours, not the paper's."""
 
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 import torch
@@ -14,13 +15,13 @@ from natadv.data.kin import counted_by
 from natadv.errors import ConfigError
 from natadv.evaluation.flags import result_flags, result_of
 from natadv.evaluation.kin_rates import clean_rate, robust_rate
-from natadv.evaluation.latency import alone, behind_rain, deployed, medians_in_turn
+from natadv.evaluation.latency import IN_A_ROW, alone, behind_rain, deployed, medians_in_turn
 from natadv.evaluation.robustness import CLEAN_PASSES, bench_digest
 from natadv.papers.number import Number, percentage
 from natadv.papers.number import setting as described
 from natadv.papers.panels import as_png
 from natadv.papers.rain_tables.tables import RainRequest, attacked
-from natadv.progress import Report
+from natadv.progress import Report, nth
 from natadv.training.defenses import OpenedDefense, defense_flags, open_defense
 from natadv.training.rain.checkpoint import load_network
 from natadv.training.trial import try_model
@@ -32,7 +33,7 @@ _BESIDE, _LINE = 1.35, 6
 
 
 def draw_frontier(
-    request: RainRequest, networks: Sequence[str], report: Report, *, runs: int = 60
+    request: RainRequest, networks: Sequence[str], report: Report, *, runs: int = 20
 ) -> tuple[bytes, list[Number]]:
     """Return the frontier as PNG, and its numbers, a row a network.
 
@@ -54,6 +55,7 @@ def draw_frontier(
     counted = {"interval": counted_by(trial.kin)}
     image = torch.rand(1, 3, *trial.size, generator=Generator().manual_seed(0))
     bare, numbers = alone(victim.model.cpu(), image), []
+    cells = count(1)
     for row, defense in _named(networks).items():
         upsampler = defense.defense.upsampler  # type: ignore[union-attr]
         bare_s, ours_s = medians_in_turn([bare, behind_rain(victim.model.cpu(), image, upsampler.cpu())], runs)
@@ -62,6 +64,7 @@ def draw_frontier(
         model = defense.before(victim.model, seed=request.seed).to(request.device)
         found = []
         for name in ATTACKS:
+            told = nth(report, next(cells), len(networks) * len(ATTACKS))
             measured = attacked(
                 request,
                 setting(name),
@@ -69,7 +72,7 @@ def draw_frontier(
                 (victim.described, defense.described),
                 trial.images,
                 trial.labels,
-                report=lambda done, what=f"{name} on {row}": report(what, done, len(trial.images)),
+                report=lambda done, what=f"{name} on {row}", told=told: told(what, done, len(trial.images)),
             )
             found.append(measured)
         flags = result_flags([result_of(one, trial.kin) for one in found], randomised=True, repeats=1)
@@ -80,7 +83,7 @@ def draw_frontier(
         how = described(**said, defense=defense.described, passes=passes, may_mislead=mislead, **counted)
         numbers += [
             Number(row, "thousand weights", weights / 1e3, None, None, 1, None, once),
-            Number(row, "latency over bare", ours_s / bare_s, None, None, runs, None, once),
+            Number(row, "latency over bare", ours_s / bare_s, None, None, runs * IN_A_ROW, None, once),
             Number(row, "clean", 100 * clean.value, ends[0], ends[1], len(trial.images), None, how),
         ]
         for one in found:
