@@ -21,33 +21,6 @@ def robust_rate(measured: Measured, kin: Sequence[str]) -> KinRate:
     return KinRate.of([not record.fooled for record in measured.records], [*kin] * measured.repeats)
 
 
-def clean_rate(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    kin: Sequence[str],
-    *,
-    passes: int = 1,
-    seed: int = 0,
-    batch_size: int = 64,
-) -> KinRate:
-    """Return how often a model is right on clean images, over all passes (Du et al. 2021, Eq. 3).
-
-    Args:
-        model: in eval mode.
-        images: (n, 3, h, w), RGB in [0, 1].
-        labels: true classes, (n,).
-        kin: what each image is of, (n,).
-        passes: of each image; several where the model is randomised.
-        seed: of the passes' noise.
-        batch_size: images at once.
-
-    Raises:
-        ValueError: if the model answers NaN.
-    """
-    return KinRate.of(*clean_passes(model, images, labels, kin, passes=passes, seed=seed, batch_size=batch_size))
-
-
 def clean_passes(
     model: nn.Module,
     images: Tensor,
@@ -58,7 +31,20 @@ def clean_passes(
     seed: int = 0,
     batch_size: int = 64,
 ) -> tuple[list[bool], list[str]]:
-    """Return, pass by pass, whether a model is right on clean images, and what each of these is of; as `clean_rate`."""
+    """Return whether a model is right on clean images, pass by pass, and what each of these is of, for `KinRate.of`.
+
+    Args:
+        model: in eval mode.
+        images: (n, 3, h, w), RGB in [0, 1].
+        labels: true classes, (n,).
+        kin: what each image is of, (n,).
+        passes: of each image; several where the model is randomised. Their rate is Eq. 3 of Du et al. 2021.
+        seed: of the passes' noise.
+        batch_size: images at once.
+
+    Raises:
+        ValueError: if the model answers NaN.
+    """
     if isinstance(model, Defended):
         model.reseed(seed)
     right = [is_right(model, images, labels, batch_size=batch_size) for _ in range(passes if len(images) else 0)]

@@ -7,8 +7,8 @@ from torch import nn
 from natadv.attacks.suite import setting
 from natadv.data.kin import counted_by
 from natadv.defenses.defended import Defended
-from natadv.evaluation.kin_rates import clean_rate, robust_rate
-from natadv.evaluation.rates import Rate
+from natadv.evaluation.kin_rates import clean_passes, robust_rate
+from natadv.evaluation.rates import KinRate, Rate
 from natadv.evaluation.record import Record
 from natadv.evaluation.robustness import Measured
 from tests.unit.test_robustness import Jitter, Linear, greys
@@ -41,11 +41,11 @@ def test_repeats_tell_no_more_than_the_images():
 def test_clean_images_are_counted_over_all_passes_and_by_kin():
     images, labels = greys(0.3, 0.7).repeat_interleave(10, 0), torch.zeros(20, dtype=torch.int64)
     kin = ["dark"] * 10 + ["bright"] * 10
-    assert clean_rate(Linear(), images, labels, kin).interval == pytest.approx(Rate(1, 2).interval)
-    jittered = clean_rate(Defended(Jitter(0.2), Linear()), images, labels, kin, passes=50, seed=3)
+    assert KinRate.of(*clean_passes(Linear(), images, labels, kin)).interval == pytest.approx(Rate(1, 2).interval)
+    jittered = KinRate.of(*clean_passes(Defended(Jitter(0.2), Linear()), images, labels, kin, passes=50, seed=3))
     assert jittered.total == 1000
     assert 400 < jittered.hits < 600
-    again = clean_rate(Defended(Jitter(0.2), Linear()), images, labels, kin, passes=50, seed=3)
+    again = KinRate.of(*clean_passes(Defended(Jitter(0.2), Linear()), images, labels, kin, passes=50, seed=3))
     assert again == jittered
 
 
@@ -55,7 +55,7 @@ def test_a_model_that_answers_nan_is_right_about_nothing():
             return torch.full((len(batch), 3), torch.nan)
 
     with pytest.raises(ValueError, match="answers NaN"):
-        clean_rate(Lost().eval(), greys(0.3), torch.zeros(1, dtype=torch.int64), ["a"])
+        KinRate.of(*clean_passes(Lost().eval(), greys(0.3), torch.zeros(1, dtype=torch.int64), ["a"]))
 
 
 def test_how_an_interval_counts_is_said_in_words():

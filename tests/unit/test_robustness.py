@@ -12,7 +12,8 @@ from natadv.attacks.stand_in import Expectation, StraightThrough
 from natadv.attacks.suite import SUITE, Setting, setting
 from natadv.defenses.defended import Defended
 from natadv.errors import ConfigError, DataError
-from natadv.evaluation.kin_rates import clean_rate
+from natadv.evaluation.kin_rates import clean_passes
+from natadv.evaluation.rates import KinRate
 from natadv.evaluation.record import Record, records
 from natadv.evaluation.record_cache import RecordCache, image_digests
 from natadv.evaluation.robustness import Measured, adaptive, attack_all, attack_cache
@@ -228,10 +229,10 @@ def names(images):
 
 
 def test_clean_accuracy_counts_all_passes(images):
-    assert clean_rate(Linear(), images, ZEROS, names(images)).value == 1
+    assert KinRate.of(*clean_passes(Linear(), images, ZEROS, names(images))).value == 1
     model = Defended(Jitter(0.05), Linear())
     many = greys(0.5, 0.0).repeat(50, 1, 1, 1)
-    found = clean_rate(model, many, torch.zeros(100, dtype=torch.int64), names(many), passes=10)
+    found = KinRate.of(*clean_passes(model, many, torch.zeros(100, dtype=torch.int64), names(many), passes=10))
     assert 0.6 < found.value < 0.9
     assert found.interval[0] < found.value < found.interval[1]
     assert found.total == 1000  # passes; an image's are kin, so the interval is of 100
@@ -257,7 +258,7 @@ def test_a_randomised_model_has_one_look_at_an_image(images):
     many = greys(0.45).repeat(400, 1, 1, 1)
     still = Setting("fgsm", "library.fgsm", {"epsilon": 1e-6})
     found = attack_all(model, many, torch.zeros(400, dtype=torch.int64), still)
-    clean = clean_rate(model, many, torch.zeros(400, dtype=torch.int64), names(many), passes=5)
+    clean = KinRate.of(*clean_passes(model, many, torch.zeros(400, dtype=torch.int64), names(many), passes=5))
     assert found.robust.value == pytest.approx(clean.value, abs=0.06)
     assert math.isnan(found.mean_size("png"))
 

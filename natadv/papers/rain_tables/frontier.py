@@ -14,8 +14,9 @@ from natadv.data.draw import draw
 from natadv.data.kin import counted_by
 from natadv.errors import ConfigError
 from natadv.evaluation.flags import result_flags, result_of
-from natadv.evaluation.kin_rates import clean_rate, robust_rate
+from natadv.evaluation.kin_rates import clean_passes, robust_rate
 from natadv.evaluation.latency import IN_A_ROW, alone, behind_rain, deployed, medians_in_turn
+from natadv.evaluation.rates import KinRate
 from natadv.evaluation.robustness import CLEAN_PASSES, bench_digest
 from natadv.papers.number import Number, percentage
 from natadv.papers.number import setting as described
@@ -77,7 +78,9 @@ def draw_frontier(
             found.append(measured)
         flags = result_flags([result_of(one, trial.kin) for one in found], randomised=True, repeats=1)
         flags += defense_flags(defense, victim.described, trial.size)
-        clean = clean_rate(model, trial.images, trial.labels, trial.kin, passes=CLEAN_PASSES, seed=request.seed)
+        clean = KinRate.of(
+            *clean_passes(model, trial.images, trial.labels, trial.kin, passes=CLEAN_PASSES, seed=request.seed)
+        )
         ends = [100 * end for end in clean.interval]
         passes, mislead = CLEAN_PASSES, " / ".join(flags) or None
         how = described(**said, defense=defense.described, passes=passes, may_mislead=mislead, **counted)

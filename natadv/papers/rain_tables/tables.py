@@ -19,7 +19,7 @@ from natadv.data.draw import draw
 from natadv.data.kin import counted_by
 from natadv.errors import ConfigError
 from natadv.evaluation.flags import Result, result_flags, vanishing_flag
-from natadv.evaluation.kin_rates import clean_rate, robust_rate
+from natadv.evaluation.kin_rates import clean_passes, robust_rate
 from natadv.evaluation.rates import KinRate
 from natadv.evaluation.robustness import CLEAN_PASSES, Measured, attack_all, attack_cache, bench_digest
 from natadv.papers.number import Number, percentage
@@ -168,7 +168,9 @@ class _Work:
         """Return the accuracy without an attack; what may mislead in what was kept of the row stands beside it."""
         passes = CLEAN_PASSES if self._randomised else 1
         request, trial = self._request, self._trial
-        found = clean_rate(self._model, trial.images, self._labels, trial.kin, passes=passes, seed=request.seed)
+        found = KinRate.of(
+            *clean_passes(self._model, trial.images, self._labels, trial.kin, passes=passes, seed=request.seed)
+        )
         low, high = found.interval
         paper, how = self._paper.get("clean"), self._setting(None, passes, self._flags(kept))
         return Number(self._name, "clean", 100 * found.value, 100 * low, 100 * high, len(trial.images), paper, how)
