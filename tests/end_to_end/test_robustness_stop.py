@@ -1,5 +1,6 @@
 """A robustness bench of several processes that is told to stop: none of them lives on, and it can be gone on with."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -37,14 +38,16 @@ def test_no_process_outlives_the_command(tmp_path, number, code):
         *("--batch-size", "2", "--device", "cpu", "--out", tmp_path / "out"),
     ]
     with subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True) as process:
+        others = []
         try:
             wait_for(lambda: list((tmp_path / "out").glob("cache/*.jsonl")))
             others = children(process.pid)
             assert len(others) >= 2
             process.send_signal(number)
             _, said = process.communicate(timeout=60)
+            wait_for(lambda: not any(map(alive, others)))
         finally:
-            process.kill()
+            for one in filter(alive, [process.pid, *others]):
+                os.kill(one, signal.SIGKILL)
     assert process.returncode == code
     assert f"stopped; the same command goes on with what {tmp_path / 'out'} holds" in said
-    wait_for(lambda: not any(map(alive, others)))
