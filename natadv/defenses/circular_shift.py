@@ -53,8 +53,9 @@ def check_shift(shift: Tensor, batch: Tensor) -> None:
     Raises:
         ValueError: if there is not one shift an image.
     """
-    if tuple(shift.shape) != (len(batch), 2):
-        raise ValueError(f"expected shifts ({len(batch)}, 2), got {tuple(shift.shape)}")
+    n = batch.shape[0]  # `len` would be a constant to an exporter, and the graph one of so many images
+    if tuple(shift.shape) != (n, 2):
+        raise ValueError(f"expected shifts ({n}, 2), got {tuple(shift.shape)}")
 
 
 def shifted_places(shift: Tensor, size: tuple[int, int], *, margin: int = 0) -> Tensor:
