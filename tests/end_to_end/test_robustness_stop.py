@@ -27,13 +27,8 @@ def alive(pid: int) -> bool:
 def test_no_process_outlives_the_command(tmp_path, number, code):
     write_colours(tmp_path / "colours", each=4)
     command = [
-        *(
-            sys.executable,
-            "-c",
-            "import natadv.cli; natadv.cli.main()",
-            "robustness",
-            write_tiny_classifier(tmp_path / "tiny.onnx"),
-        ),
+        *(sys.executable, "-c", "import natadv.cli; natadv.cli.main()"),
+        *("robustness", write_tiny_classifier(tmp_path / "tiny.onnx")),
         *("--data", tmp_path / "colours", "--attack", "zoo", "--defense", "shift", "--workers", "2"),
         *("--batch-size", "2", "--device", "cpu", "--out", tmp_path / "out"),
     ]

@@ -5,7 +5,7 @@ image by image, so a table that was stopped goes on, and tables share what they 
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -81,7 +81,7 @@ def numbers(table: int, request: RainRequest, report: Report) -> Iterator[Number
     victim = open_victim(request.models.standard, request.device)
     trial = try_model(victim, draw(request.data, count=request.count, seed=request.seed), device=request.device)
     beside = IMAGENET if request.data.name.startswith("nips17") else STL10
-    wanted = [row for row in rows(table, request.models) if request.only is None or row.name in request.only]
+    wanted = _wanted(rows(table, request.models), request)
     columns = [column for column in COLUMNS[table] if request.columns is None or column in request.columns]
     cells = count(1)
     for row in wanted:
@@ -90,6 +90,10 @@ def numbers(table: int, request: RainRequest, report: Report) -> Iterator[Number
         for column in columns:
             yield work.attacked(setting(column), nth(report, next(cells), len(wanted) * len(columns)))
         yield work.clean(_kept(request, table))  # in any case: the row's flags stand beside it
+
+
+def _wanted(planned: Iterable[Row], request: RainRequest) -> list[Row]:
+    return [row for row in planned if request.only is None or row.name in request.only]
 
 
 def _kept(request: RainRequest, table: int) -> tuple[Number, ...]:
@@ -112,7 +116,7 @@ def check_tables(tables: Sequence[int], request: RainRequest) -> None:
         for name in given or ():
             if name not in there:
                 raise ConfigError(f"{option} {name}: the tables asked for have {', '.join(there)}")
-    wanted = [row for row in planned if request.only is None or row.name in request.only]
+    wanted = _wanted(planned, request)
     for model in dict.fromkeys(row.model for row in wanted):
         open_victim(model, request.device)
     for defense in dict.fromkeys(row.defense for row in wanted):
