@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from natadv.errors import ConfigError
 from natadv.models import denoising, slim, stl10_cnn  # noqa: F401  # they register our models with timm
+from natadv.models.covering_conv import with_covering_heads
 
 DEFAULT_MODEL = "natadv_slim"
 
@@ -89,7 +90,7 @@ def create_classifier(
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConfigError(f"model {model_name!r} at {input_size[1]}x{input_size[0]} px: {reason}") from error
     return Classifier(
-        backbone,
+        with_covering_heads(backbone),
         model_name=model_name,
         model_kwargs=model_kwargs,
         labels=tuple(labels),
