@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from natadv.backdoor_repair_cli import inspect, repair
+from natadv.backdoor_inspect_cli import calibrate, inspect
+from natadv.backdoor_repair_cli import repair
 from natadv.data_help import DATA
 from natadv.seeds import LARGEST_SEED
 from natadv.stopping import stoppable_training
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 app.command("repair")(repair)
 app.command("inspect")(inspect)
+app.command("calibrate")(calibrate)
 
 _DATA = f"{DATA}."
 _TRIGGER = "rdba, badnets, blended, rendered or generated."

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from natadv.backdoors.inspect.calibration.suspects import train_small
+from natadv.backdoors.inspect.calibration.suspects import Training, train_small
 from natadv.backdoors.patterns import BadNets
 from natadv.backdoors.planted import subset_of_classes
 from natadv.backdoors.poison import Poisoning, poison
@@ -41,5 +41,5 @@ def train_backdoored() -> Backdoored:
     order = np.random.default_rng(0).permutation(len(test))
     clean, held = (Pictures(test.images[some], test.targets[some]) for some in np.array_split(order, 2))
     data, poisoned = poison(parts["train"], poisoning)
-    model = train_small(data, CLASSES, epochs=6, seed=0, device=torch.device("cpu"))
+    model = train_small(data, CLASSES, Training(epochs=6), seed=0, device=torch.device("cpu"))
     return Backdoored(model, data, clean, held, poisoning, poisoned)

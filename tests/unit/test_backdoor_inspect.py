@@ -237,6 +237,8 @@ def by_hand(limit):
     rule = {"tuned": none, "measured": none, "by_trigger": {}}
     return Thresholds(
         setting="by hand",
+        model="natadv_slim",
+        size_px=32,
         tuning=(0, 1),
         measuring=(2, 3),
         with_clean=Rule(

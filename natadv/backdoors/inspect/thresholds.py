@@ -67,7 +67,9 @@ class Thresholds(BaseModel):
     """The whole of it.
 
     Attributes:
-        setting: what was trained on what.
+        setting: what was trained on what, in words.
+        model: timm's name of the network that the suspects were.
+        size_px: side of the pictures that they saw.
         tuning: numbers of the suspects that thresholds were chosen by.
         measuring: numbers of the others.
         with_clean: the rule where clean pictures are at hand.
@@ -76,8 +78,10 @@ class Thresholds(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal["natadv-inspection/1"] = "natadv-inspection/1"
+    format: Literal["natadv-inspection/2"] = "natadv-inspection/2"
     setting: str
+    model: str
+    size_px: Annotated[int, Field(ge=1)]
     tuning: tuple[int, ...]
     measuring: tuple[int, ...]
     with_clean: Rule

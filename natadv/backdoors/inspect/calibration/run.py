@@ -10,7 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from natadv.backdoors.inspect.calibration.measured import Described, describe
-from natadv.backdoors.inspect.calibration.suspects import train_suspects
+from natadv.backdoors.inspect.calibration.suspects import Training, train_suspects
 from natadv.backdoors.inspect.calibration.tune import calibrate
 from natadv.backdoors.inspect.scores import METHODS
 from natadv.backdoors.inspect.thresholds import Thresholds
@@ -27,7 +27,7 @@ def run_calibration(
     *,
     tuning: Sequence[int] = range(16),
     measuring: Sequence[int] = range(36, 56),
-    epochs: int = 12,
+    training: Training = Training(),  # noqa: B008
     setting: str,
     device: torch.device,
     report: Callable[[Described], None] = lambda _line: None,
@@ -41,7 +41,7 @@ def run_calibration(
         out: `calibration.json`.
         tuning: numbers of the suspects that thresholds are chosen by; of neighbours every other one is poisoned.
         measuring: numbers of others. 16 to 35 were measured on before natural rain was asked, and are spent.
-        epochs: passes over a suspect's data.
+        training: of each suspect.
         setting: what the suspects are, in words.
         device: where to compute.
         report: gets each suspect when it is done.
@@ -55,12 +55,18 @@ def run_calibration(
     for number in (*tuning, *measuring):
         if number in known and set(METHODS) <= set(known[number].highest):
             continue
-        for suspect in train_suspects([number], train, test, epochs=epochs, device=device):
+        for suspect in train_suspects([number], train, test, training=training, device=device):
             known[number] = describe(suspect, device=device)
         report(known[number])
         text = "".join(known[one].model_dump_json() + "\n" for one in sorted(known))
         replace_file(lines, text.encode())
-    found = calibrate([known[one] for one in tuning], [known[one] for one in measuring], setting=setting)
+    found = calibrate(
+        [known[one] for one in tuning],
+        [known[one] for one in measuring],
+        setting=setting,
+        model=training.model,
+        size_px=train.images.shape[1],
+    )
     replace_file(out, (found.model_dump_json(indent=1) + "\n").encode())
     return found
 

@@ -29,7 +29,7 @@ from natadv.training.evaluate import accuracy
 from natadv.training.pictures import Pictures
 from natadv.training.run import one_cycle
 
-CLASSES = 12
+CLASSES, CLEAN_PER_CLASS = 12, 15
 _PLAN, _TRAINING, _CLEAN = 11, 12, 13  # streams of chance
 
 
@@ -46,6 +46,21 @@ class Plan:
     number: int
     classes: tuple[int, ...]
     poisoning: Poisoning | None
+
+
+@dataclass(frozen=True)
+class Training:
+    """How suspects are trained.
+
+    Attributes:
+        model: timm's name.
+        epochs: passes over a suspect's data.
+        learning_rate: AdamW's, at the peak of one cycle.
+    """
+
+    model: str = DEFAULT_MODEL
+    epochs: int = 12
+    learning_rate: float = 6e-3
 
 
 @dataclass(frozen=True)
@@ -93,8 +108,8 @@ def train_suspects(
     train: Pictures,
     test: Pictures,
     *,
-    epochs: int = 12,
-    clean_per_class: int = 15,
+    training: Training = Training(),
+    clean_per_class: int = CLEAN_PER_CLASS,
     device: torch.device,
 ) -> Iterator[Suspect]:
     """Yield the suspects of these numbers, each as its training ends.
@@ -103,41 +118,42 @@ def train_suspects(
         numbers: as `plan_suspect` reads them.
         train: all classes of a data set, at the size that the models see.
         test: the same classes.
-        epochs: passes over the training pictures.
+        training: of each.
         clean_per_class: test pictures that the inspector gets.
         device: where to train.
     """
     for number in numbers:
-        yield _trained(plan_suspect(number, int(train.targets.max()) + 1), train, test, epochs, clean_per_class, device)
+        plan = plan_suspect(number, int(train.targets.max()) + 1)
+        yield _trained(plan, train, test, training, clean_per_class, device)
 
 
 def _trained(
-    plan: Plan, train: Pictures, test: Pictures, epochs: int, clean_per_class: int, device: torch.device
+    plan: Plan, train: Pictures, test: Pictures, training: Training, clean_per_class: int, device: torch.device
 ) -> Suspect:
     data, known = _of_classes(train, plan.classes), _of_classes(test, plan.classes)
     poisoned = np.zeros(0, np.int64)
     if plan.poisoning:
         data, poisoned = poison(data, plan.poisoning)
-    model = train_small(data, len(plan.classes), epochs=epochs, seed=plan.number, device=device)
+    model = train_small(data, len(plan.classes), training, seed=plan.number, device=device)
     right = accuracy(model, known, device)
     success = measure(model, known, plan.poisoning, device).success if plan.poisoning else None
     clean = _some(known, clean_per_class, np.random.default_rng([_CLEAN, plan.number]))
     return Suspect(plan, model.cpu(), data, clean, poisoned, right, success)
 
 
-def train_small(data: Pictures, classes: int, *, epochs: int, seed: int, device: torch.device) -> nn.Module:
-    """Return a slim network trained on pictures, in eval mode; AdamW, one cycle, random views of half strength."""
+def train_small(data: Pictures, classes: int, training: Training, *, seed: int, device: torch.device) -> nn.Module:
+    """Return a network trained on pictures, in eval mode; AdamW, one cycle, random views of half strength."""
     height, width = data.images.shape[1:3]
     with seeded(seed):
-        model = create_classifier(DEFAULT_MODEL, tuple(f"{index:02d}" for index in range(classes)), (height, width))
+        model = create_classifier(training.model, tuple(f"{index:02d}" for index in range(classes)), (height, width))
     model = model.to(device, memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.05)
     order, views = np.random.default_rng([_TRAINING, seed]), torch.Generator().manual_seed(seed)
-    steps = -(-len(data) // 32)
+    steps, epochs = -(-len(data) // 32), training.epochs
     for epoch in range(epochs):
         shuffled = order.permutation(len(data))
         for step, chosen in enumerate(np.array_split(shuffled, steps)):
-            optimizer.param_groups[0]["lr"] = 6e-3 * one_cycle(epoch * steps + step, epochs * steps)
+            optimizer.param_groups[0]["lr"] = training.learning_rate * one_cycle(epoch * steps + step, epochs * steps)
             batch = augment(to_batch(data.images[chosen], device), views, strength=0.5)
             loss = functional.cross_entropy(model(batch), torch.from_numpy(data.targets[chosen]).to(device))
             optimizer.zero_grad()

@@ -9,13 +9,17 @@ from natadv.backdoors.inspect.scores import METHODS, WITHOUT_CLEAN
 from natadv.backdoors.inspect.thresholds import Measured, Rule, Thresholds
 
 
-def calibrate(tuning: Sequence[Described], measuring: Sequence[Described], *, setting: str) -> Thresholds:
+def calibrate(
+    tuning: Sequence[Described], measuring: Sequence[Described], *, setting: str, model: str, size_px: int
+) -> Thresholds:
     """Return the rules that do best on `tuning`, with what they do on `measuring`.
 
     Args:
         tuning: poisoned and clean suspects.
         measuring: others of both.
         setting: what was trained on what, in words.
+        model: timm's name of the suspects' network.
+        size_px: side of their pictures.
 
     Raises:
         ValueError: if the two share a suspect, or either lacks poisoned or clean ones.
@@ -27,6 +31,8 @@ def calibrate(tuning: Sequence[Described], measuring: Sequence[Described], *, se
             raise ValueError("expected poisoned and clean suspects in both parts")
     return Thresholds(
         setting=setting,
+        model=model,
+        size_px=size_px,
         tuning=tuple(one.number for one in tuning),
         measuring=tuple(one.number for one in measuring),
         with_clean=_rule(tuning, measuring, METHODS),

@@ -1,0 +1,156 @@
+"""`natadv backdoor inspect` and `calibrate`, which says how often the former is wrong."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from natadv.data_help import DATA
+from natadv.recipe_options import checked_recipe
+from natadv.seeds import LARGEST_SEED
+from natadv.stopping import stoppable
+
+if TYPE_CHECKING:
+    from natadv.backdoors.inspect.thresholds import Measured
+
+
+def inspect(
+    checkpoint: Annotated[Path, typer.Argument(help="checkpoint.pt of the model in question.")],
+    data: Annotated[str, typer.Argument(help=f"Its training data: {DATA}.")],
+    *,
+    clean: Annotated[
+        str | None,
+        typer.Option(help="Data whose test part is known to be clean.", show_default="none, and little can be said"),
+    ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(help="calibration.json of `calibrate`.", show_default="of natadv_slim at 32 px, on GTSRB"),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of all chance.")] = 0,
+    root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Say whether a model seems to have a backdoor, on what evidence, and how often such a verdict is wrong.
+
+    Exit code 1 where it does. A model that is not suspicious is not proven clean. The verdict is kept beside the
+    checkpoint, where `natadv export` finds it.
+    """
+    import torch
+
+    from natadv.backdoors.inspect.thresholds import read_thresholds
+    from natadv.backdoors.inspect.verdict import inspect_model
+    from natadv.data.load import load_dataset
+    from natadv.progress import counted
+    from natadv.training.checkpoint import load_classifier
+    from natadv.training.device import choose_device
+    from natadv.training.inspected import Inspected, keep_verdict
+    from natadv.training.lineage import pictures_sha256, read_lineage
+    from natadv.training.pictures import pictures_for
+
+    thresholds = read_thresholds(calibration)
+    loaded, trained_on = load_classifier(checkpoint), load_dataset(data, "train", root=root)
+    known = None if clean is None else load_dataset(clean, "test", root=root)
+    pictures = pictures_for(trained_on, loaded.labels, loaded.input_size)
+    digest = pictures_sha256(pictures, loaded.labels)
+    if digest not in {one.sha256 for one in read_lineage(loaded, checkpoint)}:
+        typer.echo(
+            f"warning: {checkpoint}: its file does not say that it learnt from these pictures of {data}", err=True
+        )
+    with counted("inspect", "models") as bar:
+        bar.add_task("", total=None)
+        verdict = inspect_model(
+            loaded.model,
+            pictures,
+            None if known is None else pictures_for(known, loaded.labels, loaded.input_size),
+            device=torch.device(choose_device(device)),
+            seed=seed,
+            thresholds=thresholds,
+        )
+    for one in verdict.evidence:
+        typer.echo(f"{'!' if one.exceeded else ' '} {one.method}: {one.words}")
+    if verdict.region:
+        typer.echo(f"  {verdict.region}")
+    for index in verdict.suspected[:10]:
+        typer.echo(f"  suspected: {trained_on.keys[int(index)]}")
+    if len(verdict.suspected) > 10:
+        typer.echo(f"  and {len(verdict.suspected) - 10} more")
+    target = None if verdict.target is None else loaded.labels[verdict.target]
+    of = "" if target is None else f" towards {target}"
+    typer.echo(f"{checkpoint}: {f'suspicious{of}' if verdict.suspicious else 'nothing suspicious found'}")
+    typer.echo(f"how often that is wrong: {verdict.errors_in_words}")
+    if (loaded.model.model_name, max(loaded.input_size)) != (thresholds.model, thresholds.size_px):
+        shown = f"{loaded.model.model_name} at {max(loaded.input_size)} px"
+        typer.echo(
+            f"note: this model is {shown}, and may be judged worse; `natadv backdoor calibrate` measures how well"
+        )
+    kept = Inspected(
+        checkpoint_sha256=loaded.digest,
+        data_sha256=digest,
+        suspicious=verdict.suspicious,
+        target=target,
+        errors=verdict.errors_in_words,
+    )
+    typer.echo(keep_verdict(checkpoint, kept))
+    if verdict.suspicious:
+        raise typer.Exit(1)
+
+
+def calibrate(
+    data: Annotated[str, typer.Argument(help=f"Clean data, both parts: {DATA}.")],
+    *,
+    out: Annotated[Path, typer.Option(help="Folder for calibration.json and what was found of each suspect.")],
+    model: Annotated[str | None, typer.Option(help="A timm name.", show_default="natadv_slim")] = None,
+    size: Annotated[int | None, typer.Option(help="Side of all images, px.", show_default="32")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over a suspect's data.", show_default="12")] = None,
+    lr: Annotated[float | None, typer.Option(help="AdamW's peak learning rate.", show_default="0.006")] = None,
+    tune: Annotated[int, typer.Option(min=4, help="Suspects that thresholds are chosen by.")] = 16,
+    measure: Annotated[int, typer.Option(min=4, help="Others, which say how often a verdict is wrong.")] = 20,
+    spent: Annotated[
+        int, typer.Option(min=0, help="Suspects between them that are passed over, measured on before a change.")
+    ] = 0,
+    root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int | None, typer.Option(help="CPU threads.", show_default="torch's own choice")] = None,
+) -> None:
+    """Train models with and without backdoors, tune `inspect` on some and measure it on the others.
+
+    Half of them are clean; the others take turns at four triggers, each with settings, share and target of its own.
+    Stopped, the same command goes on with the suspects that are known.
+    """
+    with stoppable(lambda: f"the same command goes on with the suspects in {out}"):
+        from natadv.backdoors.inspect.calibration.folder import CalibrationRecipe, calibrate_into
+        from natadv.backdoors.inspect.calibration.measured import Described
+        from natadv.backdoors.inspect.thresholds import NAME
+        from natadv.progress import counted
+
+        given = {
+            "data": data,
+            "root": str(root),
+            "model": model,
+            "size_px": size,
+            "epochs": epochs,
+            "learning_rate": lr,
+            "tuning": tune,
+            "spent": spent,
+            "measuring": measure,
+            "device": device,
+            "threads": threads,
+        }
+        recipe = checked_recipe(CalibrationRecipe, {name: one for name, one in given.items() if one is not None})
+        with counted("calibrate", "suspects") as bar:
+            task = bar.add_task("", total=tune + measure)
+
+            def done(_one: Described | None) -> None:
+                bar.advance(task)
+
+            found = calibrate_into(recipe, out, report=done)
+    typer.echo(f"{found.setting}")
+    typer.echo(f"decides: {', '.join(found.with_clean.deciding)}")
+    for name, measured in {"all of it": found.with_clean.measured, **found.with_clean.by_method}.items():
+        typer.echo(_said(name, measured))
+    typer.echo(_said("without clean pictures", found.without_clean.measured))
+    typer.echo(out / NAME)
+
+
+def _said(name: str, measured: "Measured") -> str:
+    return f"{name}: found {measured.detection}, the class right of {measured.named}; suspected {measured.false_alarm}"
