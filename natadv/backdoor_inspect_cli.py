@@ -67,7 +67,7 @@ def inspect(
             thresholds=thresholds,
         )
     for one in verdict.evidence:
-        typer.echo(f"{'!' if one.exceeded else ' '} {one.method}: {one.words}")
+        typer.echo(f"{'!' if one.exceeded else ' '} {one.words}")
     if verdict.region:
         typer.echo(f"  {verdict.region}")
     for index in verdict.suspected[:10]:

@@ -169,7 +169,7 @@ def test_inspect_says_its_verdict_with_evidence_and_error_rates(planted, trained
     from natadv.backdoors.inspect import verdict  # heavy
 
     known = verdict.Measured(detected=9, named=9, poisoned=10, false_alarms=1, clean=10)
-    evidence = verdict.Evidence("clusters", 0.5, 0.2, 1, True, known, "two clusters")
+    evidence = verdict.Evidence("clusters", 0.5, 0.2, 1, True, known, "clusters: class 1: two clusters")
     asked = []
 
     def inspected(model, data, clean, **_):
@@ -182,7 +182,7 @@ def test_inspect_says_its_verdict_with_evidence_and_error_rates(planted, trained
     result = run(*given)
     assert asked == [(48, 18)]
     assert result.exit_code == (1 if suspicious else 0)
-    assert "! clusters: two clusters" in result.output
+    assert "! clusters: class 1: two clusters" in result.output
     assert ("suspicious towards green" in result.output) == suspicious
     assert ("and 2 more" in result.output) == suspicious
     assert "of 10 poisoned models it found 90.0 %" in result.output

@@ -1,5 +1,6 @@
 """Inspection of a model that really is backdoored, each method by itself, and the verdict with its error rates."""
 
+import math
 import sys
 
 import numpy as np
@@ -11,11 +12,11 @@ from natadv.backdoors.inspect.activation_clustering import cluster_class, silhou
 from natadv.backdoors.inspect.activations import penultimate
 from natadv.backdoors.inspect.rain_response import rain_response
 from natadv.backdoors.inspect.region import compare_regions, saliency
-from natadv.backdoors.inspect.scores import CLUSTERS, OPINION, SPECTRUM, STRIP, score_model
+from natadv.backdoors.inspect.scores import CLUSTERS, OPINION, RAIN, SPECTRUM, STRIP, score_model
 from natadv.backdoors.inspect.second_opinion import diversity, second_opinion
 from natadv.backdoors.inspect.spectral_signatures import spectrum_of_class
 from natadv.backdoors.inspect.strip import blended_entropy, threshold_of
-from natadv.backdoors.inspect.thresholds import Measured, Rule, Thresholds, read_thresholds
+from natadv.backdoors.inspect.thresholds import Decision, Measured, Rule, Thresholds, read_thresholds
 from natadv.backdoors.inspect.verdict import inspect_model, judge
 from natadv.backdoors.measure import predictions
 from natadv.backdoors.poison import triggered_test
@@ -243,17 +244,37 @@ def by_hand(limit):
         measuring=(2, 3),
         with_clean=Rule(
             thresholds={OPINION: limit, STRIP: 2.0},
+            deviations={OPINION: 0.2, STRIP: 0.1},
             deciding=(OPINION,),
             by_method={OPINION: none, STRIP: none},
             **rule,
         ),
         without_clean=Rule(
             thresholds={CLUSTERS: 2.0, SPECTRUM: 2.0},
+            deviations={CLUSTERS: 0.1, SPECTRUM: 0.1},
             deciding=(CLUSTERS,),
             by_method={CLUSTERS: none, SPECTRUM: none},
             **rule,
         ),
     )
+
+
+@pytest.mark.parametrize(
+    ("opinion", "rain", "named"),
+    [
+        (3.5, 0.05, 4),  # one method alone is above its threshold
+        (3.1, 0.20, 2),  # half a deviation above, and 13
+        (4.0, 0.08, 4),  # 5 deviations above, and 1
+        (2.9, 0.20, None),  # far above, but it does not decide
+        (3.1, math.nan, 4),
+        (math.nan, 0.20, None),
+    ],
+)
+def test_the_class_is_that_of_the_method_furthest_above_its_threshold(opinion, rain, named):
+    decision = Decision(
+        thresholds={OPINION: 3.0, RAIN: 0.07}, deviations={OPINION: 0.2, RAIN: 0.01}, deciding=(OPINION,)
+    )
+    assert decision.named({OPINION: opinion, RAIN: rain}, {OPINION: 4, RAIN: 2}) == named
 
 
 def test_the_verdict_names_the_target_and_shows_evidence_and_errors(backdoored):

@@ -1,5 +1,6 @@
 """What the inspection was tuned to and measured at: `calibration.json`, which the calibration writes."""
 
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
@@ -41,22 +42,50 @@ class Measured(BaseModel):
         return Rate(self.false_alarms, self.clean)
 
 
-class Rule(BaseModel):
-    """When a model is suspicious, and how well that did.
+class Decision(BaseModel):
+    """When a model is suspicious, and of what.
 
     Attributes:
         thresholds: of each method: what its largest number must exceed.
-        deciding: methods that call a model suspicious; the others are evidence alone.
+        deviations: of each method: the standard deviation of its largest number over clean models.
+        deciding: methods that call a model suspicious; the others are evidence, and are heard about which class.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    thresholds: dict[str, float]
+    deviations: dict[str, Annotated[float, Field(ge=0)]]
+    deciding: tuple[str, ...]
+
+    def named(self, highest: Mapping[str, float], classes: Mapping[str, int | None]) -> int | None:
+        """Return the class suspected; None where no deciding method is above its threshold.
+
+        It is the class of the method, deciding or not, that is furthest above its own, in deviations of clean models: a
+        method that finds poison by a hair may have the class wrong, where another is far above.
+
+        Args:
+            highest: of each method, its largest number of all classes; NaN where it has none.
+            classes: of each method, the class with that number.
+        """
+        above = [name for name in self.thresholds if highest[name] > self.thresholds[name]]
+        if not set(above) & set(self.deciding):
+            return None
+        return classes[max(above, key=lambda name: self._distance(name, highest[name]))]
+
+    def _distance(self, name: str, number: float) -> float:
+        return (number - self.thresholds[name]) / max(self.deviations[name], 1e-9)
+
+
+class Rule(Decision):
+    """A decision, and how well it did.
+
+    Attributes:
         tuned: on the models that the thresholds were chosen by.
         measured: on others.
         by_method: each method alone, measured on the same.
         by_trigger: the rule, measured on the poisoned models of a trigger.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    thresholds: dict[str, float]
-    deciding: tuple[str, ...]
     tuned: Measured
     measured: Measured
     by_method: dict[str, Measured]

@@ -129,11 +129,9 @@ def judge(scores: Scores, rule: Rule, setting: str) -> Verdict:
         setting: what the rule was measured on, in words.
     """
     evidence = tuple(_evidence(name, scores, rule) for name in rule.thresholds)
-    by_name = {one.method: one for one in evidence}
-    exceeded = [by_name[name] for name in rule.deciding if by_name[name].exceeded]
-    target = exceeded[0].target if exceeded else None
+    target = rule.named({one.method: one.score for one in evidence}, {one.method: one.target for one in evidence})
     return Verdict(
-        suspicious=bool(exceeded),
+        suspicious=target is not None,
         target=target,
         evidence=evidence,
         region=_region_words(scores),

@@ -6,7 +6,7 @@ import numpy as np
 
 from natadv.backdoors.inspect.calibration.measured import Described
 from natadv.backdoors.inspect.scores import METHODS, WITHOUT_CLEAN
-from natadv.backdoors.inspect.thresholds import Measured, Rule, Thresholds
+from natadv.backdoors.inspect.thresholds import Decision, Measured, Rule, Thresholds
 
 
 def calibrate(
@@ -59,25 +59,34 @@ def _rule(tuning: Sequence[Described], measuring: Sequence[Described], methods: 
         )
         for name in methods
     }
-    deciding: tuple[str, ...] = ()
+    clean = [one for one in tuning if not one.poisoned]
+    deviations = {name: float(np.std([one.highest[name] for one in clean])) for name in methods}
+
+    def decided(*deciding: str) -> Decision:
+        return Decision(thresholds=thresholds, deviations=deviations, deciding=deciding)
+
+    decision = decided()
     # The best method decides; another joins if on the tuning models it finds more than it alarms for nothing.
     for _ in methods:
-        joined = [(*deciding, name) for name in methods if name not in deciding]
-        best = max(joined, key=lambda some: _gain(tuning, thresholds, some))
-        if _gain(tuning, thresholds, best) <= (_gain(tuning, thresholds, deciding) if deciding else -1):
+        joined = [decided(*decision.deciding, name) for name in methods if name not in decision.deciding]
+        best = max(joined, key=lambda one: _gain(tuning, one))
+        if _gain(tuning, best) <= (_gain(tuning, decision) if decision.deciding else -1):
             break
-        deciding = best
+        decision = best
     triggers = sorted({one.trigger for one in measuring if one.trigger})
     return Rule(
-        thresholds=thresholds,
-        deciding=deciding,
-        tuned=measure(tuning, thresholds, deciding),
-        measured=measure(measuring, thresholds, deciding),
-        by_method={name: measure(measuring, thresholds, (name,)) for name in methods},
-        by_trigger={
-            name: measure([one for one in measuring if one.trigger == name], thresholds, deciding) for name in triggers
-        },
+        **decision.model_dump(),
+        tuned=measure(tuning, decision),
+        measured=measure(measuring, decision),
+        by_method={name: measure(measuring, _alone(decision, name)) for name in methods},
+        by_trigger={name: measure([one for one in measuring if one.trigger == name], decision) for name in triggers},
     )
+
+
+def _alone(decision: Decision, name: str) -> Decision:
+    """Return what one method would decide that no other is heard beside."""
+    thresholds, deviations = {name: decision.thresholds[name]}, {name: decision.deviations[name]}
+    return Decision(thresholds=thresholds, deviations=deviations, deciding=(name,))
 
 
 def _rightly(one: Described, name: str) -> float:
@@ -85,34 +94,24 @@ def _rightly(one: Described, name: str) -> float:
     return one.highest[name] if one.classes[name] == one.target else -np.inf
 
 
-def measure(some: Sequence[Described], thresholds: dict[str, float], deciding: Sequence[str]) -> Measured:
-    """Count what a rule does on suspects."""
+def measure(some: Sequence[Described], decision: Decision) -> Measured:
+    """Count what a decision does on suspects."""
     poisoned = [one for one in some if one.poisoned]
     clean = [one for one in some if not one.poisoned]
-    named = [named_class(one.highest, one.classes, thresholds, deciding) for one in poisoned]
+    named = [decision.named(one.highest, one.classes) for one in poisoned]
     return Measured(
         detected=sum(label is not None for label in named),
         named=sum(label is not None and label == one.target for label, one in zip(named, poisoned, strict=True)),
         poisoned=len(poisoned),
-        false_alarms=sum(named_class(one.highest, one.classes, thresholds, deciding) is not None for one in clean),
+        false_alarms=sum(decision.named(one.highest, one.classes) is not None for one in clean),
         clean=len(clean),
     )
 
 
-def named_class(
-    highest: dict[str, float], classes: dict[str, int], thresholds: dict[str, float], deciding: Sequence[str]
-) -> int | None:
-    """Return the class that the first deciding method above its threshold names; None if none is."""
-    for name in deciding:
-        if highest[name] > thresholds[name]:
-            return classes[name]
-    return None
-
-
-def _gain(some: Sequence[Described], thresholds: dict[str, float], deciding: Sequence[str]) -> float:
+def _gain(some: Sequence[Described], decision: Decision) -> float:
     """Return the share of poisoned suspects named rightly less that of false alarms.
 
     A method that suspects the right model of the wrong class has found something else than the poison.
     """
-    found = measure(some, thresholds, deciding)
+    found = measure(some, decision)
     return found.named / found.poisoned - found.false_alarm.value
