@@ -11,7 +11,7 @@ from natadv.papers.number import Number
 from natadv.papers.panels import as_png
 
 
-def curves(numbers: Sequence[Number], *, across: str, up: str) -> bytes:
+def curves(numbers: Sequence[Number], *, across: str, up: str, logarithmic: bool = False) -> bytes:
     """Draw numbers as PNG, a curve for each row over its columns, which are numbers themselves.
 
     Rows "NAME" and "NAME, MORE" are of one colour, the second dashed. The paper's numbers are crosses of that colour.
@@ -20,6 +20,7 @@ def curves(numbers: Sequence[Number], *, across: str, up: str) -> bytes:
         numbers: with intervals.
         across: title of the horizontal axis.
         up: title of the vertical axis.
+        logarithmic: let the horizontal axis be so, with a tick a column; for columns that double rather than step.
     """
     figure = Figure(figsize=(7, 4), dpi=150, layout="constrained")
     canvas = FigureCanvasAgg(figure)
@@ -30,6 +31,11 @@ def curves(numbers: Sequence[Number], *, across: str, up: str) -> bytes:
         name, _, more = row.partition(", ")
         line = sorted((number for number in numbers if number.row == row), key=lambda number: float(number.column))
         _draw(axes, line, f"C{names.index(name)}", "--" if more else "-")
+    if logarithmic:
+        axes.set_xscale("log")
+        columns = sorted({number.column for number in numbers}, key=float)
+        axes.set_xticks([float(column) for column in columns], labels=columns)
+        axes.minorticks_off()
     axes.set_xlabel(across)
     axes.set_ylabel(up)
     axes.grid(alpha=0.3)

@@ -44,7 +44,7 @@ def rdba(
         list[float] | None, typer.Option(help="Table 2, figure 6; repeatable.", show_default="0.5 1 2 3 4 5 6")
     ] = None,
     kappa: Annotated[
-        list[float] | None, typer.Option(help="Figure 3; repeatable.", show_default="0.02 0.04 0.06 0.08 0.1 0.2")
+        list[float] | None, typer.Option(help="Figure 3; repeatable.", show_default="0.02 0.04 0.06 0.08 0.1 0.2 0.5 1")
     ] = None,
     prune: Annotated[
         list[int] | None, typer.Option(help="Figure 7, percent; repeatable.", show_default="0 10 20 30 40 50")
@@ -95,8 +95,8 @@ def rdba(
         if not 0 <= percent < 100:
             raise ConfigError(f"--prune {percent}: expected 0 to 99 percent")
     for rate in (share, *(kappa or ())):
-        if not 0 < rate < 1:
-            raise ConfigError(f"--share and --kappa {rate}: expected more than 0 and less than 1")
+        if not 0 < rate <= 1:
+            raise ConfigError(f"--share and --kappa {rate}: expected more than 0 and at most 1")
     chosen = choose_device(device)
     bench = Bench(
         data=data,
@@ -117,7 +117,7 @@ def rdba(
         bench=bench,
         triggers=triggers,
         alphas=tuple(alpha or (0.5, 1, 2, 3, 4, 5, 6)),
-        shares=tuple(kappa or (0.02, 0.04, 0.06, 0.08, 0.1, 0.2)),
+        shares=tuple(kappa or (0.02, 0.04, 0.06, 0.08, 0.1, 0.2, 0.5, 1)),
         pruned=tuple(prune or (0, 10, 20, 30, 40, 50)),
         epochs=tuning,
         pairs=pairs,
@@ -187,7 +187,8 @@ def _draw(request: "RdbaRequest", number: int, folder: Path, replace: bool) -> N
             _say(one)
             numbers.append(one)
         accuracies = any("accuracy" in one.row or one.row == "ATA" for one in numbers)
-        png = curves(numbers, across=across, up="attack success rate" + (", accuracy" if accuracies else "") + " (%)")
+        up = "attack success rate" + (", accuracy" if accuracies else "") + " (%)"
+        png = curves(numbers, across=across, up=up, logarithmic=number == 3)
     if not replace:
         check_smaller(folder / f"{name}.csv", numbers)
     write_figure(folder, name, TITLES[name], png, numbers)

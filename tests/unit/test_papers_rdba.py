@@ -110,11 +110,11 @@ def test_a_detectors_area_is_of_the_signs_that_it_was_asked_about():
 
 def test_curves_of_repair_and_shares_are_figures(squares, cache, tmp_path):
     run(squares, cache, tmp_path, "--figure", 5, "--figure", 7, "--trigger", "badnets", "--tuning", 2, "--prune", 20)
-    run(squares, cache, tmp_path, "--figure", 3, "--kappa", 0.09, "--kappa", 0.2)
+    run(squares, cache, tmp_path, "--figure", 3, "--kappa", 0.09, "--kappa", 1)
     assert list(read_table(tmp_path / "rdba" / "figure-5.csv")) == [("badnets", str(epoch)) for epoch in (0, 1, 2)]
     assert set(read_table(tmp_path / "rdba" / "figure-7.csv")) == {("badnets", "20"), ("badnets, accuracy", "20")}
     assert set(read_table(tmp_path / "rdba" / "figure-3.csv")) == {
-        (r, k) for r in ("ATA", "ASR") for k in ("0.09", "0.2")
+        (r, k) for r in ("ATA", "ASR") for k in ("0.09", "1")
     }
     for number in (3, 5, 7):
         assert (tmp_path / "rdba" / f"figure-{number}.png").read_bytes().startswith(b"\x89PNG")
@@ -134,7 +134,7 @@ def test_stealth_without_an_extractor_is_the_detectors_alone(squares, cache, tmp
         (("--figure", 4), "--figure 4: not one of 3, 5, 6, 7, 8"),
         (("--table", 1, "--trigger", "rain"), "trigger 'rain'"),
         (("--table", 1, "--optimizer", "adam"), "--optimizer adam: expected 'adamw' or 'sgd'"),
-        (("--figure", 3, "--kappa", 1), "--kappa 1.0: expected more than 0 and less than 1"),
+        (("--figure", 3, "--kappa", 1.1), "--kappa 1.1: expected more than 0 and at most 1"),
         (("--table", 2, "--classes", "red,blue"), "name them in order; the first is the target"),
     ],
 )

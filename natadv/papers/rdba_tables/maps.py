@@ -29,10 +29,9 @@ def draw_maps(request: RdbaRequest) -> tuple[bytes, list[Number]]:
         model = request.model_of(poisoning)
         shown = _fooled(triggered_test(bench.test(), poisoning), model, bench.device)
         maps = grad_cam(model, to_batch(shown.images, bench.device), torch.zeros(len(shown), dtype=torch.long)).numpy()
-        rows[name] = list(shown.images[:_SHOWN])
-        rows[f"{name}, maps"] = [
-            overlay(image, one) for image, one in zip(shown.images[:_SHOWN], maps[:_SHOWN], strict=True)
-        ]
+        spread = np.unique(np.linspace(0, len(shown) - 1, _SHOWN).round().astype(int))  # they come class by class
+        rows[name] = list(shown.images[spread])
+        rows[f"{name}, maps"] = [overlay(shown.images[index], maps[index]) for index in spread]
         agreed = float(maps.mean(0).max())
         said = bench.setting(kappa=bench.share, number="largest value of the mean map; 100 where all agree on a place")
         numbers.append(Number(name, "maps agree", 100 * agreed, None, None, len(shown), None, said))
