@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from natadv.data.folder import SOURCE, is_test_split
+from natadv.data.origins import read_origins
 from natadv.errors import ConfigError, DataError, ResourceError
 from natadv.images import Image, labelled_files, read_image
 from natadv.raindrops.layout import SUFFIX, load_layout
@@ -212,6 +213,7 @@ def _choose(plan: Plan, rig: RigSettings) -> tuple[list[Item], list[Image], dict
     if plan.count is not None and plan.count < len(files):
         chosen = np.random.default_rng(plan.seed).choice(len(files), plan.count, replace=False)
         files = [files[number] for number in sorted(chosen)]
+    origins = read_origins(plan.images, [file.path for file in files])
     items, images, layouts = [], [], {}
     for number, file in enumerate(files):
         images.append(read_image(file.path))
@@ -230,6 +232,7 @@ def _choose(plan: Plan, rig: RigSettings) -> tuple[list[Item], list[Image], dict
                 label=file.label,
                 sha256=hashlib.sha256(file.path.read_bytes()).hexdigest(),
                 drops_sha256=hashlib.sha256(layouts[number]).hexdigest() if number in layouts else None,
+                origin=None if origins is None else origins[number],
             )
         )
     return items, images, layouts

@@ -27,6 +27,7 @@ class Item(_Record):
         label: its class; empty where nobody said it yet.
         sha256: of that file.
         drops_sha256: of the layout beside it, whose drops its clip has; None where the plate is sprayed.
+        origin: what that file was copied from, as far as the images folder said; its name tells what it is of.
     """
 
     number: int
@@ -34,6 +35,7 @@ class Item(_Record):
     label: str
     sha256: str
     drops_sha256: str | None = None
+    origin: str | None = None
 
     def clip_name(self, kind: Kind) -> str:
         """Return the folder of its clip below the session's folder."""

@@ -18,7 +18,8 @@ def session_frames(
 ) -> Pictures:
     """Return frames evenly spread over each complete clip of a session, rectified, under a model's classes.
 
-    Frames of one clip are kin, and so are those of all images of one thing, as far as their names in the session say.
+    Frames of one clip are kin, and so are those of all images of one thing, as far as the names of what they were
+    copied from say, or their own.
 
     Args:
         folder: the session's.
@@ -42,7 +43,7 @@ def session_frames(
         shown = clip_pictures(archive, item, kind, size, spread)
         images += shown
         targets += [list(labels).index(item.label)] * len(shown)
-        kin += [kin_of(item.source)] * len(shown)
+        kin += [kin_of(item.origin or item.source)] * len(shown)
     if not images:
         raise DataError(f"{folder}: has no complete clip yet")
     return Pictures(np.stack(images), np.array(targets, np.int64), tuple(kin))

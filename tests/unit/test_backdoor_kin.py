@@ -1,12 +1,14 @@
 """Frames of one sign are one proof: what images are of outlives planting, and intervals count it."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from capture.plan import Plan, start_session
 from natadv.backdoors.lost import lost_accuracy
 from natadv.backdoors.measure import measure
 from natadv.backdoors.patterns import BadNets
@@ -15,12 +17,15 @@ from natadv.backdoors.poison import Poisoning, triggered_test
 from natadv.campaign.natural_rain import kept_rain, natural_rain
 from natadv.campaign.session_frames import session_frames
 from natadv.data.export import export_images
+from natadv.data.kin import kin_of
 from natadv.data.load import load_dataset
 from natadv.data.origins import ORIGINS
 from natadv.errors import DataError
 from natadv.evaluation.rates import Rate, clustered_interval
 from natadv.raindrops.presets import PRESETS
 from natadv.training.pictures import Pictures, read_pictures
+from rigs.rig import load_rig
+from rigs.session import SessionSettings
 from tests.bright_squares import bright_squares
 from tests.scanned_sessions import record
 
@@ -155,6 +160,29 @@ def test_frames_of_one_clip_are_kin(tmp_path):
     record(tmp_path / "session", [("r", "rrr", "rrr"), ("g", "ggg", "ggg")])
     shown = session_frames(tmp_path / "session", ("blue", "green", "red"), (16, 16), per_clip=3)
     assert shown.counted == "by kin, 2 in 6 images"
+
+
+def test_a_session_of_exported_images_knows_what_they_are_of(tracks, tmp_path):
+    export_images(str(tracks), tmp_path / "images")
+    rig = load_rig(Path("simulated"))
+    items = start_session(tmp_path / "session", rig, Plan(tmp_path / "images", purpose="test")).settings.items
+    assert [item.source for item in items[:2]] == ["blue/00000.png", "blue/00001.png"]
+    assert [kin_of(item.origin) for item in items] == list(load_dataset(tracks, "test").kin)
+    (tmp_path / "images" / ORIGINS).unlink()
+    items = start_session(tmp_path / "other", rig, Plan(tmp_path / "images", purpose="test")).settings.items
+    assert {item.origin for item in items} == {None}
+
+
+def test_frames_of_one_sign_are_kin_in_a_session_too(tmp_path):
+    origins = ("r/00000_00001.png", "r/00000_00002.png", "g/00001_00001.png")
+    record(tmp_path / "session", [("r", "rrr", "rrr"), ("r", "rrr", "rrr"), ("g", "ggg", "ggg")])
+    file = tmp_path / "session" / "session.json"
+    settings = SessionSettings.model_validate_json(file.read_bytes())
+    labels = ("blue", "green", "red")
+    assert session_frames(tmp_path / "session", labels, (16, 16)).counted == "by image"
+    items = tuple(item.model_copy(update={"origin": of}) for item, of in zip(settings.items, origins, strict=True))
+    file.write_text(settings.model_copy(update={"items": items}).model_dump_json())
+    assert session_frames(tmp_path / "session", labels, (16, 16)).counted == "by kin, 2 in 3 images"
 
 
 def test_what_a_backdoor_costs_has_an_interval_that_counts_signs():
