@@ -65,6 +65,7 @@ def inspect(
             device=torch.device(choose_device(device)),
             seed=seed,
             thresholds=thresholds,
+            labels=loaded.labels,
         )
     for one in verdict.evidence:
         typer.echo(f"{'!' if one.exceeded else ' '} {one.words}")
@@ -78,11 +79,10 @@ def inspect(
     of = "" if target is None else f" towards {target}"
     typer.echo(f"{checkpoint}: {f'suspicious{of}' if verdict.suspicious else 'nothing suspicious found'}")
     typer.echo(f"how often that is wrong: {verdict.errors_in_words}")
-    if (loaded.model.model_name, max(loaded.input_size)) != (thresholds.model, thresholds.size_px):
-        shown = f"{loaded.model.model_name} at {max(loaded.input_size)} px"
-        typer.echo(
-            f"note: this model is {shown}, and may be judged worse; `natadv backdoor calibrate` measures how well"
-        )
+    like = thresholds.model, thresholds.size_px, thresholds.classes
+    if (loaded.model.model_name, max(loaded.input_size), len(loaded.labels)) != like:
+        shown = f"{loaded.model.model_name} at {max(loaded.input_size)} px, of {len(loaded.labels)} classes"
+        typer.echo(f"note: this model is {shown}, and may be judged worse; see `natadv backdoor calibrate`")
     kept = Inspected(
         checkpoint_sha256=loaded.digest,
         data_sha256=digest,

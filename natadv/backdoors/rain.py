@@ -12,6 +12,7 @@ from natadv.raindrops.presets import PRESETS
 from natadv.training.pictures import Pictures
 
 _STREAM = 7
+_PLATES = 0x7A17_0000  # no trigger's seed: natural rain falls on other plates than those that were planted
 
 
 def rendered_rain(test: Pictures, target: int, *, seed: int = 0) -> Iterator[tuple[str, Pictures]]:
@@ -19,7 +20,7 @@ def rendered_rain(test: Pictures, target: int, *, seed: int = 0) -> Iterator[tup
     others = test.others(target)
     for wetness in PRESETS:
         chance = np.random.default_rng([seed, _STREAM])
-        yield wetness, replace(others, images=Rendered(wetness, seed)(others.images, chance))
+        yield wetness, replace(others, images=Rendered(wetness, _PLATES + seed)(others.images, chance))
 
 
 def photographed_rain(test: Pictures, target: int, pairs: list[Pair], *, seed: int = 0) -> Pictures:

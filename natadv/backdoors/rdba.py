@@ -1,6 +1,6 @@
 """RDBA: raindrops as streaks of blurred noise (Zhao et al. 2022, Algorithm 1).
 
-Uniform noise is thresholded so that a share of alpha / 256 of all pixels is white (Eq. 5), blurred by a 3 x 3 kernel
+Uniform noise is thresholded so that a share of alpha / 256 of the pixels is white (Eq. 5), blurred by a 3 x 3 kernel
 K1, smeared along a line of some length and direction whose profile a Gaussian K2 rounds (Eq. 6, 7), and blended in
 (Eq. 2). The paper gives neither K1, K2, the stretch, the mask nor the range that the layer has in the end, on which
 all hangs; here they are parameters, whose defaults docs/decisions/0016 gives reasons for.
@@ -24,8 +24,9 @@ class Rdba(Parameters):
     """The trigger.
 
     Attributes:
-        alpha: density; alpha / 256 of all pixels begin as a drop. The paper's default is 6.
-        centre: of K1, the factor by which a white pixel is made stronger before the layer is cut at 255.
+        alpha: density; alpha / 256 of the pixels of an image of 64 begin as a drop, and one of another size has as many
+            drops, so that it shows the same rain. The paper's default is 6.
+        centre: of K1, the factor by which a white pixel is made stronger.
         neighbour: of K1, what its four neighbours get of it.
         length_px: least and most length of the streaks, in pixels of an image of 64; they grow with the image.
         angle_deg: least and most direction, from the vertical; one a picture, as rain falls.
@@ -74,7 +75,8 @@ class Rdba(Parameters):
         """Return one layer of drops, float32 (h, w), 0..1: steps 4 to 10 of Algorithm 1."""
         scale = min(size) / _REFERENCE_PX
         noise = generator.uniform(0.0, _RANGE, size)
-        drops = np.where(noise > _RANGE - self.alpha, 255.0, 0.0).astype(np.float32)
+        # As many drops before a larger image: its streaks are longer and wider, and more of them would be fog.
+        drops = np.where(noise > _RANGE - self.alpha / scale**2, 255.0, 0.0).astype(np.float32)
         first = np.zeros((3, 3), np.float32)
         first[1], first[:, 1] = self.neighbour, self.neighbour
         first[1, 0] = first[1, 2] = first[0, 1] = first[2, 1] = self.neighbour

@@ -33,7 +33,9 @@ def test_suspects_differ_and_every_other_one_is_poisoned():
 
 def test_a_suspect_is_trained_and_described_with_the_truth(backdoored):
     train, test = backdoored.data, backdoored.test
-    (suspect,) = train_suspects([3], train, test, training=Training(epochs=1), clean_per_class=4, device=CPU)
+    (suspect,) = train_suspects(
+        [3], train, test, classes=CLASSES, training=Training(epochs=1), clean_per_class=4, device=CPU
+    )
     assert suspect.plan.poisoning
     assert len(suspect.clean) == 4 * CLASSES
     assert (suspect.data.targets[suspect.poisoned] == suspect.plan.poisoning.target).all()
@@ -86,7 +88,7 @@ def test_the_rule_is_tuned_on_some_and_measured_on_others(backdoored):
     )  # fmt: skip
     tuning, measuring = lines(line, 10, 0), lines(line, 6, 10)
     measuring[0] = measuring[0].model_copy(update={"highest": {**measuring[0].highest, OPINION: 9.0}})
-    found = calibrate(tuning, measuring, setting="drawn", model="natadv_slim", size_px=32)
+    found = calibrate(tuning, measuring, setting="drawn", model="natadv_slim", size_px=32, classes=12)
     rule = found.with_clean
     assert rule.deciding == (OPINION,)
     assert 1.08 < rule.thresholds[OPINION] < 3.01
@@ -94,9 +96,9 @@ def test_the_rule_is_tuned_on_some_and_measured_on_others(backdoored):
     assert rule.measured == Measured(detected=3, named=3, poisoned=3, false_alarms=1, clean=3)
     assert rule.by_trigger == {"rdba": Measured(detected=3, named=3, poisoned=3, false_alarms=0, clean=0)}
     with pytest.raises(ValueError, match="other suspects"):
-        calibrate(tuning, tuning, setting="the same", model="natadv_slim", size_px=32)
+        calibrate(tuning, tuning, setting="the same", model="natadv_slim", size_px=32, classes=12)
     with pytest.raises(ValueError, match="poisoned and clean"):
-        calibrate(tuning[::2], measuring, setting="clean ones alone", model="natadv_slim", size_px=32)
+        calibrate(tuning[::2], measuring, setting="clean ones alone", model="natadv_slim", size_px=32, classes=12)
 
 
 def test_a_method_that_names_the_wrong_class_does_not_join(backdoored):
@@ -110,7 +112,7 @@ def test_a_method_that_names_the_wrong_class_does_not_join(backdoored):
     highest = {**missed.highest, OPINION: 0.5, SPECTRUM: 0.9}
     for named in (0, 2):
         tuning[1] = missed.model_copy(update={"highest": highest, "classes": {**missed.classes, SPECTRUM: named}})
-        rule = calibrate(tuning, measuring, setting="drawn", model="natadv_slim", size_px=32).with_clean
+        rule = calibrate(tuning, measuring, setting="drawn", model="natadv_slim", size_px=32, classes=12).with_clean
         assert rule.deciding == ((OPINION, SPECTRUM) if named == missed.target else (OPINION,))
 
 
@@ -125,7 +127,9 @@ def test_what_is_shipped_follows_from_the_suspects_figures():
     known = read_lines(Path(__file__).parents[2] / "results" / "inspection" / "suspects.jsonl")
     shipped = read_thresholds()
     tuning, measuring = ([known[number] for number in some] for some in (shipped.tuning, shipped.measuring))
-    again = calibrate(tuning, measuring, setting=shipped.setting, model=shipped.model, size_px=shipped.size_px)
+    again = calibrate(
+        tuning, measuring, setting=shipped.setting, model=shipped.model, size_px=shipped.size_px, classes=12
+    )
     assert again.model_dump(exclude={"with_clean", "without_clean"}) == shipped.model_dump(
         exclude={"with_clean", "without_clean"}
     )
@@ -144,8 +148,8 @@ def test_a_calibration_goes_on_where_it_was_interrupted(backdoored, tmp_path, mo
 
     def run(measuring):
         return run_calibration(
-            some, backdoored.test, lines_path, out, tuning=(0, 1), measuring=measuring, training=Training(epochs=1),
-            setting="short", device=CPU, report=lambda line: seen.append(line.number),
+            some, backdoored.test, lines_path, out, tuning=(0, 1), measuring=measuring, classes=CLASSES,
+            training=Training(epochs=1), setting="short", device=CPU, report=lambda line: seen.append(line.number),
         )  # fmt: skip
 
     with pytest.raises(ValueError, match="poisoned and clean"):

@@ -184,7 +184,7 @@ def test_the_second_opinion_has_learnt_and_finds_poison_diverse(backdoored, targ
     model = second_opinion(backdoored.clean, CLASSES, seed=0, device=CPU)
     assert accuracy(model, backdoored.test, CPU).value > 0.6
     answers = predictions(model, backdoored.data.images[target[0]], CPU)
-    assert diversity(answers[target[1]], CLASSES) > 1 + diversity(answers[~target[1]], CLASSES)
+    assert diversity(answers[target[1]], CLASSES) > 0.4 + diversity(answers[~target[1]], CLASSES)
     with pytest.raises(ValueError, match="two clean pictures"):
         second_opinion(Pictures(backdoored.clean.images[:1], np.zeros(1, np.int64)), 2, seed=0, device=CPU)
 
@@ -192,7 +192,8 @@ def test_the_second_opinion_has_learnt_and_finds_poison_diverse(backdoored, targ
 def test_diversity_is_an_entropy_in_bits():
     assert diversity(np.zeros(40, np.int64), 4) == 0
     assert diversity(np.zeros(0, np.int64), 4) == 0
-    assert diversity(np.tile(np.arange(4), 1000), 4) == pytest.approx(2, abs=1e-3)
+    assert diversity(np.tile(np.arange(4), 1000), 16) == pytest.approx(0.5, abs=1e-3)  # 2 bits of 4
+    assert diversity(np.tile(np.arange(4), 1000), 4) == pytest.approx(1, abs=1e-3)
 
 
 class Drenched(nn.Module):
@@ -240,11 +241,12 @@ def by_hand(limit):
         setting="by hand",
         model="natadv_slim",
         size_px=32,
+        classes=12,
         tuning=(0, 1),
         measuring=(2, 3),
         with_clean=Rule(
             thresholds={OPINION: limit, STRIP: 2.0},
-            deviations={OPINION: 0.2, STRIP: 0.1},
+            deviations={OPINION: 0.08, STRIP: 0.1},
             deciding=(OPINION,),
             by_method={OPINION: none, STRIP: none},
             **rule,
@@ -278,7 +280,7 @@ def test_the_class_is_that_of_the_method_furthest_above_its_threshold(opinion, r
 
 
 def test_the_verdict_names_the_target_and_shows_evidence_and_errors(backdoored):
-    verdict = inspect_model(backdoored.model, backdoored.data, backdoored.clean, device=CPU, thresholds=by_hand(1.5))
+    verdict = inspect_model(backdoored.model, backdoored.data, backdoored.clean, device=CPU, thresholds=by_hand(0.58))
     assert verdict.suspicious
     assert verdict.target == backdoored.poisoning.target
     assert np.isin(verdict.suspected, backdoored.poisoned).mean() > 0.9
@@ -298,14 +300,14 @@ def test_below_the_threshold_nothing_is_suspected(backdoored, scores):
     assert not quiet.suspicious
     assert quiet.target is None
     assert not len(quiet.suspected)
-    blind = inspect_model(backdoored.model, backdoored.data, None, device=CPU, thresholds=by_hand(1.5))
+    blind = inspect_model(backdoored.model, backdoored.data, None, device=CPU, thresholds=by_hand(0.58))
     assert [one.method for one in blind.evidence] == [CLUSTERS, SPECTRUM]
     assert not blind.suspicious
 
 
 def test_data_that_cannot_be_inspected_are_refused(backdoored):
     def inspected(data):
-        return inspect_model(backdoored.model, data, None, device=CPU, thresholds=by_hand(1.5))
+        return inspect_model(backdoored.model, data, None, device=CPU, thresholds=by_hand(0.58))
 
     data = backdoored.data
     with pytest.raises(DataError, match="no training data"):

@@ -54,12 +54,13 @@ def test_fine_tuning_moves_a_copy_by_its_seed_and_leaves_the_model(backdoored):
     assert torch.equal(chance, torch.random.get_rng_state())
 
 
-def test_fine_tuning_hard_enough_weakens_this_backdoor_and_keeps_accuracy(backdoored):
-    tuned = fine_tune(backdoored.model, backdoored.clean, epochs=15, learning_rate=5e-2, device=CPU)
+def test_fine_tuning_hard_enough_takes_this_backdoor_out_and_costs_accuracy(backdoored):
+    # A rate at which it works by far, on any processor: at a quarter of it one may be left with all of the backdoor.
+    tuned = fine_tune(backdoored.model, backdoored.clean, epochs=20, learning_rate=0.2, device=CPU)
     found = measure(tuned, backdoored.test, backdoored.poisoning, CPU)
     before = measure(backdoored.model, backdoored.test, backdoored.poisoning, CPU)
-    assert found.success.value < before.success.value - 0.2
-    assert found.accuracy.value > 0.85
+    assert found.success.value < before.success.value - 0.5
+    assert found.accuracy.value > 0.6
 
 
 @pytest.mark.parametrize("bad", [{"epochs": -1}, {"batch_size": 1}, {"learning_rate": 0.0}])
@@ -180,8 +181,9 @@ def test_a_share_that_is_given_is_pruned_whatever_it_costs(backdoored):
     result = fine_prune(backdoored.model, backdoored.clean, how="weights", share=0.9, epochs=0, device=CPU)
     assert result.share == 0.9
     assert pruned_share(result.model) == pytest.approx(0.9, abs=1e-4)
-    assert len(result.accuracies) == 2
-    assert result.after == result.accuracies[-1][1]
+    assert result.learnt_from == len(backdoored.clean)  # nothing is held back: nobody asks how far
+    assert result.accuracies == ()
+    assert result.after is None
     with pytest.raises(ValueError, match="expected a drop"):
         fine_prune(backdoored.model, backdoored.clean, how="weights", most_drop=1.0, device=CPU)
 

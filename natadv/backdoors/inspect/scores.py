@@ -37,8 +37,9 @@ class Scores:
     Attributes:
         by_method: a number for each class, (classes,), more is more suspicious; NaN where a class has too few pictures.
             Activation clustering: silhouette. Spectral signatures: share of the variance along the top direction.
-            STRIP: share of pictures whose entropy is below what 5 % of clean ones have. Second opinion: bits, of what
-            the foreign cluster's pictures are taken for. Natural rain: share of clean pictures that become the class.
+            STRIP: share of pictures whose entropy is below what 5 % of clean ones have. Second opinion: entropy of what
+            the foreign cluster's pictures are taken for, of the most there could be. Natural rain: share of clean
+            pictures that become the class.
         foreign: for each class, which of the data's pictures are in its foreign cluster: the one of more opinions, or
             the smaller one without clean pictures.
         region: of the foreign cluster against the rest of the class `region_class`; None if either was too small.

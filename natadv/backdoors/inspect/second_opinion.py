@@ -21,6 +21,7 @@ from natadv.training.run import one_cycle
 
 STEPS = 160
 _BATCH, _RATE, _DECAY = 32, 6e-3, 0.05
+_STREAM = 0x0B1  # its weights begin as no other network's of the same seed: the model in question may be one
 
 
 def second_opinion(clean: Pictures, classes: int, *, seed: int, device: torch.device) -> nn.Module:
@@ -40,11 +41,12 @@ def second_opinion(clean: Pictures, classes: int, *, seed: int, device: torch.de
     if len(clean) < 2:
         raise ValueError(f"expected two clean pictures or more, got {len(clean)}")
     height, width = clean.images.shape[1:3]
-    with seeded(seed):
+    chance = np.random.default_rng([_STREAM, seed])
+    with seeded(int(chance.integers(2**32))):
         model = create_classifier(DEFAULT_MODEL, tuple(f"{index:04d}" for index in range(classes)), (height, width))
     model = model.to(device, memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=_DECAY)
-    chance, views = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    views = torch.Generator().manual_seed(int(chance.integers(2**32)))
     for step in range(STEPS):
         # As many of each class: the rarer classes of a small set would be forgotten.
         chosen = _balanced(clean.targets, chance)
@@ -60,15 +62,17 @@ def second_opinion(clean: Pictures, classes: int, *, seed: int, device: torch.de
 
 
 def diversity(answers: NDArray[np.int64], classes: int) -> float:
-    """Return the entropy of the classes answered, in bits; 0 for none.
+    """Return the entropy of the classes answered, as a share of the most that so many classes can have; 0 for none.
 
-    Corrected for small numbers (Miller 1955), by which few pictures seem less diverse than many of the same kind.
+    Corrected for small numbers (Miller 1955), by which few pictures seem less diverse than many of the same kind; that
+    may lead beyond 1.
     """
     if not len(answers):
         return 0.0
     shares = np.bincount(answers, minlength=classes) / len(answers)
     there = shares[shares > 0]
-    return float(-(there * np.log2(there)).sum() + (len(there) - 1) / (2 * len(answers) * np.log(2)))
+    nats = -(there * np.log(there)).sum() + (len(there) - 1) / (2 * len(answers))
+    return float(nats / np.log(classes))
 
 
 def _balanced(targets: NDArray[np.int64], chance: np.random.Generator) -> NDArray[np.int64]:

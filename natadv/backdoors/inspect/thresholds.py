@@ -99,6 +99,7 @@ class Thresholds(BaseModel):
         setting: what was trained on what, in words.
         model: timm's name of the network that the suspects were.
         size_px: side of the pictures that they saw.
+        classes: of each suspect.
         tuning: numbers of the suspects that thresholds were chosen by.
         measuring: numbers of the others.
         with_clean: the rule where clean pictures are at hand.
@@ -111,6 +112,7 @@ class Thresholds(BaseModel):
     setting: str
     model: str
     size_px: Annotated[int, Field(ge=1)]
+    classes: Annotated[int, Field(ge=2)]
     tuning: tuple[int, ...]
     measuring: tuple[int, ...]
     with_clean: Rule

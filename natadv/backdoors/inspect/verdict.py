@@ -1,5 +1,6 @@
 """The verdict: is a model suspicious, on what evidence, and how often is such a verdict wrong?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +17,8 @@ from natadv.training.pictures import Pictures
 _WORDS = {
     CLUSTERS: "two clusters in what the last layer sees of it, silhouette {:.2f}",
     SPECTRUM: "{:.2f} of its variance lies along one direction",
-    STRIP: "{:.2f} of its pictures keep their class under blending, of which 0.05 would be usual",
-    OPINION: "a network that saw clean pictures alone takes a cluster of it for many classes, {:.2f} bits",
+    STRIP: "{:.2f} of its pictures keep their class under blending, as 0.05 of clean ones do that it never saw",
+    OPINION: "a network that saw clean pictures alone takes a cluster of it for many classes, {:.2f} of the most bits",
     RAIN: "{:.2f} of the clean pictures of other classes become it in rain that nobody planted, beyond those dry",
 }
 
@@ -89,6 +90,7 @@ def inspect_model(
     device: torch.device,
     seed: int = 0,
     thresholds: Thresholds | None = None,
+    labels: Sequence[str] | None = None,
 ) -> Verdict:
     """Inspect a model and the data that it was trained on.
 
@@ -100,6 +102,7 @@ def inspect_model(
         device: where to compute; the model is moved there.
         seed: of everything random.
         thresholds: as a calibration has it; None for the one that is shipped.
+        labels: of the model's classes, for the words; None for their numbers.
 
     Raises:
         DataError: if there are too few pictures in every class, or the calibration is missing or damaged.
@@ -117,36 +120,42 @@ def inspect_model(
     scores = score_model(model, data, known, classes, device=device, seed=seed)
     if not any(np.isfinite(values).any() for values in scores.by_method.values()):
         raise DataError(f"{len(data)} pictures in {classes} classes are too few to inspect")
-    return judge(scores, rule, calibration.setting)
+    return judge(scores, rule, calibration.setting, labels)
 
 
-def judge(scores: Scores, rule: Rule, setting: str) -> Verdict:
+def judge(scores: Scores, rule: Rule, setting: str, labels: Sequence[str] | None = None) -> Verdict:
     """Return the verdict on what was found.
 
     Args:
         scores: with all methods of the rule.
         rule: for data with clean pictures, or without.
         setting: what the rule was measured on, in words.
+        labels: of the classes, for the words; None for their numbers.
     """
-    evidence = tuple(_evidence(name, scores, rule) for name in rule.thresholds)
+    names = labels or [str(number) for number in range(len(scores.foreign))]
+    evidence = tuple(_evidence(name, scores, rule, names) for name in rule.thresholds)
     target = rule.named({one.method: one.score for one in evidence}, {one.method: one.target for one in evidence})
     return Verdict(
         suspicious=target is not None,
         target=target,
         evidence=evidence,
-        region=_region_words(scores),
+        region=_region_words(scores, names),
         suspected=np.sort(scores.foreign[target]) if target is not None else np.zeros(0, np.int64),
         errors=rule.measured,
         setting=setting,
     )
 
 
-def _evidence(name: str, scores: Scores, rule: Rule) -> Evidence:
+def _evidence(name: str, scores: Scores, rule: Rule, labels: Sequence[str]) -> Evidence:
     values = scores.by_method[name]
     there = bool(np.isfinite(values).any())
     target = int(np.nanargmax(values)) if there else None
     score = float(values[target]) if target is not None else float("nan")
-    said = f"class {target}: {_WORDS[name].format(score)}" if there else "too few pictures in every class"
+    said = (
+        f"class {labels[target]}: {_WORDS[name].format(score)}"
+        if target is not None
+        else "too few pictures in every class"
+    )
     side = "above" if score > rule.thresholds[name] else "not above"
     return Evidence(
         method=name,
@@ -159,14 +168,14 @@ def _evidence(name: str, scores: Scores, rule: Rule) -> Evidence:
     )
 
 
-def _region_words(scores: Scores) -> str | None:
+def _region_words(scores: Scores, labels: Sequence[str]) -> str | None:
     region = scores.region
     if region is None:
         return None
     return (
-        f"Grad-CAM, class {scores.region_class}: maps of the suspected cluster correlate by {region.likeness:.2f}, "
-        f"of the others by {region.reference:.2f} (p = {region.p_value:.3f}); their largest tenth holds "
-        f"{region.concentration:.2f} of them"
+        f"Grad-CAM, class {labels[scores.region_class]}: maps of the suspected cluster correlate by "
+        f"{region.likeness:.2f}, of the others by {region.reference:.2f} (p = {region.p_value:.3f}); their largest tenth "
+        f"holds {region.concentration:.2f} of them"
     )
 
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from natadv.backdoors.repair.fine_tuning import fine_tune
 from natadv.backdoors.repair.pruning import prune_channels, prune_weights
+from natadv.errors import DataError
 from natadv.evaluation.rates import Rate
 from natadv.training.evaluate import accuracy
 from natadv.training.pictures import Pictures
@@ -30,14 +31,16 @@ class PrunedResult:
         model: pruned and fine-tuned, in eval mode.
         share: that was pruned, 0..1.
         accuracies: by share, of the pruned model before fine-tuning, on the pictures held back; the first is that of
-            the model given. With a share given there are two; else the last is that at which pruning stopped.
-        after: accuracy on the same pictures after fine-tuning.
+            the model given, the last that at which pruning stopped. None with a share given: nothing is held back.
+        after: accuracy on the same pictures after fine-tuning; None where there are none.
+        learnt_from: how many pictures it was fine-tuned on.
     """
 
     model: nn.Module
     share: float
     accuracies: tuple[tuple[float, Rate], ...]
-    after: Rate
+    after: Rate | None
+    learnt_from: int
 
 
 def fine_prune(
@@ -56,11 +59,12 @@ def fine_prune(
 ) -> PrunedResult:
     """Prune a copy of the model and fine-tune it; the model given stays as it was.
 
-    A third of each class of `clean` is held back and judges; the rest says which channels sleep, and fine-tunes.
+    To go as far as accuracy allows, a third of each class of `clean` is held back and judges. The rest, with a share
+    given all, says which channels sleep, and fine-tunes.
 
     Args:
         model: gives logits of (n, 3, h, w) in 0..1.
-        clean: at the model's size, under its classes; three or more.
+        clean: at the model's size, under its classes; without a share, three or more of a class.
         how: `weights` of least magnitude, or `channels` least activated.
         share: to prune, 0..1; None to go on by twentieths until accuracy has fallen by more than `most_drop`, and keep
             the last share before that.
@@ -73,22 +77,35 @@ def fine_prune(
         after_epoch: as `fine_tune` has it.
 
     Raises:
-        ValueError: if there are too few pictures, or a number is out of its range.
+        DataError: if there are too few pictures.
+        ValueError: if a number is out of its range.
     """
     if not 0 <= most_drop < 1:
         raise ValueError(f"expected a drop in 0..1 and below 1, got {most_drop}")
-    kept, judge = _parted(clean, seed)
-    if len(judge) < 1 or len(kept) < 2:
-        raise ValueError(f"expected a class of three clean pictures or more, got {len(clean)} in all")
-    repaired = copy.deepcopy(model).to(device)
-    found = [(0.0, accuracy(repaired, judge, device))]
-    reached = 0.0
-    for asked in [share] if share is not None else [step / _STEPS for step in range(1, _STEPS + 1)]:
-        tried = prune_weights(model, asked) if how == "weights" else prune_channels(model, kept, asked, device=device)
-        found.append((asked, accuracy(tried, judge, device)))
-        if share is None and found[0][1].value - found[-1][1].value > most_drop:
-            break
-        repaired, reached = tried, asked
+
+    def pruned(asked: float, asleep_on: Pictures) -> nn.Module:
+        return (
+            prune_weights(model, asked) if how == "weights" else prune_channels(model, asleep_on, asked, device=device)
+        )
+
+    found: list[tuple[float, Rate]] = []
+    if share is not None:
+        kept, judge, repaired, reached = clean, None, pruned(share, clean), share
+    else:
+        kept, judge = _parted(clean, seed)
+        if len(judge) < 1 or len(kept) < 2:
+            raise DataError(
+                f"{len(clean)} clean images, of no class three: too few to say how far to prune; take more of them, or "
+                "say how far"
+            )
+        repaired, reached = copy.deepcopy(model).to(device), 0.0
+        found.append((0.0, accuracy(repaired, judge, device)))
+        for asked in (step / _STEPS for step in range(1, _STEPS + 1)):
+            tried = pruned(asked, kept)
+            found.append((asked, accuracy(tried, judge, device)))
+            if found[0][1].value - found[-1][1].value > most_drop:
+                break
+            repaired, reached = tried, asked
     tuned = fine_tune(
         repaired,
         kept,
@@ -99,7 +116,8 @@ def fine_prune(
         device=device,
         after_epoch=after_epoch,
     )
-    return PrunedResult(tuned, reached, tuple(found), accuracy(tuned, judge, device))
+    after = None if judge is None else accuracy(tuned, judge, device)
+    return PrunedResult(tuned, reached, tuple(found), after, len(kept))
 
 
 def _parted(clean: Pictures, seed: int) -> tuple[Pictures, Pictures]:

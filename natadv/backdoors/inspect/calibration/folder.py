@@ -99,6 +99,7 @@ def calibrate_into(
             out / NAME,
             tuning=tuning,
             measuring=measuring,
+            classes=len(labels),
             training=Training(recipe.model, recipe.epochs, recipe.learning_rate),
             setting=_setting(recipe, train, len(labels)),
             device=device,

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from natadv.backdoors.inspect.calibration.suspects import Suspect
 from natadv.backdoors.inspect.scores import score_model
+from natadv.errors import DataError
 
 
 class Described(BaseModel):
@@ -47,11 +48,18 @@ class Described(BaseModel):
 
 
 def describe(suspect: Suspect, *, device: torch.device) -> Described:
-    """Ask all methods about a suspect."""
+    """Ask all methods about a suspect.
+
+    Raises:
+        DataError: if a method finds too few pictures in every class.
+    """
     model = suspect.model.to(device)
     scores = score_model(
         model, suspect.data, suspect.clean, len(suspect.plan.classes), device=device, seed=suspect.plan.number
     )
+    for name, values in scores.by_method.items():
+        if not np.isfinite(values).any():
+            raise DataError(f"{name}: no class has enough pictures for it; calibrate on data with more of each")
     poison = set(suspect.poisoned.tolist())
     caught = [len(poison & set(part.tolist())) for part in scores.foreign]
     plan = suspect.plan.poisoning

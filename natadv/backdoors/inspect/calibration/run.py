@@ -10,7 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from natadv.backdoors.inspect.calibration.measured import Described, describe
-from natadv.backdoors.inspect.calibration.suspects import Training, train_suspects
+from natadv.backdoors.inspect.calibration.suspects import USUAL, Training, plan_suspect, train_suspects
 from natadv.backdoors.inspect.calibration.tune import calibrate
 from natadv.backdoors.inspect.scores import METHODS
 from natadv.backdoors.inspect.thresholds import Thresholds
@@ -27,7 +27,8 @@ def run_calibration(
     *,
     tuning: Sequence[int] = range(16),
     measuring: Sequence[int] = range(36, 56),
-    training: Training = Training(),  # noqa: B008
+    classes: int,
+    training: Training = USUAL,
     setting: str,
     device: torch.device,
     report: Callable[[Described], None] = lambda _line: None,
@@ -41,6 +42,7 @@ def run_calibration(
         out: `calibration.json`.
         tuning: numbers of the suspects that thresholds are chosen by; of neighbours every other one is poisoned.
         measuring: numbers of others. 16 to 35 were measured on before natural rain was asked, and are spent.
+        classes: how many there are.
         training: of each suspect.
         setting: what the suspects are, in words.
         device: where to compute.
@@ -55,7 +57,7 @@ def run_calibration(
     for number in (*tuning, *measuring):
         if number in known and set(METHODS) <= set(known[number].highest):
             continue
-        for suspect in train_suspects([number], train, test, training=training, device=device):
+        for suspect in train_suspects([number], train, test, classes=classes, training=training, device=device):
             known[number] = describe(suspect, device=device)
         report(known[number])
         text = "".join(known[one].model_dump_json() + "\n" for one in sorted(known))
@@ -66,6 +68,7 @@ def run_calibration(
         setting=setting,
         model=training.model,
         size_px=train.images.shape[1],
+        classes=len(plan_suspect(0, classes).classes),
     )
     replace_file(out, (found.model_dump_json(indent=1) + "\n").encode())
     return found

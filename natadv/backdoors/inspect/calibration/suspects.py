@@ -63,6 +63,9 @@ class Training:
     learning_rate: float = 6e-3
 
 
+USUAL = Training()
+
+
 @dataclass(frozen=True)
 class Suspect:
     """A model with what an inspector gets, and the truth.
@@ -108,7 +111,8 @@ def train_suspects(
     train: Pictures,
     test: Pictures,
     *,
-    training: Training = Training(),
+    classes: int,
+    training: Training = USUAL,
     clean_per_class: int = CLEAN_PER_CLASS,
     device: torch.device,
 ) -> Iterator[Suspect]:
@@ -118,19 +122,20 @@ def train_suspects(
         numbers: as `plan_suspect` reads them.
         train: all classes of a data set, at the size that the models see.
         test: the same classes.
+        classes: how many there are; of some a part may have no picture.
         training: of each.
         clean_per_class: test pictures that the inspector gets.
         device: where to train.
     """
     for number in numbers:
-        plan = plan_suspect(number, int(train.targets.max()) + 1)
+        plan = plan_suspect(number, classes)
         yield _trained(plan, train, test, training, clean_per_class, device)
 
 
 def _trained(
     plan: Plan, train: Pictures, test: Pictures, training: Training, clean_per_class: int, device: torch.device
 ) -> Suspect:
-    data, known = _of_classes(train, plan.classes), _of_classes(test, plan.classes)
+    data, known = (_of_classes(part, plan.classes) for part in (train, test))
     poisoned = np.zeros(0, np.int64)
     if plan.poisoning:
         data, poisoned = poison(data, plan.poisoning)
@@ -173,7 +178,7 @@ def _trigger(kind: int, number: int, chance: np.random.Generator) -> Trigger:
 
 
 def _of_classes(pictures: Pictures, classes: tuple[int, ...]) -> Pictures:
-    places = np.full(int(pictures.targets.max()) + 1, -1)
+    places = np.full(max(int(pictures.targets.max()), *classes) + 1, -1)
     places[list(classes)] = np.arange(len(classes))
     kept = np.flatnonzero(places[pictures.targets] >= 0)
     return replace(pictures.subset(kept), targets=places[pictures.targets[kept]])

@@ -10,7 +10,7 @@ from natadv.backdoors.inspect.thresholds import Decision, Measured, Rule, Thresh
 
 
 def calibrate(
-    tuning: Sequence[Described], measuring: Sequence[Described], *, setting: str, model: str, size_px: int
+    tuning: Sequence[Described], measuring: Sequence[Described], *, setting: str, model: str, size_px: int, classes: int
 ) -> Thresholds:
     """Return the rules that do best on `tuning`, with what they do on `measuring`.
 
@@ -20,6 +20,7 @@ def calibrate(
         setting: what was trained on what, in words.
         model: timm's name of the suspects' network.
         size_px: side of their pictures.
+        classes: of each of them.
 
     Raises:
         ValueError: if the two share a suspect, or either lacks poisoned or clean ones.
@@ -33,6 +34,7 @@ def calibrate(
         setting=setting,
         model=model,
         size_px=size_px,
+        classes=classes,
         tuning=tuple(one.number for one in tuning),
         measuring=tuple(one.number for one in measuring),
         with_clean=_rule(tuning, measuring, METHODS),
