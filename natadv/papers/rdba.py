@@ -71,13 +71,14 @@ FIGURE_7: Mapping[str, Mapping[float, float]] = {"blended": {40: 40.0}}
 """ASR by percent of weights pruned on GTSRB; RDBA's is "above 80 %" at 50."""
 
 TITLES: Mapping[str, str] = {
-    "table-1": "Table 1. Backdoors on GTSRB: accuracy (clean: BTA, else ATA) and attack success (%), and natural rain",
+    "table-1": "Table 1. Backdoors: accuracy (clean: BTA, else ATA) and attack success (%), and natural rain",
     "table-2": "Table 2. RDBA by density alpha: accuracy and attack success (%)",
     "figure-3": "Figure 3. RDBA by injection rate: accuracy and attack success (%)",
     "figure-5": "Figure 5. Attack success (%) by epoch of fine-tuning on clean images",
     "figure-6": "Figure 6. RDBA's attack success (%) by epoch of fine-tuning, for densities alpha",
     "figure-7": "Figure 7. Attack success (%) by share of pruned weights, fine-tuned after",
-    "figure-8": "Figure 8. Grad-CAM maps of triggered images",
+    "figure-7-channels": "Figure 7 by Liu et al. Attack success (%) by share of pruned channels, fine-tuned after",
+    "figure-8": "Figure 8. Grad-CAM and Grad-CAM++ maps of triggered images",
     "stealth": "Stealth. Distance of triggered images from clean ones, and a detector's area under the curve",
 }
 """Above each table and figure."""

@@ -175,34 +175,36 @@ def _draw(request: "RdbaRequest", number: int, folder: Path, replace: bool) -> N
     from natadv.papers.rdba import TITLES
     from natadv.papers.results import check_smaller, write_figure
 
-    name = f"figure-{number}"
-    if number == 8:
-        from natadv.papers.rdba_tables.maps import draw_maps
+    for name in ("figure-7", "figure-7-channels") if number == 7 else (f"figure-{number}",):
+        if number == 8:
+            from natadv.papers.rdba_tables.maps import draw_maps
 
-        png, numbers = draw_maps(request)
-    else:
-        found, across = _curves(request, number)
-        numbers = []
-        for one in found:
-            _say(one)
-            numbers.append(one)
-        accuracies = any("accuracy" in one.row or one.row == "ATA" for one in numbers)
-        up = "attack success rate" + (", accuracy" if accuracies else "") + " (%)"
-        png = curves(numbers, across=across, up=up, logarithmic=number == 3)
-    if not replace:
-        check_smaller(folder / f"{name}.csv", numbers)
-    write_figure(folder, name, TITLES[name], png, numbers)
-    typer.echo(folder / f"{name}.png")
+            png, numbers = draw_maps(request)
+        else:
+            found, across = _curves(request, name)
+            numbers = []
+            for one in found:
+                _say(one)
+                numbers.append(one)
+            accuracies = any("accuracy" in one.row or one.row == "ATA" for one in numbers)
+            up = "attack success rate" + (", accuracy" if accuracies else "") + " (%)"
+            png = curves(numbers, across=across, up=up, logarithmic=number == 3)
+        if not replace:
+            check_smaller(folder / f"{name}.csv", numbers)
+        write_figure(folder, name, TITLES[name], png, numbers)
+        typer.echo(folder / f"{name}.png")
 
 
-def _curves(request: "RdbaRequest", number: int) -> "tuple[Iterable[Number], str]":
+def _curves(request: "RdbaRequest", name: str) -> "tuple[Iterable[Number], str]":
     """Return a figure's numbers and what its horizontal axis is."""
-    if number == 3:
+    if name == "figure-3":
         from natadv.papers.rdba_tables.by_setting import by_share
 
         return by_share(request), "injection rate kappa"
     from natadv.papers.rdba_tables import repaired
 
-    if number == 7:
-        return repaired.by_pruning(request), "weights pruned, %"
-    return (repaired.by_trigger if number == 5 else repaired.by_density)(request), "epochs of fine-tuning"
+    if name == "figure-7":
+        return repaired.by_pruning(request, "weights"), "weights pruned, %"
+    if name == "figure-7-channels":
+        return repaired.by_pruning(request, "channels"), "channels pruned, %"
+    return (repaired.by_trigger if name == "figure-5" else repaired.by_density)(request), "epochs of fine-tuning"

@@ -174,8 +174,8 @@ def _region_words(scores: Scores, labels: Sequence[str]) -> str | None:
         return None
     return (
         f"Grad-CAM, class {labels[scores.region_class]}: maps of the suspected cluster correlate by "
-        f"{region.likeness:.2f}, of the others by {region.reference:.2f} (p = {region.p_value:.3f}); their largest tenth "
-        f"holds {region.concentration:.2f} of them"
+        f"{region.likeness:.2f}, of the others by {region.reference:.2f} (p = {region.p_value:.3f}); their largest "
+        f"tenth holds {region.concentration:.2f} of them"
     )
 
 

@@ -8,7 +8,7 @@ from natadv.backdoors.measure import towards
 from natadv.backdoors.named import make_trigger
 from natadv.backdoors.poison import Poisoning, triggered_test
 from natadv.backdoors.rdba import Rdba
-from natadv.backdoors.repair.fine_pruning import fine_prune
+from natadv.backdoors.repair.fine_pruning import How, fine_prune
 from natadv.backdoors.repair.fine_tuning import fine_tune
 from natadv.evaluation.rates import Rate
 from natadv.papers.number import Number
@@ -32,13 +32,17 @@ def by_density(request: RdbaRequest) -> Iterator[Number]:
         yield from _tuned(request, poisoning, f"alpha {alpha:g}", FIGURE_6.get(alpha, {}))
 
 
-def by_pruning(request: RdbaRequest) -> Iterator[Number]:
-    """Yield Figure 7: ASR, and accuracy, by percent of the smallest weights pruned, a row a trigger."""
+def by_pruning(request: RdbaRequest, how: How) -> Iterator[Number]:
+    """Yield Figure 7: ASR, and accuracy, by percent pruned, a row a trigger.
+
+    The paper prunes the weights of least magnitude; Liu et al. 2018, whom it cites, the channels least activated.
+    """
     bench, test = request.bench, request.bench.test()
     tenth = request.tenth()
+    what = "least weights" if how == "weights" else "least activated channels"
     said = bench.setting(
-        repair=f"least weights set to 0, then {request.epochs} epochs on {len(tenth)} clean images",
-        note="the paper's number: VGG16, GTSRB, from its text",
+        repair=f"{what} set to 0, then {request.epochs} epochs on {len(tenth)} clean images",
+        note="the paper's number: VGG16, GTSRB, from its text" if how == "weights" else None,
     )
     for name in request.triggers:
         poisoning = bench.poisoning(make_trigger(name))
@@ -47,14 +51,14 @@ def by_pruning(request: RdbaRequest) -> Iterator[Number]:
             repaired = fine_prune(
                 model,
                 tenth,
-                how="weights",
+                how=how,
                 share=percent / 100,
                 epochs=request.epochs,
                 seed=bench.seed,
                 device=bench.device,
             ).model
             found = request.measured(repaired, poisoning, test)  # type: ignore[arg-type]
-            paper = FIGURE_7.get(name, {}).get(percent)
+            paper = FIGURE_7.get(name, {}).get(percent) if how == "weights" else None
             yield share(name, f"{percent}", found.success, test.others(0), paper=paper, setting=said)
             yield share(f"{name}, accuracy", f"{percent}", found.accuracy, test, paper=None, setting=said)
 
