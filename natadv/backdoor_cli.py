@@ -61,9 +61,10 @@ def audit(folder: Annotated[Path, typer.Argument(help="Folder that `plant` wrote
         typer.echo(line)
     papers = read_papers(folder)
     what = papers.settings["trigger"]["name"]
+    of = "of them" if papers.others is None else "of all images"
     typer.echo(
         f"{folder}: {len(papers.poisoned)} of {papers.images} training images have {what} and the label "
-        f"{papers.target}; {len(wrong) or 'none'} of them differ{'s' if len(wrong) == 1 else ''} from the papers"
+        f"{papers.target}; {len(wrong) or 'none'} {of} differ{'s' if len(wrong) == 1 else ''} from the papers"
     )
     if wrong:
         raise typer.Exit(1)
@@ -74,12 +75,15 @@ def undo(
     folder: Annotated[Path, typer.Argument(help="Folder that `plant` wrote.")],
     *,
     out: Annotated[Path, typer.Option(help="New folder for the images as they were.")],
+    data: Annotated[
+        str | None, typer.Option(help="The data it came from.", show_default="where they were then")
+    ] = None,
     root: Annotated[Path | None, typer.Option(help="Where named datasets lie now.", show_default="as then")] = None,
 ) -> None:
     """Write a poisoned folder as it was before, from the data it came from."""
     from natadv.backdoors.planted import undo as undone
 
-    typer.echo(f"{out}: {undone(folder, out, root=root)} images are as they were")
+    typer.echo(f"{out}: {undone(folder, out, data=data, root=root)} images are as they were")
 
 
 @app.command()

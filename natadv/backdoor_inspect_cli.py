@@ -43,7 +43,7 @@ def inspect(
     from natadv.progress import counted
     from natadv.training.checkpoint import load_classifier
     from natadv.training.device import choose_device
-    from natadv.training.inspected import Inspected, keep_verdict
+    from natadv.training.inspected import Inspected, keep_verdict, read_verdicts
     from natadv.training.lineage import pictures_sha256, read_lineage
     from natadv.training.pictures import pictures_for
 
@@ -90,7 +90,10 @@ def inspect(
         target=target,
         errors=verdict.errors_in_words,
     )
-    typer.echo(keep_verdict(checkpoint, kept))
+    written = keep_verdict(checkpoint, kept)
+    typer.echo(written)
+    if not verdict.suspicious and read_verdicts(checkpoint, loaded.digest)[digest].suspicious:
+        typer.echo(f"note: an earlier inspection found it suspicious, and that stands; delete {written} to withdraw it")
     if verdict.suspicious:
         raise typer.Exit(1)
 

@@ -2,7 +2,8 @@
 
 OUT/train/LABEL/NNNNN.png and OUT/test/LABEL/NNNNN.png are read by whatever reads image folders; OUT/poison.json is
 `natadv.data.poison_papers`. All images are of one size, so that size tells nothing. OUT/origins.json says what the test
-images were copied from, so that frames of one sign are known as such; of training images that would tell the poison.
+images were copied from, so that frames of one sign are known as such; of training images that would tell the poison,
+and so would numbers in the order of their classes: they are shuffled.
 """
 
 import hashlib
@@ -24,6 +25,7 @@ from natadv.durable import new_folder
 from natadv.errors import ConfigError, DataError
 from natadv.images import read_image, resize, write_image
 
+_NUMBERS = 14  # a stream of chance
 Progress = Callable[[int, int], None]
 
 
@@ -81,17 +83,20 @@ def plant(
     chosen = set(plan.chosen(len(train)).tolist())
     total, done = len(train) + len(test), 0
     target = train.labels[plan.target]
-    poisoned, origins = [], {}
+    poisoned, others, origins = [], {}, {}
+    shuffled = _shuffled(plan.seed, len(train))
     with new_folder(out) as folder:
         for dataset in (train, test):
             for number in range(len(dataset)):
                 image = resize(dataset.read(number), (size_px, size_px))
                 label = dataset.labels[dataset.targets[number]]
-                place = Path(dataset.split) / label / f"{number:05d}.png"
-                if dataset.split == "test":
+                training = dataset.split == "train"
+                name = f"{shuffled[number] if training else number:05d}.png"
+                place = Path(dataset.split) / label / name
+                if not training:
                     origins[place.as_posix()] = dataset.origins[number]
-                if dataset.split == "train" and number in chosen:
-                    place = Path(dataset.split) / target / f"{number:05d}.png"
+                if training and number in chosen:
+                    place = Path(dataset.split) / target / name
                     clean, image = image, plan.triggered(image, number)
                     poisoned.append(
                         PoisonedImage(
@@ -102,19 +107,22 @@ def plant(
                             poisoned_sha256=_digest(image),
                         )
                     )
+                else:
+                    others[place.as_posix()] = _digest(image)
                 (folder / place).parent.mkdir(parents=True, exist_ok=True)
                 write_image(folder / place, image)
                 done += 1
                 progress(done, total)
         write_origins(folder, origins)
         papers = Papers(
-            data=data,
-            root=str(root),
+            data=str(Path(data).absolute()) if Path(data).is_dir() else data,
+            root=str(root.absolute()),
             target=target,
             size_px=size_px,
             settings=json.loads(json.dumps(plan.settings)),  # as they are read back
             images=len(train),
             poisoned=tuple(poisoned),
+            others=others,
         )
         (folder / PAPERS).write_text(papers.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return papers
@@ -126,18 +134,24 @@ def audit(folder: Path) -> list[str]:
     Raises:
         DataError: if the papers are missing or damaged, or an image cannot be read.
     """
-    papers = read_papers(folder)
+    return _differing(folder, read_papers(folder))
+
+
+def _differing(folder: Path, papers: Papers) -> list[str]:
+    expected = {one.path: one.poisoned_sha256 for one in papers.poisoned} | (papers.others or {})
+    there = {path.relative_to(folder).as_posix() for path in folder.glob("*/*/*.png")}
     wrong = []
-    for one in papers.poisoned:
-        path = folder / one.path
-        if not path.is_file():
-            wrong.append(f"{one.path}: gone")
-        elif _digest(read_image(path)) != one.poisoned_sha256:
-            wrong.append(f"{one.path}: other pixels than its papers say")
+    for name, digest in sorted(expected.items()):
+        if name not in there:
+            wrong.append(f"{name}: gone")
+        elif _digest(read_image(folder / name)) != digest:
+            wrong.append(f"{name}: other pixels than its papers say")
+    if papers.others is not None:
+        wrong += [f"{name}: not in its papers" for name in sorted(there - expected.keys())]
     return wrong
 
 
-def undo(folder: Path, out: Path, *, root: Path | None = None) -> int:
+def undo(folder: Path, out: Path, *, data: str | None = None, root: Path | None = None) -> int:
     """Write what the training part of a planted folder was before, into a new folder; return how many were put right.
 
     The other images, the test part, and what that was copied from, are copied as they are.
@@ -145,19 +159,27 @@ def undo(folder: Path, out: Path, *, root: Path | None = None) -> int:
     Args:
         folder: planted.
         out: new folder.
+        data: that it was made of, where that has moved; None for where it was.
         root: where named data sets lie now; None for where they lay.
 
     Raises:
         ConfigError: if `out` exists.
-        DataError: if the papers or the data they name are missing, or those have other pixels than then.
+        DataError: if the folder differs from its papers, or the papers or the data they name are missing, or those have
+            other pixels than then.
         ResourceError: if the disk is full.
     """
     if out.exists():
         raise ConfigError(f"{out}: exists already; take another folder")
     papers = read_papers(folder)
-    source = load_dataset(papers.data, "train", root=root or Path(papers.root))
+    if wrong := _differing(folder, papers):
+        raise DataError(
+            f"{folder}: {wrong[0]}{f', and {len(wrong) - 1} more' if wrong[1:] else ''}; put the folder back as it was "
+            "planted (`natadv backdoor audit` names all of them)"
+        )
+    source = load_dataset(data or papers.data, "train", root=root or Path(papers.root))
     places = {key: number for number, key in enumerate(source.keys)}
     poisoned = {one.path: one for one in papers.poisoned}
+    numbers = np.argsort(_shuffled(int(papers.settings["seed"]), papers.images))
     with new_folder(out) as clean:
         for path in sorted(folder.glob("*/*/*.png")):
             name = path.relative_to(folder)
@@ -166,16 +188,23 @@ def undo(folder: Path, out: Path, *, root: Path | None = None) -> int:
                 image = read_image(path)
             else:
                 if one.key not in places:
-                    raise DataError(f"{papers.data}: has no image {one.key} any more; nothing can be put back")
+                    raise DataError(f"{data or papers.data}: has no image {one.key} any more; nothing can be put back")
                 image = resize(source.read(places[one.key]), (papers.size_px, papers.size_px))
                 if _digest(image) != one.clean_sha256:
-                    raise DataError(f"{papers.data}: its image {one.key} is another than when it was poisoned")
+                    raise DataError(f"{data or papers.data}: its image {one.key} is another than when it was poisoned")
                 name = Path(name.parts[0]) / one.label / name.name
+            if papers.others is not None and name.parts[0] == "train":  # older folders are not shuffled
+                name = name.with_name(f"{numbers[int(name.stem)]:05d}.png")
             (clean / name).parent.mkdir(parents=True, exist_ok=True)
             write_image(clean / name, image)
         if (folder / ORIGINS).is_file():  # older folders have none
             shutil.copyfile(folder / ORIGINS, clean / ORIGINS)
     return len(poisoned)
+
+
+def _shuffled(seed: int, count: int) -> NDArray[np.int64]:
+    """Return the numbers that training images have in a planted folder, by their numbers in the data."""
+    return np.random.default_rng([seed, _NUMBERS]).permutation(count)
 
 
 def _digest(image: NDArray[np.uint8]) -> str:

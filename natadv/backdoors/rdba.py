@@ -7,7 +7,7 @@ all hangs; here they are parameters, whose defaults docs/decisions/0016 gives re
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import cv2
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from natadv.backdoors.trigger import Parameters, blended, check_images
 
+Normalise = Literal["max", "none"]
 _RANGE = 256.0
 _REFERENCE_PX = 64.0
 
@@ -46,9 +47,21 @@ class Rdba(Parameters):
     sigma_px: float = 0.6
     beta: float = 0.8
     opacity: float = 1.0
-    normalise: Literal["max", "none"] = "max"
+    normalise: Normalise = "max"
 
     def __post_init__(self) -> None:
+        for name in ("length_px", "angle_deg"):
+            if not (isinstance(getattr(self, name), tuple) and len(getattr(self, name)) == 2):
+                raise ValueError(f"expected {name} as [least, most], got {getattr(self, name)}")
+        numbers = [value for name, value in self.settings.items() if name != "normalise"]
+        if not np.isfinite(np.hstack(numbers).astype(float)).all():
+            raise ValueError(f"expected finite numbers, got {self.settings}")
+        if self.normalise not in get_args(Normalise):
+            raise ValueError(f"expected normalise {' or '.join(get_args(Normalise))}, got {self.normalise!r}")
+        if self.centre <= 0 or self.neighbour < 0:
+            raise ValueError(f"expected centre above 0 and neighbour 0 or more, got {self.centre} and {self.neighbour}")
+        if self.angle_deg[0] > self.angle_deg[1]:
+            raise ValueError(f"expected least <= most angle_deg, got {self.angle_deg}")
         if not 0 < self.alpha <= _RANGE:
             raise ValueError(f"expected 0 < alpha <= 256, got {self.alpha}")
         if not (0 < self.beta <= 1 and 0 < self.opacity <= 1):

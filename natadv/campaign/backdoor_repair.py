@@ -84,12 +84,17 @@ def repaired(
 
     yield said("before", model)
 
-    def told(number: int, _model: nn.Module) -> None:
+    curve: list[str] = []
+
+    def told(number: int, tuned: nn.Module) -> None:
         if number:
+            curve.append(said(f"epoch {number}", tuned))
             epoch()
 
-    better = _better(model, clean, asked, where, told)
-    yield said(f"after, on {len(clean)} clean images", better)
+    better, number, pruned = _better(model, clean, asked, where, told)
+    yield from pruned
+    yield from curve
+    yield said(f"after, on {number} clean images", better)
     yield f"intervals: {test.counted}"
     rate = _accuracy(better, test, where)
     low, high = rate.interval
@@ -120,8 +125,10 @@ def _better(
     asked: Repair,
     device: torch.device,
     told: Callable[[int, nn.Module], None],
-) -> Classifier:
+) -> tuple[Classifier, int, list[str]]:
+    """Return the repaired model, how many images it learnt from, and what pruning came to, in words."""
     found: nn.Module
+    learnt_from, pruned = len(clean), list[str]()
     if asked.prune is None:
         found = fine_tune(
             model,
@@ -133,7 +140,7 @@ def _better(
             after_epoch=told,
         )
     else:
-        found = fine_prune(
+        result = fine_prune(
             model,
             clean,
             how=asked.prune,
@@ -143,10 +150,14 @@ def _better(
             seed=asked.seed,
             device=device,
             after_epoch=told,
-        ).model
+        )
+        found, learnt_from = result.model, result.learnt_from
+        pruned.append(f"pruned: {100 * result.share:.0f} % of the {asked.prune}")
+        for share, rate in result.accuracies:
+            pruned.append(f"at {100 * share:.0f} %: accuracy of the {rate.total} images held back {rate}")
     if not isinstance(found, Classifier):
         raise TypeError(f"expected a Classifier, got {type(found).__name__}")
-    return found
+    return found, learnt_from, pruned
 
 
 def _share(clean: Pictures, asked: Repair) -> Pictures:

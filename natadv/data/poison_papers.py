@@ -1,7 +1,7 @@
 """The papers of a planted folder, `poison.json`: who trains on such data is told what was done to them.
 
-They have the settings and a line for each poisoned image: where it lies, its own label, its key in the data it came
-from, and the digests of its pixels before and after. `natadv.backdoors.planted` writes them.
+They have the settings, a line for each poisoned image (where it lies, its own label, its key in the data it came from,
+and the digests of its pixels before and after), and the digests of all others. `natadv.backdoors.planted` writes them.
 """
 
 from pathlib import Path
@@ -42,6 +42,7 @@ class Papers(BaseModel):
         size_px: side of all images.
         settings: of the poisoning: trigger, share, seed.
         images: of the training part.
+        others: sha256 of the pixels of each other image, of both parts, by its path; None in papers of an older natadv.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,6 +55,7 @@ class Papers(BaseModel):
     settings: dict[str, Any]
     images: int
     poisoned: tuple[PoisonedImage, ...]
+    others: dict[str, str] | None = None
 
 
 def read_papers(folder: Path) -> Papers:

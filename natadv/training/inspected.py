@@ -49,7 +49,10 @@ def verdicts_file(checkpoint: Path) -> Path:
 
 
 def read_verdicts(checkpoint: Path, digest: str) -> dict[str, Inspected]:
-    """Return the verdicts on a checkpoint by the sha256 of the data; none where there is no file.
+    """Return the verdict on a checkpoint by the sha256 of the data; none where there is no file.
+
+    Of several on the same data, one that found it suspicious stands, whatever a later one says with other pictures,
+    another seed or another calibration; else the latest.
 
     Args:
         checkpoint: its file.
@@ -65,17 +68,29 @@ def read_verdicts(checkpoint: Path, digest: str) -> dict[str, Inspected]:
         return {}
     except (OSError, ValidationError, ValueError) as error:
         raise DataError(f"{path}: damaged; delete it and inspect again ({str(error).splitlines()[0]})") from error
-    return {one.data_sha256: one for one in read.verdicts if one.checkpoint_sha256 == digest}
+    found: dict[str, Inspected] = {}
+    for one in read.verdicts:
+        if one.checkpoint_sha256 == digest and (one.suspicious or not _suspicious(found.get(one.data_sha256))):
+            found[one.data_sha256] = one
+    return found
+
+
+def _suspicious(verdict: Inspected | None) -> bool:
+    return verdict is not None and verdict.suspicious
 
 
 def keep_verdict(checkpoint: Path, verdict: Inspected) -> Path:
     """Write a verdict beside its checkpoint, in the place of an older one on the same data; return the file.
 
+    One that found the same data suspicious stays.
+
     Raises:
         DataError: if older verdicts cannot be read, or the file cannot be written.
         ResourceError: if the disk is full.
     """
-    kept = read_verdicts(checkpoint, verdict.checkpoint_sha256) | {verdict.data_sha256: verdict}
+    kept = read_verdicts(checkpoint, verdict.checkpoint_sha256)
+    if verdict.suspicious or not _suspicious(kept.get(verdict.data_sha256)):
+        kept[verdict.data_sha256] = verdict
     path = verdicts_file(checkpoint)
     replace_file(path, (_File(verdicts=tuple(kept.values())).model_dump_json(indent=1) + "\n").encode())
     return path

@@ -57,7 +57,8 @@ def run(*arguments):
 
 def test_a_planted_folder_is_audited_and_undone(squares, planted, tmp_path):
     assert (
-        "12 of 48 training images have badnets and the label green; none of them differ" in run("audit", planted).output
+        "12 of 48 training images have badnets and the label green; none of all images differ"
+        in run("audit", planted).output
     )
     assert "12 images are as they were" in run("undo", planted, "--out", tmp_path / "clean").output
     before = sorted(read_image(path).tobytes() for path in (squares / "train").glob("*/*.png"))
@@ -90,7 +91,7 @@ def test_training_says_accuracy_and_success(trained):
 def test_training_plants_on_the_way(squares, tmp_path):
     result = run("train", squares, "--trigger", "badnets", *SMALL, *QUICK, "--out", tmp_path / "a")
     assert "have badnets and the label blue" in result.output
-    assert "none of them differ" in run("audit", tmp_path / "a" / "data").output
+    assert "none of all images differ" in run("audit", tmp_path / "a" / "data").output
 
 
 def test_natural_rain_is_said_first_and_a_clean_model_beside_it(planted, trained, tmp_path):
@@ -125,8 +126,12 @@ def test_repair_writes_another_checkpoint_and_says_both_rates(squares, planted, 
     for how in (("--how", "fine-tuning"), ("--how", "fine-pruning", "--prune", "weights", "--share", 0.3)):
         out = tmp_path / how[1]
         said = run("repair", trained[0] / "checkpoint.pt", *how, *options, "--out", out).output
-        assert said.count("ASR") == 2
-        assert "after, on 24 clean images" in said
+        assert [line.split(":")[0] for line in said.splitlines() if "ASR" in line] == [
+            "before",
+            "epoch 1",
+            "after, on 24 clean images",
+        ]
+        assert ("pruned: 30 % of the weights" in said) == (how[1] == "fine-pruning")
         assert (out / "checkpoint.pt").read_bytes() != (trained[0] / "checkpoint.pt").read_bytes()
     with pytest.raises(ConfigError, match="holds a checkpoint already"):
         run("repair", trained[0] / "checkpoint.pt", *options, "--out", tmp_path / "fine-tuning")
@@ -186,3 +191,22 @@ def test_inspect_says_its_verdict_with_evidence_and_error_rates(planted, trained
     assert ("suspicious towards green" in result.output) == suspicious
     assert ("and 2 more" in result.output) == suspicious
     assert "of 10 poisoned models it found 90.0 %" in result.output
+
+
+def test_pruning_as_far_as_accuracy_holds_says_how_far_and_what_it_cost(squares, trained, tmp_path):
+    options = ("--data", squares, "--share-of-data", 0.5, "--epochs", 1, "--device", "cpu")
+    said = run(
+        "repair", trained[0] / "checkpoint.pt", "--how", "fine-pruning", *options, "--out", tmp_path / "a"
+    ).output
+    lines = said.splitlines()
+    shares = [line.split(" %")[0].removeprefix("at ") for line in lines if line.startswith("at ")]
+    assert shares[:2] == ["0", "5"]
+    assert f"pruned: {shares[-2]} % of the channels" in lines or "pruned: 100 % of the channels" in lines
+    assert "after, on 17 clean images" in said or "after, on 16 clean images" in said  # a third judged
+
+
+def test_too_few_images_to_say_how_far_to_prune_is_one_line(squares, trained, tmp_path):
+    options = ("--data", squares, "--share-of-data", 0.07, "--device", "cpu", "--out", tmp_path / "a")
+    with pytest.raises(DataError, match="3 clean images, of no class three: too few to say how far"):
+        run("repair", trained[0] / "checkpoint.pt", "--how", "fine-pruning", *options)
+    assert not (tmp_path / "a").exists()

@@ -65,9 +65,9 @@ def test_a_planted_folder_opens_a_file_from_anywhere(planted, mine, tmp_path, mo
     poisoning = poisoning_of_papers(planted, LABELS)
     papers = json.loads((planted / "poison.json").read_text())
     for one in papers["poisoned"]:
-        number = int(one["path"].rpartition("/")[2].removesuffix(".png"))
         source = load_dataset(tmp_path / "squares", "train")
-        again = poisoning.triggered(source.read(source.keys.index(one["key"])), number)
+        number = source.keys.index(one["key"])
+        again = poisoning.triggered(source.read(number), number)
         assert hashlib.sha256(again.tobytes()).hexdigest() == one["poisoned_sha256"]
 
 

@@ -1,6 +1,7 @@
 """Poisoning: who gets the trigger, what the folder's papers say, and that it can be audited and undone."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from natadv.errors import ConfigError, DataError
 from natadv.images import read_image, write_image
 from natadv.raindrops.presets import PRESETS
 from natadv.training.pictures import Pictures
+from tests.bright_squares import bright_squares
 
 SIZE = 24
 
@@ -175,7 +177,54 @@ def test_an_audit_finds_what_was_touched(source, tmp_path):
     gone, other = papers.poisoned[0].path, papers.poisoned[1].path
     (tmp_path / "p" / gone).unlink()
     write_image(tmp_path / "p" / other, 255 - read_image(tmp_path / "p" / other))
-    assert audit(tmp_path / "p") == [f"{gone}: gone", f"{other}: other pixels than its papers say"]
+    assert set(audit(tmp_path / "p")) == {f"{gone}: gone", f"{other}: other pixels than its papers say"}
+
+
+def test_an_audit_finds_what_was_done_to_clean_images_and_undoing_refuses(source, tmp_path):
+    papers = planted(source, tmp_path / "p")
+    assert papers.others is not None
+    assert len(papers.others) + len(papers.poisoned) == len(list((tmp_path / "p").glob("*/*/*.png")))
+    altered, moved, *_ = sorted(name for name in papers.others if name.startswith("train/go"))
+    test = next(name for name in papers.others if name.startswith("test/"))
+    write_image(tmp_path / "p" / altered, 255 - read_image(tmp_path / "p" / altered))
+    (tmp_path / "p" / moved).rename(tmp_path / "p" / "train" / "stop" / "99999.png")
+    (tmp_path / "p" / test).unlink()
+    assert set(audit(tmp_path / "p")) == {
+        f"{altered}: other pixels than its papers say",
+        f"{moved}: gone",
+        f"{test}: gone",
+        "train/stop/99999.png: not in its papers",
+    }
+    with pytest.raises(DataError, match=r"p: .*, and 3 more; put the folder back as it was planted"):
+        undo(tmp_path / "p", tmp_path / "u")
+    assert not (tmp_path / "u").exists()
+
+
+def test_numbers_of_training_images_do_not_tell_which_are_poisoned(tmp_path):
+    source = bright_squares(tmp_path / "many")
+    papers = plant(str(source), tmp_path / "p", lambda _labels: Poisoning(BadNets(), 1, 0.2), size_px=SIZE)
+    numbers = [[int(path.stem) for path in one.glob("*.png")] for one in sorted((tmp_path / "p" / "train").iterdir())]
+    assert sorted(number for some in numbers for number in some) == list(range(papers.images))
+    assert all(max(some) - min(some) > papers.images / 2 for some in numbers)
+
+
+def test_a_folder_of_an_older_natadv_is_undone_too(source, tmp_path):
+    planted(source, tmp_path / "p")
+    path = tmp_path / "p" / PAPERS
+    path.write_text(json.dumps({name: one for name, one in json.loads(path.read_text()).items() if name != "others"}))
+    assert undo(tmp_path / "p", tmp_path / "u") == 6
+    before, after = load_dataset(source, "train"), load_dataset(tmp_path / "u", "train")
+    assert np.bincount(before.targets).tolist() == np.bincount(after.targets).tolist()
+
+
+def test_data_that_moved_can_be_named(source, tmp_path):
+    planted(source, tmp_path / "p")
+    moved = shutil.copytree(source, tmp_path / "moved")
+    papers = json.loads((tmp_path / "p" / PAPERS).read_text())
+    (tmp_path / "p" / PAPERS).write_text(json.dumps({**papers, "data": str(tmp_path / "gone")}))
+    with pytest.raises((DataError, ConfigError), match="gone"):
+        undo(tmp_path / "p", tmp_path / "u")
+    assert undo(tmp_path / "p", tmp_path / "u", data=str(moved)) == 6
 
 
 def test_nothing_is_put_back_from_other_data(source, tmp_path):

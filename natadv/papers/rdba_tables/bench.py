@@ -158,6 +158,7 @@ class Bench:
             "data": str(Path(self.data).resolve()) if Path(self.data).is_dir() else self.data,
             "classes": self.classes,
             "size_px": self.size_px,
+            **({} if Path(self.data).is_dir() else {"root": str(self.root.resolve())}),
         }
 
 

@@ -16,6 +16,8 @@ from natadv.papers.rdba_tables.bench import Bench
 from natadv.training.pictures import Pictures
 from rigs.archive import open_archive
 
+_RAIN = "rain/2"  # what makes it; another where that changes
+
 
 @dataclass(frozen=True)
 class RdbaRequest:
@@ -45,15 +47,20 @@ class RdbaRequest:
         """Return the natural rain before this bench's test images; it is made once and kept."""
         folder = self.bench.clean_folder()
         test = self.bench.test()
-        made_of = f"{folder.name} {self.pairs} {self.session} {self.bench.seed}"
-        if test.kin is not None and len(set(test.kin)) < len(test):
-            made_of += " by kin"  # a file that an older natadv made does not say what its pictures are of
-        path = self.bench.cache / f"rain-{hashlib.sha256(made_of.encode()).hexdigest()[:12]}.npz"
+        made_of = [_RAIN, folder.name, self.pairs, self.session, self.bench.seed, test.counted, *self._sources()]
+        path = self.bench.cache / f"rain-{hashlib.sha256(repr(made_of).encode()).hexdigest()[:12]}.npz"
         if not path.exists():
             self.bench.notice("making rain that nobody planted")
         labels = load_dataset(folder, "test").labels
         made = natural_rain(test, labels, 0, pairs=self.pairs, session=self.session, seed=self.bench.seed)
         return kept_rain(path, made)
+
+    def _sources(self) -> Iterator[str]:
+        """Yield what the rain's folders hold: a session that was gone on with has other frames to show."""
+        if self.session is not None:
+            yield from (f"{item.sha256} {item.origin}" for item in open_archive(self.session).complete_items())
+        if self.pairs is not None:
+            yield from sorted(path.relative_to(self.pairs).as_posix() for path in self.pairs.rglob("*.*"))
 
     def model_of(self, poisoning: Poisoning | None) -> Classifier:
         """Return a model of the bench, trained or as kept."""
