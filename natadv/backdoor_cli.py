@@ -94,9 +94,11 @@ def train(
     trigger: Annotated[str | None, typer.Option(help=_TRIGGER + " Plants in OUT/data first.")] = None,
     settings: Settings = None,
     target: Target = None,
-    share: Annotated[float, typer.Option(help="Of the training images that are poisoned.")] = 0.09,
+    share: Annotated[
+        float | None, typer.Option(help="Of the training images that are poisoned.", show_default="0.09")
+    ] = None,
     classes: Classes = None,
-    size: Annotated[int, typer.Option(min=8, help="Side of all images, px.")] = 64,
+    size: Annotated[int | None, typer.Option(min=8, help="Side of all images, px.", show_default="64")] = None,
     model: Annotated[str | None, typer.Option(help="A timm name.", show_default="natadv_slim")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.", show_default="12")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Pictures a step.", show_default="32")] = None,
@@ -119,15 +121,20 @@ def train(
 
         folder = Path(data)
         if trigger is None:
-            if settings or target is not None or classes is not None:
-                raise ConfigError("--set, --target and --classes say how --trigger plants; name it too")
+            if settings or any(one is not None for one in (target, share, classes, size)):
+                raise ConfigError(
+                    "--set, --target, --share, --classes and --size say how --trigger plants; name it too"
+                )
             size = read_papers(folder).size_px
         else:
-            folder = out / "data"
-            if not (resume and (folder / PAPERS).exists()):
-                typer.echo(
-                    _planted(data, trigger, settings, target, share, classes, size, seed, root, folder), err=True
-                )
+            folder, size = out / "data", size or 64
+            plan = data, trigger, settings, target, 0.09 if share is None else share, classes, size, seed, root
+            if not resume and folder.exists():
+                raise ConfigError(f"{folder}: exists already; add --resume to go on with it, or take another --out")
+            if (folder / PAPERS).exists():
+                _check_planted(folder, *plan)
+            else:
+                typer.echo(_planted(*plan, folder), err=True)
         given = {
             "data": str(folder),
             "model": model,
@@ -188,6 +195,39 @@ def measure(
         ):
             bar.advance(task)
             typer.echo(line)
+
+
+def _check_planted(
+    folder: Path,
+    data: str,
+    trigger: str,
+    settings: list[str] | None,
+    target: str | None,
+    share: float,
+    classes: str | None,
+    size: int,
+    seed: int,
+    root: Path,
+) -> None:
+    """Refuse to go on with a folder that was planted otherwise than is asked now."""
+    import json
+
+    from natadv.backdoors.named import make_trigger
+    from natadv.backdoors.planted import subset_of_classes
+    from natadv.backdoors.poison import Poisoning
+    from natadv.data.load import load_dataset
+    from natadv.data.poison_papers import read_papers
+    from natadv.errors import ConfigError
+
+    papers = read_papers(folder)
+    labels = subset_of_classes(load_dataset(data, "train", root=root), _labels(classes)).labels
+    asked = json.loads(json.dumps(Poisoning(make_trigger(trigger, settings or ()), 0, share, seed).settings))
+    then = {**papers.settings, "target": papers.target, "size": papers.size_px}
+    now = {**asked, "target": labels[0] if target is None else target, "size": size}
+    then["classes"], now["classes"] = sorted(load_dataset(folder, "train").labels), sorted(labels)
+    for name, was in then.items():
+        if now[name] != was:
+            raise ConfigError(f"{folder}: was planted with {name} {was}, not {now[name]}; take another --out")
 
 
 def _planted(

@@ -162,11 +162,40 @@ def test_measuring_without_papers_needs_trigger_and_target(squares, trained):
         run("measure", trained[0] / "checkpoint.pt", "--data", squares, "--trigger", "rdba", "--target", "pink")
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (("--trigger", "rdba"), "was planted with trigger"),
+        (("--share", 0.5), r"with share 0\.1, not 0\.5"),
+        (("--target", "red"), "with target blue, not red"),
+        (("--size", 24), "with size 16, not 24"),
+        (("--classes", "blue,red"), "with classes"),
+    ],
+)
+def test_going_on_with_other_poison_is_refused(planted_on_the_way, changed, said):
+    begun = planted_on_the_way
+    with pytest.raises(ConfigError, match=said):
+        run(*begun, "--resume", *changed)
+    assert run(*begun, "--resume").exit_code == 0
+    with pytest.raises(ConfigError, match="add --resume to go on"):
+        run(*begun)
+
+
+@pytest.fixture(scope="module")
+def planted_on_the_way(squares, tmp_path_factory):
+    out = tmp_path_factory.mktemp("on_the_way") / "a"
+    begun = ("train", squares, "--trigger", "badnets", "--share", 0.1, *SMALL, *QUICK, "--out", out)
+    run(*begun)
+    return begun
+
+
 def test_a_folder_without_papers_is_not_trained_as_planted(squares, tmp_path):
     with pytest.raises(DataError, match=r"has no poison\.json"):
         run("train", squares, "--out", tmp_path / "a")
     with pytest.raises(ConfigError, match="say how --trigger plants"):
         run("train", squares, "--target", "red", "--out", tmp_path / "a")
+    with pytest.raises(ConfigError, match="say how --trigger plants"):
+        run("train", squares, "--share", 0.7, "--out", tmp_path / "a")
 
 
 @pytest.mark.parametrize("suspicious", [True, False])
