@@ -98,7 +98,7 @@ def score_model(
     scores = {name: np.asarray(values, np.float64) for name, values in found.items()}
     asked = scores[OPINION if known else CLUSTERS]
     worst = int(np.nanargmax(asked)) if np.isfinite(asked).any() else 0
-    return Scores(scores, tuple(foreign), _region(model, data, foreign[worst], worst, device, seed), worst)
+    return Scores(scores, tuple(foreign), region_of(model, data, foreign[worst], worst, device, seed), worst)
 
 
 def _strip(
@@ -115,9 +115,10 @@ def _strip(
     return shares
 
 
-def _region(
+def region_of(
     model: nn.Module, data: Pictures, foreign: NDArray[np.int64], label: int, device: torch.device, seed: int
 ) -> Region | None:
+    """Return how the foreign cluster of a class compares with the rest of it; None if either is too small."""
     chance = np.random.default_rng([seed, label, 1])
     others = np.setdiff1d(np.flatnonzero(data.targets == label), foreign)
     if min(len(foreign), len(others)) < _LEAST:

@@ -1,14 +1,14 @@
 """The verdict: is a model suspicious, on what evidence, and how often is such a verdict wrong?"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from natadv.backdoors.inspect.scores import CLUSTERS, OPINION, RAIN, SPECTRUM, STRIP, Scores, score_model
+from natadv.backdoors.inspect.scores import CLUSTERS, OPINION, RAIN, SPECTRUM, STRIP, Scores, region_of, score_model
 from natadv.backdoors.inspect.thresholds import Measured, Rule, Thresholds, read_thresholds
 from natadv.batches import to_batch
 from natadv.errors import DataError
@@ -120,7 +120,11 @@ def inspect_model(
     scores = score_model(model, data, known, classes, device=device, seed=seed)
     if not any(np.isfinite(values).any() for values in scores.by_method.values()):
         raise DataError(f"{len(data)} pictures in {classes} classes are too few to inspect")
-    return judge(scores, rule, calibration.setting, labels)
+    verdict = judge(scores, rule, calibration.setting, labels)
+    if verdict.target is not None and verdict.target != scores.region_class:
+        region = region_of(model, data, scores.foreign[verdict.target], verdict.target, device, seed)
+        verdict = judge(replace(scores, region=region, region_class=verdict.target), rule, calibration.setting, labels)
+    return verdict
 
 
 def judge(scores: Scores, rule: Rule, setting: str, labels: Sequence[str] | None = None) -> Verdict:
@@ -174,8 +178,8 @@ def _region_words(scores: Scores, labels: Sequence[str]) -> str | None:
         return None
     return (
         f"Grad-CAM, class {labels[scores.region_class]}: maps of the suspected cluster correlate by "
-        f"{region.likeness:.2f}, of the others by {region.reference:.2f} (p = {region.p_value:.3f}); their largest "
-        f"tenth holds {region.concentration:.2f} of them"
+        f"{region.likeness:.2f}, of the others by {region.reference:.2f}; their largest tenth holds "
+        f"{region.concentration:.2f} of them"
     )
 
 
