@@ -69,6 +69,7 @@ def inspect(
         )
     for one in verdict.evidence:
         typer.echo(f"{'!' if one.exceeded else ' '} {one.words}")
+    typer.echo(f"{'!' if verdict.suspicious else ' '} {verdict.together}")
     if verdict.region:
         typer.echo(f"  {verdict.region}")
     for index in verdict.suspected[:10]:
@@ -148,7 +149,6 @@ def calibrate(
 
             found = calibrate_into(recipe, out, report=done)
     typer.echo(f"{found.setting}")
-    typer.echo(f"decides: {', '.join(found.with_clean.deciding)}")
     for name, measured in {"all of it": found.with_clean.measured, **found.with_clean.by_method}.items():
         typer.echo(_said(name, measured))
     typer.echo(_said("without clean pictures", found.without_clean.measured))

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from natadv.backdoors.inspect.calibration.measured import Described, describe
 from natadv.backdoors.inspect.calibration.run import read_lines, run_calibration
 from natadv.backdoors.inspect.calibration.suspects import Plan, Suspect, Training, plan_suspect, train_suspects
-from natadv.backdoors.inspect.calibration.tune import calibrate, threshold_between
+from natadv.backdoors.inspect.calibration.tune import calibrate, limit_of, threshold_between
 from natadv.backdoors.inspect.scores import CLUSTERS, OPINION, RAIN, SPECTRUM, STRIP
 from natadv.backdoors.inspect.thresholds import Measured, read_thresholds
 from natadv.backdoors.measure import measure
@@ -60,7 +61,7 @@ def lines(line, count, first):
     found = []
     for number in range(first, first + count):
         bad = number % 2 == 1
-        opinion = (3.0 if bad else 1.0) + 0.01 * number
+        opinion = (3.0 if bad else 1.0) + 0.01 * (number % 5)
         found.append(
             line.model_copy(
                 update={
@@ -90,8 +91,8 @@ def test_the_rule_is_tuned_on_some_and_measured_on_others(backdoored):
     measuring[0] = measuring[0].model_copy(update={"highest": {**measuring[0].highest, OPINION: 9.0}})
     found = calibrate(tuning, measuring, setting="drawn", model="natadv_slim", size_px=32, classes=12)
     rule = found.with_clean
-    assert rule.deciding == (OPINION,)
-    assert 1.08 < rule.thresholds[OPINION] < 3.01
+    assert rule.limit < rule.weighed(tuning[1].highest, tuning[1].classes)[0]
+    assert 1.04 < rule.thresholds[OPINION] < 3.0
     assert rule.tuned == Measured(detected=5, named=5, poisoned=5, false_alarms=0, clean=5)
     assert rule.measured == Measured(detected=3, named=3, poisoned=3, false_alarms=1, clean=3)
     assert rule.by_trigger == {"rdba": Measured(detected=3, named=3, poisoned=3, false_alarms=0, clean=0)}
@@ -101,19 +102,13 @@ def test_the_rule_is_tuned_on_some_and_measured_on_others(backdoored):
         calibrate(tuning[::2], measuring, setting="clean ones alone", model="natadv_slim", size_px=32, classes=12)
 
 
-def test_a_method_that_names_the_wrong_class_does_not_join(backdoored):
-    """Of ten suspects the spectrum alone is high for one that the second opinion misses, in the wrong class."""
-    line = Described(
-        number=0, trigger=None, share=0.0, target=None, accuracy=1.0, success=None, highest={}, classes={},
-        precision=(), recall=(), region_p=None, region_class=0,
-    )  # fmt: skip
-    tuning, measuring = lines(line, 10, 0), lines(line, 6, 10)
-    missed = tuning[1]
-    highest = {**missed.highest, OPINION: 0.5, SPECTRUM: 0.9}
-    for named in (0, 2):
-        tuning[1] = missed.model_copy(update={"highest": highest, "classes": {**missed.classes, SPECTRUM: named}})
-        rule = calibrate(tuning, measuring, setting="drawn", model="natadv_slim", size_px=32, classes=12).with_clean
-        assert rule.deciding == ((OPINION, SPECTRUM) if named == missed.target else (OPINION,))
+def test_the_limit_keeps_its_promise_of_false_alarms():
+    chance = np.random.default_rng(0)
+    alarms = [chance.normal() > limit_of(chance.normal(size=48)) for _ in range(4000)]
+    assert 0.03 < np.mean(alarms) < 0.05  # the second largest of 48: one of 24.5
+    assert limit_of([3.0, 1.0, 2.0]) == 3
+    assert limit_of(list(range(19))) == 18
+    assert limit_of(list(range(39))) == 37
 
 
 def test_a_threshold_lies_where_it_parts_best():
@@ -159,7 +154,7 @@ def test_a_calibration_goes_on_where_it_was_interrupted(backdoored, tmp_path, mo
     old = lines_path.read_text().splitlines()
     lines_path.write_text(f"{old[0]}\n{old[1].replace(RAIN, 'another method')}\n")  # from before rain was asked
     found = run((2, 3))
-    assert seen == [0, 1, 1, 2, 3]
+    assert seen == [0, 1, 0, 1, 2, 3]
     assert lines_path.read_text().splitlines()[:2] == old  # the same suspect again has the same figures
     assert read_thresholds(out) == found
     assert found.measuring == (2, 3)

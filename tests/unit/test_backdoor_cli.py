@@ -203,13 +203,15 @@ def test_inspect_says_its_verdict_with_evidence_and_error_rates(planted, trained
     from natadv.backdoors.inspect import verdict  # heavy
 
     known = verdict.Measured(detected=9, named=9, poisoned=10, false_alarms=1, clean=10)
-    evidence = verdict.Evidence("clusters", 0.5, 0.2, 1, True, known, "clusters: class 1: two clusters")
+    evidence = verdict.Evidence("clusters", 0.5, 0.2, 1, known, "clusters: class 1: two clusters")
     asked = []
 
     def inspected(model, data, clean, **_):
         asked.append((len(data), len(clean)))
         suspected = np.arange(12 if suspicious else 0)
-        return verdict.Verdict(suspicious, 1 if suspicious else None, (evidence,), None, suspected, known, "on squares")
+        return verdict.Verdict(
+            suspicious, 1 if suspicious else None, (evidence,), "together", None, suspected, known, "on squares"
+        )
 
     monkeypatch.setattr(verdict, "inspect_model", inspected)
     given = ["inspect", trained[0] / "checkpoint.pt", planted, "--clean", squares, "--device", "cpu"]

@@ -246,15 +246,17 @@ def by_hand(limit):
         measuring=(2, 3),
         with_clean=Rule(
             thresholds={OPINION: limit, STRIP: 2.0},
-            deviations={OPINION: 0.08, STRIP: 0.1},
-            deciding=(OPINION,),
+            means={OPINION: 0.0, STRIP: 2.0},
+            deviations={OPINION: 1.0, STRIP: 1.0},
+            limit=limit,
             by_method={OPINION: none, STRIP: none},
             **rule,
         ),
         without_clean=Rule(
             thresholds={CLUSTERS: 2.0, SPECTRUM: 2.0},
-            deviations={CLUSTERS: 0.1, SPECTRUM: 0.1},
-            deciding=(CLUSTERS,),
+            means={CLUSTERS: 2.0, SPECTRUM: 2.0},
+            deviations={CLUSTERS: 1.0, SPECTRUM: 1.0},
+            limit=limit,
             by_method={CLUSTERS: none, SPECTRUM: none},
             **rule,
         ),
@@ -262,21 +264,25 @@ def by_hand(limit):
 
 
 @pytest.mark.parametrize(
-    ("opinion", "rain", "named"),
+    ("opinion", "rain", "spectrum", "most", "named"),
     [
-        (3.5, 0.05, 4),  # one method alone is above its threshold
-        (3.1, 0.20, 2),  # half a deviation above, and 13
-        (4.0, 0.08, 4),  # 5 deviations above, and 1
-        (2.9, 0.20, None),  # far above, but it does not decide
-        (3.1, math.nan, 4),
-        (math.nan, 0.20, None),
+        ((3.4, 4), (0.05, 2), (0.5, 2), 2.0, None),  # one method alone is two deviations beyond
+        ((3.4, 4), (0.07, 4), (0.5, 2), 4.0, 4),  # two agree, two deviations each
+        ((3.4, 4), (0.07, 2), (0.5, 1), 2.0, None),  # two do not
+        ((3.2, 4), (0.45, 2), (0.6, 2), 41.0, 2),  # a hair of one class, a mile of another
+        ((2.0, 4), (0.09, 4), (0.5, 4), 4.0, 4),  # what is below the mean takes nothing away
+        ((math.nan, None), (0.09, 4), (0.5, 4), 4.0, 4),
+        ((math.nan, None), (math.nan, None), (math.nan, None), 0.0, None),
     ],
 )
-def test_the_class_is_that_of_the_method_furthest_above_its_threshold(opinion, rain, named):
+def test_what_methods_say_of_a_class_is_added_up(opinion, rain, spectrum, most, named):
     decision = Decision(
-        thresholds={OPINION: 3.0, RAIN: 0.07}, deviations={OPINION: 0.2, RAIN: 0.01}, deciding=(OPINION,)
+        means={OPINION: 3.0, RAIN: 0.05, SPECTRUM: 0.5}, deviations={OPINION: 0.2, RAIN: 0.01, SPECTRUM: 0.1}, limit=3.5
     )
-    assert decision.named({OPINION: opinion, RAIN: rain}, {OPINION: 4, RAIN: 2}) == named
+    said = {OPINION: opinion, RAIN: rain, SPECTRUM: spectrum}
+    heard = {name: one[0] for name, one in said.items()}, {name: one[1] for name, one in said.items()}
+    assert decision.weighed(*heard)[0] == pytest.approx(most)
+    assert decision.named(*heard) == named
 
 
 def test_the_verdict_names_the_target_and_shows_evidence_and_errors(backdoored):
@@ -286,7 +292,7 @@ def test_the_verdict_names_the_target_and_shows_evidence_and_errors(backdoored):
     assert np.isin(verdict.suspected, backdoored.poisoned).mean() > 0.9
     assert [one.method for one in verdict.evidence] == [OPINION, STRIP]
     assert verdict.evidence[0].exceeded
-    assert verdict.evidence[0].decides
+    assert verdict.together.startswith(f"together: class {verdict.target}: ")
     assert not verdict.evidence[1].exceeded
     assert f"class {verdict.target}" in verdict.evidence[0].words
     assert "Grad-CAM" in (verdict.region or "")
@@ -325,7 +331,7 @@ def test_the_calibration_that_is_shipped_was_measured_on_models_it_was_not_tuned
         assert rule.measured.poisoned + rule.measured.clean == len(shipped.measuring) >= 20
         assert rule.tuned.poisoned + rule.tuned.clean == len(shipped.tuning)
         assert sum(one.poisoned for one in rule.by_trigger.values()) == rule.measured.poisoned
-        assert set(rule.deciding) <= set(rule.thresholds) == set(rule.by_method)
+        assert set(rule.means) == set(rule.deviations) == set(rule.thresholds) == set(rule.by_method)
     (tmp_path / "torn.json").write_text("{")
     with pytest.raises(DataError, match=r"torn\.json: no calibration"):
         read_thresholds(tmp_path / "torn.json")

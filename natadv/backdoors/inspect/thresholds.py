@@ -1,5 +1,6 @@
 """What the inspection was tuned to and measured at: `calibration.json`, which the calibration writes."""
 
+import math
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -43,49 +44,57 @@ class Measured(BaseModel):
 
 
 class Decision(BaseModel):
-    """When a model is suspicious, and of what.
+    """When a model is suspicious, and of what: what all methods say of a class, added up.
+
+    One method's number is high by chance in a clean model, of one class or another; that several are high of the same
+    class is rare.
 
     Attributes:
-        thresholds: of each method: what its largest number must exceed.
-        deviations: of each method: the standard deviation of its largest number over clean models.
-        deciding: methods that call a model suspicious; the others are evidence, and are heard about which class.
+        means: of each method: its largest number, in the mean of clean models.
+        deviations: of each method: the standard deviation of that.
+        limit: what the sum of distances from the mean, in deviations, must exceed in the class that has most.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    thresholds: dict[str, float]
+    means: dict[str, float]
     deviations: dict[str, Annotated[float, Field(ge=0)]]
-    deciding: tuple[str, ...]
+    limit: float
 
-    def named(self, highest: Mapping[str, float], classes: Mapping[str, int | None]) -> int | None:
-        """Return the class suspected; None where no deciding method is above its threshold.
-
-        It is the class of the method, deciding or not, that is furthest above its own, in deviations of clean models: a
-        method that finds poison by a hair may have the class wrong, where another is far above.
+    def weighed(self, highest: Mapping[str, float], classes: Mapping[str, int | None]) -> tuple[float, int | None]:
+        """Return the largest sum, and its class; None where no method has a number.
 
         Args:
             highest: of each method, its largest number of all classes; NaN where it has none.
             classes: of each method, the class with that number.
         """
-        above = [name for name in self.thresholds if highest[name] > self.thresholds[name]]
-        if not set(above) & set(self.deciding):
-            return None
-        return classes[max(above, key=lambda name: self._distance(name, highest[name]))]
+        sums: dict[int, float] = {}
+        for name, mean in self.means.items():
+            label = classes[name]
+            if label is not None and math.isfinite(highest[name]):
+                distance = (highest[name] - mean) / max(self.deviations[name], 1e-9)
+                sums[label] = sums.get(label, 0.0) + max(0.0, distance)
+        most = max(sums, key=lambda label: sums[label], default=None)
+        return (0.0, None) if most is None else (sums[most], most)
 
-    def _distance(self, name: str, number: float) -> float:
-        return (number - self.thresholds[name]) / max(self.deviations[name], 1e-9)
+    def named(self, highest: Mapping[str, float], classes: Mapping[str, int | None]) -> int | None:
+        """Return the class suspected; None where no sum is above the limit. Arguments as of `weighed`."""
+        most, label = self.weighed(highest, classes)
+        return label if most > self.limit else None
 
 
 class Rule(Decision):
     """A decision, and how well it did.
 
     Attributes:
-        tuned: on the models that the thresholds were chosen by.
+        thresholds: of each method: what its largest number must exceed to be evidence alone.
+        tuned: on the models that all of it was chosen by.
         measured: on others.
-        by_method: each method alone, measured on the same.
-        by_trigger: the rule, measured on the poisoned models of a trigger.
+        by_method: each method alone, by its threshold, measured on the same.
+        by_trigger: the decision, measured on the poisoned models of a trigger.
     """
 
+    thresholds: dict[str, float]
     tuned: Measured
     measured: Measured
     by_method: dict[str, Measured]

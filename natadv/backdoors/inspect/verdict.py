@@ -32,7 +32,6 @@ class Evidence:
         score: its largest number of all classes; NaN if no class has enough pictures.
         threshold: what the score must exceed to count; tuned on known models.
         target: the class with that number; None without one.
-        decides: whether the method decides; else it is shown alone.
         measured: how often the method alone was right, on models that it was not tuned on.
         words: all of it in a sentence.
     """
@@ -41,7 +40,6 @@ class Evidence:
     score: float
     threshold: float
     target: int | None
-    decides: bool
     measured: Measured
     words: str
 
@@ -56,9 +54,10 @@ class Verdict:
     """What the inspection came to.
 
     Attributes:
-        suspicious: whether a deciding method is above its threshold.
+        suspicious: whether what the methods say of a class, added up, is above the limit.
         target: class that carries poison, as it seems; None if not suspicious.
         evidence: one of each method.
+        together: that sum and the limit, in words.
         region: where Grad-CAM sees the class most suspected, in words; None if a cluster was too small to tell.
         suspected: indices of the data's pictures that seem poisoned, sorted; none if not suspicious.
         errors: how often such a verdict was right and wrong on models that it was not tuned on.
@@ -68,6 +67,7 @@ class Verdict:
     suspicious: bool
     target: int | None
     evidence: tuple[Evidence, ...]
+    together: str
     region: str | None
     suspected: NDArray[np.int64]
     errors: Measured
@@ -138,11 +138,13 @@ def judge(scores: Scores, rule: Rule, setting: str, labels: Sequence[str] | None
     """
     names = labels or [str(number) for number in range(len(scores.foreign))]
     evidence = tuple(_evidence(name, scores, rule, names) for name in rule.thresholds)
-    target = rule.named({one.method: one.score for one in evidence}, {one.method: one.target for one in evidence})
+    heard = {one.method: one.score for one in evidence}, {one.method: one.target for one in evidence}
+    target = rule.named(*heard)
     return Verdict(
         suspicious=target is not None,
         target=target,
         evidence=evidence,
+        together=_together(*rule.weighed(*heard), rule.limit, names),
         region=_region_words(scores, names),
         suspected=np.sort(scores.foreign[target]) if target is not None else np.zeros(0, np.int64),
         errors=rule.measured,
@@ -166,10 +168,15 @@ def _evidence(name: str, scores: Scores, rule: Rule, labels: Sequence[str]) -> E
         score=score,
         threshold=rule.thresholds[name],
         target=target,
-        decides=name in rule.deciding,
         measured=rule.by_method[name],
         words=f"{name}: {said}; {side} {rule.thresholds[name]:.2f}",
     )
+
+
+def _together(most: float, label: int | None, limit: float, labels: Sequence[str]) -> str:
+    side = "above" if most > limit else "not above"
+    of = "" if label is None else f"class {labels[label]}: "
+    return f"together: {of}{most:.1f} deviations beyond the mean of clean models, added up; {side} {limit:.1f}"
 
 
 def _region_words(scores: Scores, labels: Sequence[str]) -> str | None:

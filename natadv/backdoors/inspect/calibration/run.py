@@ -46,7 +46,7 @@ def run_calibration(
         training: of each suspect.
         setting: what the suspects are, in words.
         device: where to compute.
-        report: gets each suspect when it is done.
+        report: gets each suspect when it is done, or known already.
 
     Raises:
         DataError: if `lines` is damaged, or nothing can be written.
@@ -56,6 +56,7 @@ def run_calibration(
     known = read_lines(lines)
     for number in (*tuning, *measuring):
         if number in known and set(METHODS) <= set(known[number].highest):
+            report(known[number])
             continue
         for suspect in train_suspects([number], train, test, classes=classes, training=training, device=device):
             known[number] = describe(suspect, device=device)

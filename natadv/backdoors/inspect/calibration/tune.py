@@ -1,12 +1,16 @@
 """Tune the inspection on some suspects, measure it on others, and never on the same."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from natadv.backdoors.inspect.calibration.measured import Described
 from natadv.backdoors.inspect.scores import METHODS, WITHOUT_CLEAN
 from natadv.backdoors.inspect.thresholds import Decision, Measured, Rule, Thresholds
+
+FALSE_ALARMS = 0.05
+"""Of clean models, the share that may be suspected."""
 
 
 def calibrate(
@@ -53,42 +57,46 @@ def threshold_between(clean: Sequence[float], poisoned: Sequence[float]) -> floa
     return float(between[np.flatnonzero(np.isclose(gains, max(gains)))[-1]])
 
 
+def limit_of(clean: Sequence[float], false_alarms: float = FALSE_ALARMS) -> float:
+    """Return what another clean model exceeds by a chance of `false_alarms` at most (split conformal prediction).
+
+    It is chosen by clean models alone: a limit that parts those at hand best has too many false alarms among others. Of
+    fewer than 1 / `false_alarms` - 1 models it is the largest number, which promises less.
+    """
+    ordered = sorted(clean)
+    return ordered[min(len(ordered), math.ceil((len(ordered) + 1) * (1 - false_alarms))) - 1]
+
+
 def _rule(tuning: Sequence[Described], measuring: Sequence[Described], methods: Sequence[str]) -> Rule:
+    clean, poisoned = ([one for one in tuning if one.poisoned == of] for of in (False, True))
     thresholds = {
-        name: threshold_between(
-            [one.highest[name] for one in tuning if not one.poisoned],
-            [_rightly(one, name) for one in tuning if one.poisoned],
-        )
+        name: threshold_between([one.highest[name] for one in clean], [_rightly(one, name) for one in poisoned])
         for name in methods
     }
-    clean = [one for one in tuning if not one.poisoned]
-    deviations = {name: float(np.std([one.highest[name] for one in clean])) for name in methods}
-
-    def decided(*deciding: str) -> Decision:
-        return Decision(thresholds=thresholds, deviations=deviations, deciding=deciding)
-
-    decision = decided()
-    # The best method decides; another joins if on the tuning models it finds more than it alarms for nothing.
-    for _ in methods:
-        joined = [decided(*decision.deciding, name) for name in methods if name not in decision.deciding]
-        best = max(joined, key=lambda one: _gain(tuning, one))
-        if _gain(tuning, best) <= (_gain(tuning, decision) if decision.deciding else -1):
-            break
-        decision = best
+    numbers = {name: [one.highest[name] for one in clean] for name in methods}
+    decision = Decision(
+        means={name: float(np.mean(some)) for name, some in numbers.items()},
+        deviations={name: float(np.std(some)) for name, some in numbers.items()},
+        limit=0.0,
+    )
+    limit = limit_of([decision.weighed(one.highest, one.classes)[0] for one in clean])
+    decision = decision.model_copy(update={"limit": limit})
     triggers = sorted({one.trigger for one in measuring if one.trigger})
+
+    def decided(one: Described) -> int | None:
+        return decision.named(one.highest, one.classes)
+
+    def alone(name: str) -> Callable[[Described], int | None]:
+        return lambda one: one.classes[name] if one.highest[name] > thresholds[name] else None
+
     return Rule(
         **decision.model_dump(),
-        tuned=measure(tuning, decision),
-        measured=measure(measuring, decision),
-        by_method={name: measure(measuring, _alone(decision, name)) for name in methods},
-        by_trigger={name: measure([one for one in measuring if one.trigger == name], decision) for name in triggers},
+        thresholds=thresholds,
+        tuned=measure(tuning, decided),
+        measured=measure(measuring, decided),
+        by_method={name: measure(measuring, alone(name)) for name in methods},
+        by_trigger={name: measure([one for one in measuring if one.trigger == name], decided) for name in triggers},
     )
-
-
-def _alone(decision: Decision, name: str) -> Decision:
-    """Return what one method would decide that no other is heard beside."""
-    thresholds, deviations = {name: decision.thresholds[name]}, {name: decision.deviations[name]}
-    return Decision(thresholds=thresholds, deviations=deviations, deciding=(name,))
 
 
 def _rightly(one: Described, name: str) -> float:
@@ -96,24 +104,19 @@ def _rightly(one: Described, name: str) -> float:
     return one.highest[name] if one.classes[name] == one.target else -np.inf
 
 
-def measure(some: Sequence[Described], decision: Decision) -> Measured:
-    """Count what a decision does on suspects."""
-    poisoned = [one for one in some if one.poisoned]
-    clean = [one for one in some if not one.poisoned]
-    named = [decision.named(one.highest, one.classes) for one in poisoned]
+def measure(some: Sequence[Described], named: Callable[[Described], int | None]) -> Measured:
+    """Count what a decision does on suspects.
+
+    Args:
+        some: poisoned or clean.
+        named: gives the class that a suspect is suspected of, or None.
+    """
+    clean, poisoned = ([one for one in some if one.poisoned == of] for of in (False, True))
+    labels = [named(one) for one in poisoned]
     return Measured(
-        detected=sum(label is not None for label in named),
-        named=sum(label is not None and label == one.target for label, one in zip(named, poisoned, strict=True)),
+        detected=sum(label is not None for label in labels),
+        named=sum(label is not None and label == one.target for label, one in zip(labels, poisoned, strict=True)),
         poisoned=len(poisoned),
-        false_alarms=sum(decision.named(one.highest, one.classes) is not None for one in clean),
+        false_alarms=sum(named(one) is not None for one in clean),
         clean=len(clean),
     )
-
-
-def _gain(some: Sequence[Described], decision: Decision) -> float:
-    """Return the share of poisoned suspects named rightly less that of false alarms.
-
-    A method that suspects the right model of the wrong class has found something else than the poison.
-    """
-    found = measure(some, decision)
-    return found.named / found.poisoned - found.false_alarm.value
