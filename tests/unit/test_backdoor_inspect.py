@@ -285,6 +285,13 @@ def test_what_methods_say_of_a_class_is_added_up(opinion, rain, spectrum, most, 
     assert decision.named(*heard) == named
 
 
+def test_the_shipped_calibration_finds_a_backdoor_among_half_as_many_classes(backdoored):
+    verdict = inspect_model(backdoored.model, backdoored.data, backdoored.clean, device=CPU)
+    assert read_thresholds().classes != CLASSES
+    assert verdict.suspicious
+    assert verdict.target == backdoored.poisoning.target
+
+
 def test_the_verdict_names_the_target_and_shows_evidence_and_errors(backdoored):
     verdict = inspect_model(backdoored.model, backdoored.data, backdoored.clean, device=CPU, thresholds=by_hand(0.58))
     assert verdict.suspicious
