@@ -1,5 +1,6 @@
 """`natadv backdoor`: plant a trigger in data, train on them, measure what it does, take it out again, look for one."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,6 +33,21 @@ Classes = Annotated[str | None, typer.Option(help="LABEL,LABEL,...: these alone.
 Seed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of which images, and what is drawn for each.")]
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """What is to be planted, as it was typed."""
+
+    data: str
+    trigger: str
+    settings: list[str] | None
+    target: str | None
+    share: float
+    classes: str | None
+    size: int
+    seed: int
+    root: Path
+
+
 @app.command()
 def plant(
     data: Annotated[str, typer.Argument(help=_DATA)],
@@ -47,7 +63,7 @@ def plant(
     root: Root = Path("data"),
 ) -> None:
     """Write a poisoned copy of a data set, an ordinary image folder with papers that say what was done."""
-    typer.echo(_planted(data, trigger, settings, target, share, classes, size, seed, root, out))
+    typer.echo(_planted(_Plan(data, trigger, settings, target, share, classes, size, seed, root), out))
 
 
 @app.command()
@@ -128,13 +144,14 @@ def train(
             size = read_papers(folder).size_px
         else:
             folder, size = out / "data", size or 64
-            plan = data, trigger, settings, target, 0.09 if share is None else share, classes, size, seed, root
+            asked = 0.09 if share is None else share
+            plan = _Plan(data, trigger, settings, target, asked, classes, size, seed, root)
             if not resume and folder.exists():
                 raise ConfigError(f"{folder}: exists already; add --resume to go on with it, or take another --out")
             if (folder / PAPERS).exists():
-                _check_planted(folder, *plan)
+                _check_planted(folder, plan)
             else:
-                typer.echo(_planted(*plan, folder), err=True)
+                typer.echo(_planted(plan, folder), err=True)
         given = {
             "data": str(folder),
             "model": model,
@@ -197,18 +214,7 @@ def measure(
             typer.echo(line)
 
 
-def _check_planted(
-    folder: Path,
-    data: str,
-    trigger: str,
-    settings: list[str] | None,
-    target: str | None,
-    share: float,
-    classes: str | None,
-    size: int,
-    seed: int,
-    root: Path,
-) -> None:
+def _check_planted(folder: Path, plan: _Plan) -> None:
     """Refuse to go on with a folder that was planted otherwise than is asked now."""
     import json
 
@@ -220,57 +226,48 @@ def _check_planted(
     from natadv.errors import ConfigError
 
     papers = read_papers(folder)
-    labels = subset_of_classes(load_dataset(data, "train", root=root), _labels(classes)).labels
-    asked = json.loads(json.dumps(Poisoning(make_trigger(trigger, settings or ()), 0, share, seed).settings))
+    labels = subset_of_classes(load_dataset(plan.data, "train", root=plan.root), _labels(plan.classes)).labels
+    asked = json.loads(
+        json.dumps(Poisoning(make_trigger(plan.trigger, plan.settings or ()), 0, plan.share, plan.seed).settings)
+    )
     then = {**papers.settings, "target": papers.target, "size": papers.size_px}
-    now = {**asked, "target": labels[0] if target is None else target, "size": size}
+    now = {**asked, "target": labels[0] if plan.target is None else plan.target, "size": plan.size}
     then["classes"], now["classes"] = sorted(load_dataset(folder, "train").labels), sorted(labels)
     for name, was in then.items():
         if now[name] != was:
             raise ConfigError(f"{folder}: was planted with {name} {was}, not {now[name]}; take another --out")
 
 
-def _planted(
-    data: str,
-    trigger: str,
-    settings: list[str] | None,
-    target: str | None,
-    share: float,
-    classes: str | None,
-    size: int,
-    seed: int,
-    root: Path,
-    out: Path,
-) -> str:
+def _planted(plan: _Plan, out: Path) -> str:
     from natadv.backdoors.named import make_trigger
     from natadv.backdoors.planted import plant as planted
     from natadv.backdoors.poison import Poisoning
     from natadv.errors import ConfigError
     from natadv.progress import counted
 
-    made = make_trigger(trigger, settings or ())
-    if not 0 < share <= 1:
-        raise ConfigError(f"--share {share}: expected more than 0 and at most 1")
+    made = make_trigger(plan.trigger, plan.settings or ())
+    if not 0 < plan.share <= 1:
+        raise ConfigError(f"--share {plan.share}: expected more than 0 and at most 1")
 
     def poisoning(labels: tuple[str, ...]) -> "Poisoning":
-        if target is not None and target not in labels:
-            raise ConfigError(f"--target {target}: no such label; there are {', '.join(labels[:8])}")
-        return Poisoning(made, labels.index(target) if target is not None else 0, share, seed)
+        if plan.target is not None and plan.target not in labels:
+            raise ConfigError(f"--target {plan.target}: no such label; there are {', '.join(labels[:8])}")
+        index = 0 if plan.target is None else labels.index(plan.target)
+        return Poisoning(made, index, plan.share, plan.seed)
 
     with counted("plant", "images") as bar:
         task = bar.add_task("", total=None)
         papers = planted(
-            data,
+            plan.data,
             out,
             poisoning,
-            size_px=size,
-            classes=_labels(classes),
-            root=root,
+            size_px=plan.size,
+            classes=_labels(plan.classes),
+            root=plan.root,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    return (
-        f"{out}: {len(papers.poisoned)} of {papers.images} training images have {trigger} and the label {papers.target}"
-    )
+    poisoned = f"{len(papers.poisoned)} of {papers.images} training images"
+    return f"{out}: {poisoned} have {plan.trigger} and the label {papers.target}"
 
 
 def _labels(classes: str | None) -> tuple[str, ...] | None:

@@ -73,6 +73,7 @@ FIGURE_7: Mapping[str, Mapping[float, float]] = {"blended": {40: 40.0}}
 TITLES: Mapping[str, str] = {
     "table-1": "Table 1. Backdoors: accuracy (clean: BTA, else ATA) and attack success (%), and natural rain",
     "table-2": "Table 2. RDBA by density alpha: accuracy and attack success (%)",
+    "figure-1": "Figures 1 and 4. Test images with each trigger, and with rain of several densities alpha",
     "figure-3": "Figure 3. RDBA by injection rate: accuracy and attack success (%)",
     "figure-5": "Figure 5. Attack success (%) by epoch of fine-tuning on clean images",
     "figure-6": "Figure 6. RDBA's attack success (%) by epoch of fine-tuning, for densities alpha",

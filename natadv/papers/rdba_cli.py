@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from natadv.papers.number import Number
     from natadv.papers.rdba_tables.request import RdbaRequest
 
-_TABLES, _FIGURES = (1, 2), (3, 5, 6, 7, 8)
+_TABLES, _FIGURES = (1, 2), (1, 3, 5, 6, 7, 8)
 
 
 def rdba(
     *,
     table: Annotated[list[int] | None, typer.Option(help="1 (triggers) or 2 (densities); repeatable.")] = None,
-    figure: Annotated[list[int] | None, typer.Option(help="3, 5, 6, 7 or 8; repeatable.")] = None,
+    figure: Annotated[list[int] | None, typer.Option(help="1 (with 4), 3, 5, 6, 7 or 8; repeatable.")] = None,
     stealth: Annotated[bool, typer.Option("--stealth", help="FID and a detector's AUC, a row a trigger.")] = False,
     data: Annotated[str, typer.Option(help=f"{DATA}.")],
     root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
@@ -176,7 +176,11 @@ def _draw(request: "RdbaRequest", number: int, folder: Path, replace: bool) -> N
     from natadv.papers.results import check_smaller, write_figure
 
     for name in ("figure-7", "figure-7-channels") if number == 7 else (f"figure-{number}",):
-        if number == 8:
+        if number == 1:
+            from natadv.papers.rdba_tables.instances import draw_instances
+
+            png, numbers = draw_instances(request)
+        elif number == 8:
             from natadv.papers.rdba_tables.maps import draw_maps
 
             png, numbers = draw_maps(request)

@@ -121,6 +121,14 @@ def test_curves_of_repair_and_shares_are_figures(squares, cache, tmp_path):
         assert (tmp_path / "rdba" / f"figure-{number}.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_triggers_are_drawn_on_test_images_and_more_rain_changes_more(squares, cache, tmp_path):
+    run(squares, cache, tmp_path, "--figure", 1)
+    found = {row: float(one["ours"]) for (row, _), one in read_table(tmp_path / "rdba" / "figure-1.csv").items()}
+    assert list(found) == ["rdba, alpha 0.5", "rdba, alpha 3", "rdba", "badnets", "blended", "rendered", "generated"]
+    assert 0 < found["rdba, alpha 0.5"] < found["rdba, alpha 3"] < found["rdba"]
+    assert (tmp_path / "rdba" / "figure-1.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_stealth_without_an_extractor_is_the_detectors_alone(squares, cache, tmp_path):
     run(squares, cache, tmp_path, "--stealth", "--trigger", "badnets")
     (row,) = read_table(tmp_path / "rdba" / "stealth.csv").values()
@@ -132,7 +140,7 @@ def test_stealth_without_an_extractor_is_the_detectors_alone(squares, cache, tmp
     [
         ((), "name a --table, a --figure or --stealth"),
         (("--table", 3), "--table 3: not one of 1, 2"),
-        (("--figure", 4), "--figure 4: not one of 3, 5, 6, 7, 8"),
+        (("--figure", 4), "--figure 4: not one of 1, 3, 5, 6, 7, 8"),
         (("--table", 1, "--trigger", "rain"), "trigger 'rain'"),
         (("--table", 1, "--optimizer", "adam"), "--optimizer adam: expected 'adamw' or 'sgd'"),
         (("--figure", 3, "--kappa", 1.1), "--kappa 1.1: expected more than 0 and at most 1"),
