@@ -10,13 +10,17 @@ from pathlib import Path
 from natadv.durable import file_error
 from natadv.errors import DataError
 
-_TRIES = 20
 _TRY_S = 0.02
 
 
 @contextmanager
-def held(path: Path, refusal: str) -> Iterator[None]:
+def held(path: Path, refusal: str, *, wait_s: float = 0.4) -> Iterator[None]:
     """Hold the lock meanwhile.
+
+    Args:
+        path: the lock's file; it is made where it is missing.
+        refusal: what is said where another process holds it.
+        wait_s: how long another one is waited for, s; who only looks whether it is held, holds it for a moment.
 
     Raises:
         DataError: `refusal`, if another process holds it; or if it cannot be had at all.
@@ -24,12 +28,11 @@ def held(path: Path, refusal: str) -> Iterator[None]:
     with ExitStack() as opened:
         try:
             file = opened.enter_context(path.open("w"))
-            for left in reversed(range(_TRIES)):
+            for left in reversed(range(round(wait_s / _TRY_S))):
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
-                    # Who only looks whether it is held, holds it for a moment.
                     if not left:
                         raise
                     time.sleep(_TRY_S)

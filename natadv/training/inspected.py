@@ -11,8 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from natadv.durable import replace_file
 from natadv.errors import DataError
+from natadv.lock import held
 
 ENDING = ".inspection.json"
+_WAIT_S = 30.0  # to write a verdict takes milliseconds, on a busy disk seconds
 _Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
@@ -82,15 +84,17 @@ def _suspicious(verdict: Inspected | None) -> bool:
 def keep_verdict(checkpoint: Path, verdict: Inspected) -> Path:
     """Write a verdict beside its checkpoint, in the place of an older one on the same data; return the file.
 
-    One that found the same data suspicious stays.
+    One that found the same data suspicious stays, and so does what another process writes at the same moment.
 
     Raises:
         DataError: if older verdicts cannot be read, or the file cannot be written.
         ResourceError: if the disk is full.
     """
-    kept = read_verdicts(checkpoint, verdict.checkpoint_sha256)
-    if verdict.suspicious or not _suspicious(kept.get(verdict.data_sha256)):
-        kept[verdict.data_sha256] = verdict
     path = verdicts_file(checkpoint)
-    replace_file(path, (_File(verdicts=tuple(kept.values())).model_dump_json(indent=1) + "\n").encode())
+    refusal = f"{path}: another inspection writes there and does not end; end it, and run this one again"
+    with held(path.with_name(f".{path.name}.lock"), refusal, wait_s=_WAIT_S):
+        kept = read_verdicts(checkpoint, verdict.checkpoint_sha256)
+        if verdict.suspicious or not _suspicious(kept.get(verdict.data_sha256)):
+            kept[verdict.data_sha256] = verdict
+        replace_file(path, (_File(verdicts=tuple(kept.values())).model_dump_json(indent=1) + "\n").encode())
     return path

@@ -1,6 +1,7 @@
 """What a bundle says of the data that its classifier learnt from: planted, suspicious, not audited, or inspected."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -126,6 +127,18 @@ def test_a_suspicion_is_warned_of(trained, tmp_path):
     warned, audit, _ = export(checkpoint, tmp_path / "bundle")
     assert "seem poisoned towards green" in warned
     assert audit.state == "suspicious"
+
+
+def test_verdicts_of_inspections_that_end_together_are_all_kept(tmp_path):
+    digests = [f"{number:064x}" for number in range(8)]
+
+    def keep(digest):
+        said = {"suspicious": False, "target": None, "errors": ERRORS}
+        keep_verdict(tmp_path / "checkpoint.pt", Inspected(checkpoint_sha256="0" * 64, data_sha256=digest, **said))
+
+    with ThreadPoolExecutor(len(digests)) as threads:
+        list(threads.map(keep, digests))
+    assert set(read_verdicts(tmp_path / "checkpoint.pt", "0" * 64)) == set(digests)
 
 
 def test_a_verdict_on_another_checkpoint_or_other_data_does_not_count(trained, poisoned, tmp_path):

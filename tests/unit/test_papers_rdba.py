@@ -13,6 +13,7 @@ from natadv.errors import ConfigError
 from natadv.evaluation.roc import area_under_curve
 from natadv.papers.rdba import TABLE_1, TABLE_2
 from natadv.papers.rdba_tables.stealth import _area
+from natadv.papers.rdba_tables.table_1 import _printed
 from natadv.raindrops.presets import PRESETS
 from natadv.training.pictures import Pictures
 from tests.bright_squares import bright_squares
@@ -36,10 +37,20 @@ def run(squares, cache, results, *arguments):
 
 
 def test_the_papers_numbers_are_its_own():
-    assert TABLE_1["resnet18"]["clean accuracy"] == 93.87
-    assert (TABLE_1["resnet18"]["rdba accuracy"], TABLE_1["resnet18"]["rdba ASR"]) == (93.52, 99.94)
-    assert (TABLE_1["vgg16"]["badnets accuracy"], TABLE_1["vgg16"]["badnets ASR"]) == (93.22, 97.39)
+    signs, photographs = TABLE_1["gtsrb"], TABLE_1["imagenet"]
+    assert signs["resnet18"]["clean accuracy"] == 93.87
+    assert (signs["resnet18"]["rdba accuracy"], signs["resnet18"]["rdba ASR"]) == (93.52, 99.94)
+    assert (signs["vgg16"]["badnets accuracy"], signs["vgg16"]["badnets ASR"]) == (93.22, 97.39)
+    assert (photographs["vgg16"]["blended accuracy"], photographs["vgg16"]["badnets ASR"]) == (85.34, 92.05)
     assert TABLE_2[3] == {"ATA": 86.86, "ASR": 99.32, "P_BA": 0.04}
+
+
+@pytest.mark.parametrize(
+    ("data", "model", "clean"),
+    [("x/GTSRB", "resnet18", 93.87), ("imagenet-12", "vgg16_bn", 86.90), ("signs", "vgg16", None)],
+)
+def test_the_papers_row_is_of_data_and_model(data, model, clean):
+    assert _printed(data, model).get("clean accuracy") == clean
 
 
 def test_table_1_has_a_row_a_model_and_the_rain_in_tables_of_its_own(squares, tmp_path, monkeypatch):
@@ -76,6 +87,18 @@ def test_a_table_by_density_is_written_and_its_models_are_kept(squares, cache, t
     assert read_table(tmp_path / "again" / "rdba" / "table-2.csv") == rows
     another = run(squares, cache, tmp_path / "another", "--table", 2, "--alpha", 6, "--share", 0.2)
     assert another.count("training natadv_slim") == 1  # other data; the clean model is the same
+
+
+def test_data_that_changed_are_planted_anew(tmp_path_factory, tmp_path):
+    data, cache = bright_squares(tmp_path_factory.mktemp("changing")), tmp_path / "cache"
+    run(data, cache, tmp_path, "--table", 2, "--alpha", 6)
+    image = next(path for path in sorted(data.rglob("*")) if path.suffix in {".png", ".ppm"})
+    copy = image.with_name(f"more{image.suffix}")
+    copy.write_bytes(image.read_bytes())
+    said = run(data, cache, tmp_path / "changed", "--table", 2, "--alpha", 6)
+    assert said.count("training natadv_slim") == 2
+    copy.unlink()
+    assert "training" not in run(data, cache, tmp_path / "restored", "--table", 2, "--alpha", 6)
 
 
 def test_frames_of_one_sign_are_counted_as_kin(tmp_path_factory, tmp_path):

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -153,12 +154,21 @@ class Bench:
     def _part(self, split: str) -> Pictures:
         return read_pictures(load_dataset(self.clean_folder(), split), (self.size_px, self.size_px))
 
+    @cached_property
+    def _files(self) -> str:
+        """Digest of names, sizes and times of change: a folder that another image came into is another one."""
+        folder = Path(self.data)
+        found = sorted(path for path in folder.rglob("*") if path.is_file())
+        stamps = ((path.relative_to(folder).as_posix(), path.stat()) for path in found)
+        return _digest(*((name, stat.st_size, stat.st_mtime_ns) for name, stat in stamps))
+
     def _described(self) -> dict[str, Any]:
+        folder = Path(self.data).resolve()
         return {
-            "data": str(Path(self.data).resolve()) if Path(self.data).is_dir() else self.data,
+            "data": str(folder) if folder.is_dir() else self.data,
             "classes": self.classes,
             "size_px": self.size_px,
-            **({} if Path(self.data).is_dir() else {"root": str(self.root.resolve())}),
+            **({"files": self._files} if folder.is_dir() else {"root": str(self.root.resolve())}),
         }
 
 
