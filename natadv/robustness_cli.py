@@ -32,7 +32,9 @@ def robustness(
     ] = None,
     attack: Annotated[
         list[str] | None,
-        typer.Option(help=_ATTACKS + "; repeatable.", show_default=", ".join(_DEFAULT_ATTACKS)),
+        typer.Option(
+            "--attack", "--attacks", help=_ATTACKS + "; repeatable.", show_default=", ".join(_DEFAULT_ATTACKS)
+        ),
     ] = None,
     root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
     labels: Annotated[Path | None, typer.Option(help="Names of NIPS-2017's 1001 classes, one a line.")] = None,

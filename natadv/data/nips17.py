@@ -67,8 +67,10 @@ def load_nips17(folder: Path, split: Split = "test", *, labels: Path | None = No
 def _labels(path: Path) -> tuple[str, ...]:
     try:
         names = tuple(path.read_text(encoding="utf-8").splitlines())
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as the names of classes ({error})") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not the names of classes, one a line in UTF-8") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     if len(names) != CLASSES:
         raise DataError(f"{path}: {len(names)} lines; expected {CLASSES}, the background's first")
     return names

@@ -97,7 +97,7 @@ def result_flags(results: Sequence[Result], *, randomised: bool, repeats: int) -
     flags = []
     by_name = {result.setting.name: result for result in results}
     if randomised and repeats == 1:
-        flags.append("single noise draw: each image was judged by one pass of a randomised model")
+        flags.append("single noise draw: each attacked image was judged by one pass of a randomised model")
     if randomised and results and not _adaptive(results):
         flags.append("no adaptive attack: one pass of a randomised model says little of the next")
     for name, result in by_name.items():

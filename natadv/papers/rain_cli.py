@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from natadv.papers.rain_tables.tables import RainRequest
 
 _TABLES, _FIGURES = range(1, 8), (4, 6)
+_ROWS = "CNN-only, RAIN, PixelDef, RandP&R, Madry, FeatDn, RAIN-AT, RandP&R-AT, or as the table's page names them"
+_COLUMNS = "clean, fgsm, pgd, cw, deepfool, ead, zoo, nes, rays, eot-pgd-2 and so on, as the table's page names them"
 _RAIN = "rain.pt tuned for it; repeated, others tuned at another --share or --order, for the rows that have it."
 
 
@@ -30,10 +32,12 @@ def rain(
     denoised: Annotated[str | None, typer.Option(help="One with feature denoising, trained so too.")] = None,
     rain_at: Annotated[Path | None, typer.Option(help="rain.pt tuned for --madry.")] = None,
     attack: Annotated[
-        list[str] | None, typer.Option(help="Only these columns; repeatable.", show_default="all of the table")
+        list[str] | None,
+        typer.Option(help=f"Only these columns: {_COLUMNS}; repeatable.", show_default="all of the table"),
     ] = None,
     row: Annotated[
-        list[str] | None, typer.Option(help="Only these rows; repeatable.", show_default="all there are models for")
+        list[str] | None,
+        typer.Option(help=f"Only these rows: {_ROWS}; repeatable.", show_default="all there are models for"),
     ] = None,
     count: Annotated[int | None, typer.Option(min=1, help="So many images, drawn by seed.", show_default="all")] = None,
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of all chance.")] = 0,

@@ -17,6 +17,8 @@ from torch import Tensor
 from natadv.durable import replace_file
 from natadv.errors import DataError
 
+_ZIP = b"PK"  # what torch.save writes begins so
+
 
 def write_sealed(path: Path, form: str, weights: Mapping[str, Tensor], content: Mapping[str, Any]) -> None:
     """Write weights and what belongs to them; the file appears under its name only when it is whole.
@@ -56,6 +58,8 @@ def read_sealed(path: Path, form: str, what: str) -> tuple[dict[str, Any], str]:
     try:
         content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, LookupError, ValueError, OSError, struct.error) as error:
+        if data and not data.startswith(_ZIP):
+            raise DataError(f"{path}: not a {what}, which is a file of torch.save") from error
         raise DataError(f"{path}: not a readable checkpoint, torn or altered; write it again") from error
     found = content.get("format") if isinstance(content, dict) else None
     if not isinstance(content, dict) or found != form:

@@ -154,6 +154,7 @@ def test_flags_stand_beside_a_rows_accuracy_whenever_they_were_found(data, model
     ("wrong", "words"),
     [
         (["--row", "RIAN"], "--row RIAN: the tables asked for have CNN-only, RAIN"),
+        (["--row", "Madry"], "; Madry needs --madry"),
         (["--attack", "rays"], "--attack rays: the tables asked for have clean, fgsm"),
         (["--madry", "nowhere.pt"], "nowhere.pt"),
     ],

@@ -74,6 +74,9 @@ def test_missing_foreign_and_executable_files(tmp_path):
     torch.save({"weights": {}}, tmp_path / "other.pt")
     with pytest.raises(DataError, match="not a checkpoint of natadv"):
         load_classifier(tmp_path / "other.pt")
+    (tmp_path / "net.onnx").write_bytes(b"\x08\x07\x12 no checkpoint, and whole")
+    with pytest.raises(DataError, match=r"net\.onnx: not a checkpoint of natadv, which is"):
+        load_classifier(tmp_path / "net.onnx")
     torch.save(torch.nn.Linear(1, 1), tmp_path / "code.pt")
     with pytest.raises(DataError, match="not a readable checkpoint"):
         load_classifier(tmp_path / "code.pt")

@@ -76,6 +76,16 @@ class Row:
     defense: str = NONE
 
 
+NEEDS = {
+    "RAIN": "--rain",
+    "Madry": "--madry",
+    "FeatDn": "--denoised",
+    "RAIN-AT": "--madry and --rain-at",
+    "RandP&R-AT": "--madry",
+}
+"""Options without which tables leave rows out."""
+
+
 def rows(table: int, models: Models) -> list[Row]:
     """Return the rows of a table that the models given allow.
 
