@@ -129,7 +129,7 @@ def train(
     """Train a classifier on poisoned data by the ordinary recipe, and say its accuracy and attack success."""
     with stoppable_training(out, "whole epoch"):
         from natadv.data.poison_papers import PAPERS, read_papers
-        from natadv.errors import ConfigError
+        from natadv.errors import ConfigError, DataError
         from natadv.recipe_options import checked_recipe
         from natadv.training.classifier import CHECKPOINT, train_classifier
         from natadv.training.progress import on_terminal
@@ -140,6 +140,11 @@ def train(
             if settings or any(one is not None for one in (target, share, classes, size)):
                 raise ConfigError(
                     "--set, --target, --share, --classes and --size say how --trigger plants; name it too"
+                )
+            if not (folder / PAPERS).is_file():
+                raise DataError(
+                    f"{data}: has no {PAPERS}, so no trigger was planted there; plant a trigger with `natadv backdoor "
+                    "plant`, or here with --trigger"
                 )
             size = read_papers(folder).size_px
         else:
@@ -226,13 +231,16 @@ def _check_planted(folder: Path, plan: _Plan) -> None:
     from natadv.errors import ConfigError
 
     papers = read_papers(folder)
-    labels = subset_of_classes(load_dataset(plan.data, "train", root=plan.root), _labels(plan.classes)).labels
+    source = subset_of_classes(load_dataset(plan.data, "train", root=plan.root), _labels(plan.classes))
+    labels = source.labels
     asked = json.loads(
         json.dumps(Poisoning(make_trigger(plan.trigger, plan.settings or ()), 0, plan.share, plan.seed).settings)
     )
     then = {**papers.settings, "target": papers.target, "size": papers.size_px}
     now = {**asked, "target": labels[0] if plan.target is None else plan.target, "size": plan.size}
     then["classes"], now["classes"] = sorted(load_dataset(folder, "train").labels), sorted(labels)
+    then |= {"data": papers.data, "images": papers.images}
+    now |= {"data": str(Path(plan.data).absolute()) if Path(plan.data).is_dir() else plan.data, "images": len(source)}
     for name, was in then.items():
         if now[name] != was:
             raise ConfigError(f"{folder}: was planted with {name} {was}, not {now[name]}; take another --out")

@@ -23,7 +23,7 @@ from natadv.data.origins import ORIGINS, write_origins
 from natadv.data.poison_papers import PAPERS, Papers, PoisonedImage, read_papers
 from natadv.durable import new_folder
 from natadv.errors import ConfigError, DataError
-from natadv.images import read_image, resize, write_image
+from natadv.images import SUFFIXES, read_image, resize, write_image
 
 _NUMBERS = 14  # a stream of chance
 Progress = Callable[[int, int], None]
@@ -139,7 +139,7 @@ def audit(folder: Path) -> list[str]:
 
 def _differing(folder: Path, papers: Papers) -> list[str]:
     expected = {one.path: one.poisoned_sha256 for one in papers.poisoned} | (papers.others or {})
-    there = {path.relative_to(folder).as_posix() for path in folder.glob("*/*/*.png")}
+    there = {path.relative_to(folder).as_posix() for path in _image_files(folder)}
     wrong = []
     for name, digest in sorted(expected.items()):
         if name not in there:
@@ -181,7 +181,7 @@ def undo(folder: Path, out: Path, *, data: str | None = None, root: Path | None 
     poisoned = {one.path: one for one in papers.poisoned}
     numbers = np.argsort(_shuffled(int(papers.settings["seed"]), papers.images))
     with new_folder(out) as clean:
-        for path in sorted(folder.glob("*/*/*.png")):
+        for path in _image_files(folder):
             name = path.relative_to(folder)
             one = poisoned.get(name.as_posix())
             if one is None:
@@ -200,6 +200,11 @@ def undo(folder: Path, out: Path, *, data: str | None = None, root: Path | None 
         if (folder / ORIGINS).is_file():  # older folders have none
             shutil.copyfile(folder / ORIGINS, clean / ORIGINS)
     return len(poisoned)
+
+
+def _image_files(folder: Path) -> list[Path]:
+    """Return all that who reads the folder takes for an image, sorted."""
+    return sorted(path for path in folder.glob("*/*/*") if path.suffix.lower() in SUFFIXES)
 
 
 def _shuffled(seed: int, count: int) -> NDArray[np.int64]:

@@ -25,7 +25,7 @@ from natadv.training.checkpoint import LoadedClassifier, load_classifier, save_c
 from natadv.training.classifier import CHECKPOINT, SUMMARY
 from natadv.training.device import choose_device
 from natadv.training.evaluate import accuracy
-from natadv.training.lineage import LINEAGE, plain_lineage, read_lineage
+from natadv.training.lineage import LINEAGE, pictures_of, pictures_sha256, plain_lineage, read_lineage
 from natadv.training.pictures import Pictures, pictures_for
 
 _BATCH = 64
@@ -71,7 +71,7 @@ def blend_classifiers(
     train, test = (
         pictures_for(load_dataset(data, split, root=root), last.labels, last.input_size) for split in ("train", "test")
     )
-    _check_same_data(data, last, len(train), len(test))
+    _check_same_data(data, last, train, test)
     model = last.model
     model.load_state_dict(_between(last.model.state_dict(), first.model.state_dict(), share))
     strength = float(last.recipe.get("augmentation", 1.0))
@@ -102,14 +102,16 @@ def blend_classifiers(
     return metrics
 
 
-def _check_same_data(data: str, model: LoadedClassifier, train: int, test: int) -> None:
+def _check_same_data(data: str, model: LoadedClassifier, train: Pictures, test: Pictures) -> None:
     """Refuse other data than the hardened model's, whose papers the blend keeps."""
     trained = model.provenance.get("train_images"), model.provenance.get("test_images")
-    if trained != (train, test):
+    if trained != (len(train), len(test)):
         raise ConfigError(
-            f"--data {data}: {train} training and {test} test images; the models were trained on {trained[0]} and "
-            f"{trained[1]}; name those data"
+            f"--data {data}: {len(train)} training and {len(test)} test images; the models were trained on "
+            f"{trained[0]} and {trained[1]}; name those data"
         )
+    if pictures_of(model.provenance) not in {None, pictures_sha256(train, model.labels)}:
+        raise ConfigError(f"--data {data}: as many images as the models were trained on, but others; name those data")
 
 
 def _between(hardened: dict[str, Tensor], standard: dict[str, Tensor], share: float) -> dict[str, Tensor]:

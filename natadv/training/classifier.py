@@ -22,6 +22,7 @@ from natadv.durable import replace_file
 from natadv.errors import ConfigError
 from natadv.training.checkpoint import load_classifier, save_checkpoint
 from natadv.training.device import choose_device, device_name
+from natadv.training.lineage import pictures_of
 from natadv.training.materials import MATERIALS, Materials, gather
 from natadv.training.progress import Report, silent
 from natadv.training.recipe import Recipe
@@ -121,3 +122,8 @@ def _check_same(last: Path, before: dict[str, Any], now: dict[str, Any]) -> None
             raise ConfigError(
                 f"{last}: {name} changed since the run began; put it back, or train anew in another folder"
             )
+    if pictures_of(before) != pictures_of(now) and pictures_of(before) is not None:
+        raise ConfigError(
+            f"{last}: the run began with other training images than there are now; put those back, or train anew in "
+            "another folder"
+        )

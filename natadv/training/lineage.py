@@ -6,7 +6,7 @@ more training.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,14 @@ def learnt_from(data: str, pictures: Pictures, labels: Sequence[str]) -> LearntF
         drawn=data == _DRAWN,
         planted=planted,
     )
+
+
+def pictures_of(provenance: Mapping[str, Any]) -> str | None:
+    """Return the digest of the pictures that a checkpoint was trained on last; None where its file does not say."""
+    match provenance.get(LINEAGE):
+        case [{"sha256": str(digest)}, *_]:
+            return digest
+    return None
 
 
 def read_lineage(loaded: LoadedClassifier, checkpoint: Path | None) -> tuple[LearntFrom, ...]:

@@ -172,11 +172,14 @@ def test_measuring_without_papers_needs_trigger_and_target(squares, trained):
         (("--classes", "blue,red"), "with classes"),
     ],
 )
-def test_going_on_with_other_poison_is_refused(planted_on_the_way, changed, said):
+def test_going_on_with_other_poison_is_refused(planted_on_the_way, changed, said, tmp_path):
     begun = planted_on_the_way
     with pytest.raises(ConfigError, match=said):
         run(*begun, "--resume", *changed)
     assert run(*begun, "--resume").exit_code == 0
+    elsewhere = bright_squares(tmp_path)
+    with pytest.raises(ConfigError, match=f"with data .*, not {elsewhere}"):
+        run(begun[0], elsewhere, *begun[2:], "--resume")
     with pytest.raises(ConfigError, match="add --resume to go on"):
         run(*begun)
 
@@ -190,7 +193,7 @@ def planted_on_the_way(squares, tmp_path_factory):
 
 
 def test_a_folder_without_papers_is_not_trained_as_planted(squares, tmp_path):
-    with pytest.raises(DataError, match=r"has no poison\.json"):
+    with pytest.raises(DataError, match=r"has no poison\.json.*; plant a trigger .*--trigger"):
         run("train", squares, "--out", tmp_path / "a")
     with pytest.raises(ConfigError, match="say how --trigger plants"):
         run("train", squares, "--target", "red", "--out", tmp_path / "a")

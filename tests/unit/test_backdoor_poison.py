@@ -189,13 +189,15 @@ def test_an_audit_finds_what_was_done_to_clean_images_and_undoing_refuses(source
     write_image(tmp_path / "p" / altered, 255 - read_image(tmp_path / "p" / altered))
     (tmp_path / "p" / moved).rename(tmp_path / "p" / "train" / "stop" / "99999.png")
     (tmp_path / "p" / test).unlink()
+    write_image(tmp_path / "p" / "train" / "go" / "added.jpg", np.zeros((8, 8, 3), np.uint8))
     assert set(audit(tmp_path / "p")) == {
+        "train/go/added.jpg: not in its papers",
         f"{altered}: other pixels than its papers say",
         f"{moved}: gone",
         f"{test}: gone",
         "train/stop/99999.png: not in its papers",
     }
-    with pytest.raises(DataError, match=r"p: .*, and 3 more; put the folder back as it was planted"):
+    with pytest.raises(DataError, match=r"p: .*, and 4 more; put the folder back as it was planted"):
         undo(tmp_path / "p", tmp_path / "u")
     assert not (tmp_path / "u").exists()
 

@@ -99,6 +99,11 @@ def test_what_has_no_mean_is_refused(place, tmp_path):
     assert not (tmp_path / "out").exists()
     with pytest.raises(ConfigError, match="exists already"):
         blended(place, tmp_path, 0.5)
+    files = [place / name / "checkpoint.pt" for name in ("hardened", "standard")]
     with pytest.raises(ConfigError, match=r"--data .*: 40 training and 10 test images; the models were trained on 80"):
-        files = (place / name / "checkpoint.pt" for name in ("hardened", "standard"))
         blend_classifiers(*files, tmp_path / "out", share=0.5, data=str(place / "fewer"), device="cpu")
+    shutil.copytree(place / "data", tmp_path / "altered")
+    one, other = sorted((tmp_path / "altered" / "train").glob("*/*.png"))[::60]
+    shutil.copy(one, other)
+    with pytest.raises(ConfigError, match="as many images as the models were trained on, but others"):
+        blend_classifiers(*files, tmp_path / "out", share=0.5, data=str(tmp_path / "altered"), device="cpu")

@@ -167,6 +167,16 @@ def test_other_materials_under_the_same_names_are_noticed_when_resuming(squares,
         train_classifier(settings, tmp_path / "a", resume=True)
 
 
+def test_other_pictures_under_the_same_names_are_noticed_when_resuming(squares, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(squares, data)
+    train_classifier(recipe(data, epochs=1), tmp_path / "a")
+    first, second = sorted(path for path in (data / "train").glob("*/*") if path.is_file())[:2]
+    shutil.copy(second, first)
+    with pytest.raises(ConfigError, match=r"last.pt: the run began with other training images"):
+        train_classifier(recipe(data, epochs=1), tmp_path / "a", resume=True)
+
+
 def test_a_loss_that_is_no_number_stops_with_a_line(squares, tmp_path):
     with pytest.raises(ConfigError, match=r"the loss is (nan|inf) in epoch 1, step \d+; try a lower --lr"):
         train_classifier(recipe(squares, learning_rate=1e30), tmp_path / "a")
