@@ -8,6 +8,7 @@ import typer
 
 from natadv.backdoor_inspect_cli import calibrate, inspect
 from natadv.backdoor_repair_cli import repair
+from natadv.backdoor_screen_cli import screen
 from natadv.data_help import DATA
 from natadv.seeds import LARGEST_SEED
 from natadv.stopping import stoppable_training
@@ -23,6 +24,7 @@ app = typer.Typer(
 app.command("repair")(repair)
 app.command("inspect")(inspect)
 app.command("calibrate")(calibrate)
+app.command("screen")(screen)
 
 _DATA = f"{DATA}."
 _TRIGGER = "rdba, badnets, blended, rendered or generated."

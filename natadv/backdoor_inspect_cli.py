@@ -11,7 +11,9 @@ from natadv.seeds import LARGEST_SEED
 from natadv.stopping import stoppable
 
 if TYPE_CHECKING:
-    from natadv.backdoors.inspect.thresholds import Measured
+    from natadv.backdoors.inspect.thresholds import Listed, Measured
+
+_SHOWN = 10
 
 
 def inspect(
@@ -25,6 +27,9 @@ def inspect(
     calibration: Annotated[
         Path | None,
         typer.Option(help="calibration.json of `calibrate`.", show_default="of natadv_slim at 32 px, on GTSRB"),
+    ] = None,
+    listed: Annotated[
+        Path | None, typer.Option("--list", help="File to write the suspected pictures' names to, one a line.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of all chance.")] = 0,
     root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
@@ -72,10 +77,7 @@ def inspect(
     typer.echo(f"{'!' if verdict.suspicious else ' '} {verdict.together}")
     if verdict.region:
         typer.echo(f"  {verdict.region}")
-    for index in verdict.suspected[:10]:
-        typer.echo(f"  suspected: {trained_on.keys[int(index)]}")
-    if len(verdict.suspected) > 10:
-        typer.echo(f"  and {len(verdict.suspected) - 10} more")
+    _say_suspected([trained_on.keys[int(index)] for index in verdict.suspected], verdict.listed, listed)
     target = None if verdict.target is None else loaded.labels[verdict.target]
     of = "" if target is None else f" towards {target}"
     typer.echo(f"{checkpoint}: {f'suspicious{of}' if verdict.suspicious else 'nothing suspicious found'}")
@@ -99,6 +101,23 @@ def inspect(
         raise typer.Exit(1)
 
 
+def _say_suspected(names: list[str], known: "Listed | None", file: Path | None) -> None:
+    from natadv.durable import replace_file
+
+    for name in names[:_SHOWN]:
+        typer.echo(f"  suspected: {name}")
+    if len(names) > _SHOWN:
+        typer.echo(f"  and {len(names) - _SHOWN} more" + ("" if file else "; --list FILE names all"))
+    if names and known:
+        typer.echo(
+            f"  of such lists {100 * known.precision:.0f} % was poison, and {100 * known.recall:.0f} % of the poison "
+            f"was in them, in the mean of the {known.models} models that were found"
+        )
+    if file is not None:
+        replace_file(file, "".join(f"{name}\n" for name in names).encode())
+        typer.echo(file)
+
+
 def calibrate(
     data: Annotated[str, typer.Argument(help=f"Clean data, both parts: {DATA}.")],
     *,
@@ -107,7 +126,9 @@ def calibrate(
     size: Annotated[int | None, typer.Option(help="Side of all images, px.", show_default="32")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over a suspect's data.", show_default="12")] = None,
     lr: Annotated[float | None, typer.Option(help="AdamW's peak learning rate.", show_default="0.006")] = None,
-    tune: Annotated[int, typer.Option(min=4, help="Suspects that thresholds are chosen by.")] = 16,
+    tune: Annotated[
+        int, typer.Option(min=4, help="Suspects that thresholds are chosen by; false alarms of 5 % want 40 or more.")
+    ] = 16,
     measure: Annotated[int, typer.Option(min=4, help="Others, which say how often a verdict is wrong.")] = 20,
     spent: Annotated[
         int, typer.Option(min=0, help="Suspects between them that are passed over, measured on before a change.")
@@ -124,6 +145,7 @@ def calibrate(
     with stoppable(lambda: f"the same command goes on with the suspects in {out}"):
         from natadv.backdoors.inspect.calibration.folder import CalibrationRecipe, calibrate_into
         from natadv.backdoors.inspect.calibration.measured import Described
+        from natadv.backdoors.inspect.calibration.tune import promised
         from natadv.backdoors.inspect.thresholds import NAME
         from natadv.progress import counted
 
@@ -152,6 +174,8 @@ def calibrate(
     for name, measured in {"all of it": found.with_clean.measured, **found.with_clean.by_method}.items():
         typer.echo(_said(name, measured))
     typer.echo(_said("without clean pictures", found.without_clean.measured))
+    likely = promised(found.with_clean.tuned.clean)
+    typer.echo(f"its limit promises false alarms of {100 * likely:.0f} % at most, of models like these")
     typer.echo(out / NAME)
 
 

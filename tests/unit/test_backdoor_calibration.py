@@ -9,9 +9,16 @@ import torch
 from natadv.backdoors.inspect.calibration.measured import Described, describe
 from natadv.backdoors.inspect.calibration.run import read_lines, run_calibration
 from natadv.backdoors.inspect.calibration.suspects import Plan, Suspect, Training, plan_suspect, train_suspects
-from natadv.backdoors.inspect.calibration.tune import calibrate, limit_of, threshold_between
-from natadv.backdoors.inspect.scores import CLUSTERS, OPINION, RAIN, SPECTRUM, STRIP
-from natadv.backdoors.inspect.thresholds import Measured, read_thresholds
+from natadv.backdoors.inspect.calibration.tune import (
+    _strangers,
+    _unlimited,
+    calibrate,
+    limit_of,
+    promised,
+    threshold_between,
+)
+from natadv.backdoors.inspect.scores import CLUSTERS, METHODS, OPINION, RAIN, SPECTRUM, STRIP
+from natadv.backdoors.inspect.thresholds import Listed, Measured, read_thresholds
 from natadv.backdoors.measure import measure
 from natadv.errors import DataError
 from natadv.training.evaluate import accuracy
@@ -85,21 +92,24 @@ def lines(line, count, first):
 def test_the_rule_is_tuned_on_some_and_measured_on_others(backdoored):
     line = Described(
         number=0, trigger=None, share=0.0, target=None, accuracy=1.0, success=None, highest={}, classes={},
-        precision=(), recall=(), region_p=None, region_class=0,
+        precision=(0.0, 0.0, 0.9), recall=(0.0, 0.0, 0.5), region_p=None, region_class=0,
     )  # fmt: skip
     tuning, measuring = lines(line, 10, 0), lines(line, 6, 10)
     measuring[0] = measuring[0].model_copy(update={"highest": {**measuring[0].highest, OPINION: 9.0}})
-    found = calibrate(tuning, measuring, setting="drawn", model="natadv_slim", size_px=32, classes=12)
-    rule = found.with_clean
+    kind = {"setting": "drawn", "model": "natadv_slim", "size_px": 32, "classes": 12, "clean_per_class": 15}
+    rule = calibrate(tuning, measuring, **kind).with_clean
     assert rule.limit < rule.weighed(tuning[1].highest, tuning[1].classes)[0]
     assert 1.04 < rule.thresholds[OPINION] < 3.0
     assert rule.tuned == Measured(detected=5, named=5, poisoned=5, false_alarms=0, clean=5)
     assert rule.measured == Measured(detected=3, named=3, poisoned=3, false_alarms=1, clean=3)
     assert rule.by_trigger == {"rdba": Measured(detected=3, named=3, poisoned=3, false_alarms=0, clean=0)}
+    assert rule.listed == Listed(precision=0.9, recall=0.5, models=3)
     with pytest.raises(ValueError, match="other suspects"):
-        calibrate(tuning, tuning, setting="the same", model="natadv_slim", size_px=32, classes=12)
+        calibrate(tuning, tuning, **kind)
+    with pytest.raises(ValueError, match="two clean suspects"):
+        calibrate(tuning[:2], measuring, **kind)
     with pytest.raises(ValueError, match="poisoned and clean"):
-        calibrate(tuning[::2], measuring, setting="clean ones alone", model="natadv_slim", size_px=32, classes=12)
+        calibrate(tuning[::2], measuring, **kind)
 
 
 def test_the_limit_keeps_its_promise_of_false_alarms():
@@ -109,6 +119,27 @@ def test_the_limit_keeps_its_promise_of_false_alarms():
     assert limit_of([3.0, 1.0, 2.0]) == 3
     assert limit_of(list(range(19))) == 18
     assert limit_of(list(range(39))) == 37
+
+
+def test_few_clean_models_promise_less_and_keep_that():
+    """Also where mean and deviation are of the same few models as the limit."""
+    chance, alarms = np.random.default_rng(1), []
+
+    def clean(number):
+        heard = dict(zip(METHODS, chance.normal(size=5).tolist(), strict=True))
+        said = dict(zip(METHODS, chance.integers(0, 12, 5).tolist(), strict=True))
+        return Described(
+            number=number, trigger=None, share=0.0, target=None, accuracy=1.0, success=None, highest=heard,
+            classes=said, precision=(), recall=(), region_p=None, region_class=0,
+        )  # fmt: skip
+
+    for _ in range(400):
+        *known, another = map(clean, range(9))
+        decision = _unlimited(known, METHODS)
+        alarms.append(decision.weighed(another.highest, another.classes)[0] > limit_of(_strangers(known, METHODS)))
+    assert promised(8) == pytest.approx(1 / 9)
+    assert np.mean(alarms) < promised(8) + 2 * 0.016  # two standard errors; a limit by their own moments: 0.26
+    assert promised(48) == pytest.approx(2 / 49)
 
 
 def test_a_threshold_lies_where_it_parts_best():
@@ -123,7 +154,13 @@ def test_what_is_shipped_follows_from_the_suspects_figures():
     shipped = read_thresholds()
     tuning, measuring = ([known[number] for number in some] for some in (shipped.tuning, shipped.measuring))
     again = calibrate(
-        tuning, measuring, setting=shipped.setting, model=shipped.model, size_px=shipped.size_px, classes=12
+        tuning,
+        measuring,
+        setting=shipped.setting,
+        model=shipped.model,
+        size_px=shipped.size_px,
+        classes=12,
+        clean_per_class=15,
     )
     assert again.model_dump(exclude={"with_clean", "without_clean"}) == shipped.model_dump(
         exclude={"with_clean", "without_clean"}
@@ -143,21 +180,23 @@ def test_a_calibration_goes_on_where_it_was_interrupted(backdoored, tmp_path, mo
 
     def run(measuring):
         return run_calibration(
-            some, backdoored.test, lines_path, out, tuning=(0, 1), measuring=measuring, classes=CLASSES,
+            some, backdoored.test, lines_path, out, tuning=(0, 1, 2), measuring=measuring, classes=CLASSES,
             training=Training(epochs=1), setting="short", device=CPU, report=lambda line: seen.append(line.number),
         )  # fmt: skip
 
     with pytest.raises(ValueError, match="poisoned and clean"):
         run(())
-    assert seen == [0, 1]
+    assert seen == [0, 1, 2]
     assert not out.exists()
     old = lines_path.read_text().splitlines()
-    lines_path.write_text(f"{old[0]}\n{old[1].replace(RAIN, 'another method')}\n")  # from before rain was asked
-    found = run((2, 3))
-    assert seen == [0, 1, 0, 1, 2, 3]
-    assert lines_path.read_text().splitlines()[:2] == old  # the same suspect again has the same figures
+    lines_path.write_text(
+        f"{old[0]}\n{old[1].replace(RAIN, 'another method')}\n{old[2]}\n"
+    )  # from before rain was asked
+    found = run((3, 4))
+    assert seen == [0, 1, 2, 0, 1, 2, 3, 4]
+    assert lines_path.read_text().splitlines()[:3] == old  # the same suspect again has the same figures
     assert read_thresholds(out) == found
-    assert found.measuring == (2, 3)
+    assert found.measuring == (3, 4)
     lines_path.write_text("{}\n")
     with pytest.raises(DataError, match=r"suspects\.jsonl: damaged"):
-        run((2, 3))
+        run((3, 4))

@@ -202,7 +202,9 @@ def test_a_folder_without_papers_is_not_trained_as_planted(squares, tmp_path):
 
 
 @pytest.mark.parametrize("suspicious", [True, False])
-def test_inspect_says_its_verdict_with_evidence_and_error_rates(planted, trained, squares, monkeypatch, suspicious):
+def test_inspect_says_its_verdict_with_evidence_and_error_rates(
+    planted, trained, squares, monkeypatch, tmp_path, suspicious
+):
     from natadv.backdoors.inspect import verdict  # heavy
 
     known = verdict.Measured(detected=9, named=9, poisoned=10, false_alarms=1, clean=10)
@@ -218,13 +220,28 @@ def test_inspect_says_its_verdict_with_evidence_and_error_rates(planted, trained
 
     monkeypatch.setattr(verdict, "inspect_model", inspected)
     given = ["inspect", trained[0] / "checkpoint.pt", planted, "--clean", squares, "--device", "cpu"]
-    result = run(*given)
+    result = run(*given, "--list", tmp_path / "names")
+    names = (tmp_path / "names").read_text().splitlines()
+    assert len(names) == (12 if suspicious else 0)
+    assert all((planted / "train" / name).is_file() for name in names)
     assert asked == [(48, 18)]
     assert result.exit_code == (1 if suspicious else 0)
     assert "! clusters: class 1: two clusters" in result.output
     assert ("suspicious towards green" in result.output) == suspicious
     assert ("and 2 more" in result.output) == suspicious
     assert "of 10 poisoned models it found 90.0 %" in result.output
+
+
+def test_inputs_are_screened_whatever_their_folders(trained, planted, squares, tmp_path):
+    given = ("screen", trained[0] / "checkpoint.pt", planted / "train", "--clean", squares, "--device", "cpu")
+    said = run(*given, "--reject", 0.5, "--list", tmp_path / "all.csv").output
+    lines = (tmp_path / "all.csv").read_text().splitlines()
+    assert lines[0] == "image,entropy_bits,suspected"
+    assert len(lines) == 49
+    assert f"{sum(line.endswith(',1') for line in lines)} of 48 inputs suspected" in said
+    assert "of clean images it suspected" in said
+    with pytest.raises(ConfigError, match=r"--reject 1\.0: expected a share"):
+        run(*given, "--reject", 1)
 
 
 def test_pruning_as_far_as_accuracy_holds_says_how_far_and_what_it_cost(squares, trained, tmp_path):

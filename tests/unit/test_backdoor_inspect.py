@@ -2,6 +2,7 @@
 
 import math
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from natadv.backdoors.inspect.activations import penultimate
 from natadv.backdoors.inspect.rain_response import rain_response
 from natadv.backdoors.inspect.region import compare_regions, saliency
 from natadv.backdoors.inspect.scores import CLUSTERS, OPINION, RAIN, SPECTRUM, STRIP, score_model
+from natadv.backdoors.inspect.screen import screen
 from natadv.backdoors.inspect.second_opinion import diversity, second_opinion
 from natadv.backdoors.inspect.spectral_signatures import spectrum_of_class
 from natadv.backdoors.inspect.strip import blended_entropy, threshold_of
@@ -306,6 +308,33 @@ def test_the_verdict_names_the_target_and_shows_evidence_and_errors(backdoored):
     assert "90.0 % (9/10" in verdict.errors_in_words
     assert "10.0 % (1/10" in verdict.errors_in_words
     assert "by hand" in verdict.errors_in_words
+
+
+def test_too_few_clean_pictures_are_said_beside_the_error_rates(backdoored):
+    usual = by_hand(0.58).model_copy(update={"clean_per_class": 8})
+    whole = inspect_model(backdoored.model, backdoored.data, backdoored.clean, device=CPU, thresholds=usual)
+    assert whole.reservation is None
+    kept = np.flatnonzero(backdoored.clean.targets > 1)
+    some = backdoored.clean.subset(np.append(kept, np.flatnonzero(backdoored.clean.targets == 0)[:3]))
+    few = inspect_model(backdoored.model, backdoored.data, some, device=CPU, thresholds=usual)
+    assert few.reservation == "2 of 6 classes have less than half of the 8 clean pictures that it was measured with"
+    assert few.errors_in_words.endswith(f"BUT {few.reservation}")
+
+
+def test_inputs_with_a_patch_are_screened_out_and_clean_ones_seldom(backdoored):
+    shown = [
+        number
+        for number in range(len(backdoored.test))
+        if backdoored.test.targets[number] != backdoored.poisoning.target
+    ][:40]
+    patched = np.stack([backdoored.poisoning.triggered(backdoored.test.images[number], number) for number in shown])
+    found = screen(backdoored.model.to(CPU), patched, backdoored.clean, false_rejection=0.1, device=CPU)
+    assert found.suspected.mean() > found.clean.value + 0.3
+    again = screen(backdoored.model, patched, backdoored.clean, false_rejection=0.1, device=CPU)
+    assert (again.entropies == found.entropies).all()
+    one = replace(backdoored.clean, kin=("the same",) * len(backdoored.clean))
+    with pytest.raises(DataError, match="of 1 things are too few to screen by"):
+        screen(backdoored.model, patched, one, device=CPU)
 
 
 def test_below_the_threshold_nothing_is_suspected(backdoored, scores):

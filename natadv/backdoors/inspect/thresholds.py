@@ -43,6 +43,22 @@ class Measured(BaseModel):
         return Rate(self.false_alarms, self.clean)
 
 
+class Listed(BaseModel):
+    """How good the lists of suspected pictures were, of poisoned models whose class was named rightly.
+
+    Attributes:
+        precision: share of a list that is poison, 0..1, in the mean.
+        recall: share of a model's poison that its list has, 0..1, in the mean.
+        models: how many.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    precision: Annotated[float, Field(ge=0, le=1)]
+    recall: Annotated[float, Field(ge=0, le=1)]
+    models: Count
+
+
 class Decision(BaseModel):
     """When a model is suspicious, and of what: what all methods say of a class, added up.
 
@@ -92,6 +108,7 @@ class Rule(Decision):
         measured: on others.
         by_method: each method alone, by its threshold, measured on the same.
         by_trigger: the decision, measured on the poisoned models of a trigger.
+        listed: how good its lists of pictures were, on the same; None where that was not measured.
     """
 
     thresholds: dict[str, float]
@@ -99,6 +116,7 @@ class Rule(Decision):
     measured: Measured
     by_method: dict[str, Measured]
     by_trigger: dict[str, Measured]
+    listed: Listed | None = None
 
 
 class Thresholds(BaseModel):
@@ -109,6 +127,7 @@ class Thresholds(BaseModel):
         model: timm's name of the network that the suspects were.
         size_px: side of the pictures that they saw.
         classes: of each suspect.
+        clean_per_class: clean pictures that each was inspected with; None where an older natadv did not say.
         tuning: numbers of the suspects that thresholds were chosen by.
         measuring: numbers of the others.
         with_clean: the rule where clean pictures are at hand.
@@ -122,6 +141,7 @@ class Thresholds(BaseModel):
     model: str
     size_px: Annotated[int, Field(ge=1)]
     classes: Annotated[int, Field(ge=2)]
+    clean_per_class: Annotated[int, Field(ge=1)] | None = None
     tuning: tuple[int, ...]
     measuring: tuple[int, ...]
     with_clean: Rule

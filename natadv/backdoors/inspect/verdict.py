@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from natadv.backdoors.inspect.scores import CLUSTERS, OPINION, RAIN, SPECTRUM, STRIP, Scores, region_of, score_model
-from natadv.backdoors.inspect.thresholds import Measured, Rule, Thresholds, read_thresholds
+from natadv.backdoors.inspect.thresholds import Listed, Measured, Rule, Thresholds, read_thresholds
 from natadv.batches import to_batch
 from natadv.errors import DataError
 from natadv.training.pictures import Pictures
@@ -62,6 +62,8 @@ class Verdict:
         suspected: indices of the data's pictures that seem poisoned, sorted; none if not suspicious.
         errors: how often such a verdict was right and wrong on models that it was not tuned on.
         setting: what these models were: other networks, sizes and data may err otherwise.
+        listed: how good such lists of pictures were on them; None where that was not measured.
+        reservation: why the error rates may not hold here, in words; None where nothing says so.
     """
 
     suspicious: bool
@@ -72,6 +74,8 @@ class Verdict:
     suspected: NDArray[np.int64]
     errors: Measured
     setting: str
+    listed: Listed | None = None
+    reservation: str | None = None
 
     @property
     def errors_in_words(self) -> str:
@@ -79,6 +83,7 @@ class Verdict:
         return (
             f"of {self.errors.poisoned} poisoned models it found {self.errors.detection}, "
             f"of {self.errors.clean} clean ones it suspected {self.errors.false_alarm}; {self.setting}"
+            + (f"; BUT {self.reservation}" if self.reservation else "")
         )
 
 
@@ -124,7 +129,19 @@ def inspect_model(
     if verdict.target is not None and verdict.target != scores.region_class:
         region = region_of(model, data, scores.foreign[verdict.target], verdict.target, device, seed)
         verdict = judge(replace(scores, region=region, region_class=verdict.target), rule, calibration.setting, labels)
-    return verdict
+    return replace(verdict, reservation=_reservation(data, known, calibration.clean_per_class) if known else None)
+
+
+def _reservation(data: Pictures, clean: Pictures, usual: int | None) -> str | None:
+    """Return why so few clean pictures may mislead, or None: with two of each class a clean model looks suspicious."""
+    classes = np.unique(data.targets)
+    counts = [int((clean.targets == label).sum()) for label in classes]
+    if usual is None or 2 * min(counts) >= usual:
+        return None
+    few = sum(2 * count < usual for count in counts)
+    return (
+        f"{few} of {len(classes)} classes have less than half of the {usual} clean pictures that it was measured with"
+    )
 
 
 def judge(scores: Scores, rule: Rule, setting: str, labels: Sequence[str] | None = None) -> Verdict:
@@ -149,6 +166,7 @@ def judge(scores: Scores, rule: Rule, setting: str, labels: Sequence[str] | None
         suspected=np.sort(scores.foreign[target]) if target is not None else np.zeros(0, np.int64),
         errors=rule.measured,
         setting=setting,
+        listed=rule.listed,
     )
 
 

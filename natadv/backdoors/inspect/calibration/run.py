@@ -10,7 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from natadv.backdoors.inspect.calibration.measured import Described, describe
-from natadv.backdoors.inspect.calibration.suspects import USUAL, Training, plan_suspect, train_suspects
+from natadv.backdoors.inspect.calibration.suspects import CLEAN_PER_CLASS, USUAL, Training, plan_suspect, train_suspects
 from natadv.backdoors.inspect.calibration.tune import calibrate
 from natadv.backdoors.inspect.scores import METHODS
 from natadv.backdoors.inspect.thresholds import Thresholds
@@ -70,6 +70,7 @@ def run_calibration(
         model=training.model,
         size_px=train.images.shape[1],
         classes=len(plan_suspect(0, classes).classes),
+        clean_per_class=CLEAN_PER_CLASS,
     )
     replace_file(out, (found.model_dump_json(indent=1) + "\n").encode())
     return found

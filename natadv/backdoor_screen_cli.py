@@ -1,0 +1,71 @@
+"""`natadv backdoor screen`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from natadv.data_help import DATA
+from natadv.seeds import LARGEST_SEED
+
+_SHOWN = 10
+
+
+def screen(
+    checkpoint: Annotated[Path, typer.Argument(help="checkpoint.pt of the model that is asked.")],
+    images: Annotated[Path, typer.Argument(help="Folder of its inputs; sub-folders are looked into, labels are not.")],
+    *,
+    clean: Annotated[str, typer.Option(help=f"Data whose test part is known to be clean: {DATA}.")],
+    reject: Annotated[float, typer.Option(help="Share of clean inputs that may be suspected, 0..1.")] = 0.01,
+    out: Annotated[
+        Path | None, typer.Option("--list", help="CSV to write: a line an input, its entropy and whether suspected.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of all chance.")] = 0,
+    root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Say which inputs of a model seem to carry a trigger: those that keep their answer under blending (STRIP).
+
+    It sees triggers that decide whatever else is shown, as patches do; `natadv backdoor inspect` asks more of a model.
+    """
+    import csv
+    import io
+
+    import numpy as np
+    import torch
+
+    from natadv.backdoors.inspect.screen import screen as screened
+    from natadv.data.load import load_dataset
+    from natadv.data.photographs import find_photographs
+    from natadv.durable import replace_file
+    from natadv.errors import ConfigError
+    from natadv.images import resize
+    from natadv.progress import counted
+    from natadv.training.checkpoint import load_classifier
+    from natadv.training.device import choose_device
+    from natadv.training.pictures import pictures_for
+
+    if not 0 < reject < 1:
+        raise ConfigError(f"--reject {reject}: expected a share above 0 and below 1")
+    loaded, where = load_classifier(checkpoint), torch.device(choose_device(device))
+    known = pictures_for(load_dataset(clean, "test", root=root), loaded.labels, loaded.input_size)
+    found = find_photographs(images)
+    with counted("screen", "models") as bar:
+        bar.add_task("", total=None)
+        shown = np.stack([resize(found.read(number), loaded.input_size) for number in range(len(found))])
+        result = screened(loaded.model.to(where), shown, known, false_rejection=reject, seed=seed, device=where)
+    suspected = np.flatnonzero(result.suspected)
+    for number in suspected[:_SHOWN]:
+        typer.echo(f"  suspected: {found.paths[int(number)]}")
+    if len(suspected) > _SHOWN:
+        typer.echo(f"  and {len(suspected) - _SHOWN} more" + ("" if out else "; --list FILE names all"))
+    typer.echo(f"{images}: {len(suspected)} of {len(found)} inputs suspected")
+    typer.echo(f"how often that is wrong: of clean images it suspected {result.clean}")
+    if out is not None:
+        written = io.StringIO()
+        rows = csv.writer(written, lineterminator="\n")
+        rows.writerow(("image", "entropy_bits", "suspected"))
+        for path, entropy, one in zip(found.paths, result.entropies, result.suspected, strict=True):
+            rows.writerow((path, f"{entropy:.4f}", int(one)))
+        replace_file(out, written.getvalue().encode())
+        typer.echo(out)
