@@ -26,6 +26,9 @@ def repair(
     share: Annotated[
         float | None, typer.Option(help="Fine-pruning: of them, 0..1.", show_default="as far as accuracy holds")
     ] = None,
+    most_drop: Annotated[
+        float, typer.Option(help="Fine-pruning by itself: of accuracy on images held back, 0..1.")
+    ] = 0.04,
     epochs: Annotated[int, typer.Option(min=1, help="Of fine-tuning.")] = 10,
     lr: Annotated[float, typer.Option(help="Learning rate of fine-tuning.")] = 1e-3,
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of all chance.")] = 0,
@@ -50,8 +53,10 @@ def repair(
         raise ConfigError(
             f"--share-of-data {tenth} and --lr {lr}: expected a share above 0, at most 1, and a rate above 0"
         )
+    if not 0 <= most_drop < 1:
+        raise ConfigError(f"--most-drop {most_drop}: expected 0 to below 1")
     pruned = None if how == "fine-tuning" else ("weights" if prune == "weights" else "channels")
-    asked = Repair(pruned, share, tenth, epochs, lr, seed)
+    asked = Repair(pruned, share, most_drop, tenth, epochs, lr, seed)
     with counted("repair", "epochs") as bar:
         task = bar.add_task("", total=epochs)
         for line in repaired(

@@ -1,6 +1,7 @@
 """Triggers by name: `rdba`, `badnets`, `blended`, `rendered`, `generated`, with settings as NAME=VALUE."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from difflib import get_close_matches
 from types import MappingProxyType
@@ -38,6 +39,10 @@ TRIGGERS: Mapping[str, tuple[Callable[..., Trigger], tuple[str, ...]]] = Mapping
 """What makes each, and the names of its settings."""
 
 
+_TEXTS = frozenset({"generator", "sha256", "picture"})
+"""Settings that are no numbers, even of digits alone."""
+
+
 def make_trigger(name: str, settings: Sequence[str] = ()) -> Trigger:
     """Return a trigger.
 
@@ -59,9 +64,20 @@ def make_trigger(name: str, settings: Sequence[str] = ()) -> Trigger:
             raise ConfigError(
                 f"trigger {name}: {entry!r}: expected NAME=VALUE, as {near}=...; it has {', '.join(known)}"
             )
-        value = yaml.safe_load(text)
-        given[key] = tuple(value) if isinstance(value, list) else value
+        given[key] = text if key in _TEXTS else _value(name, entry, text)
     return _made(name, given)
+
+
+def _value(name: str, entry: str, text: str) -> Any:
+    """Read a number, which YAML takes for text where it has an exponent but no point, a list, or text."""
+    for number in (int, float):
+        with suppress(ValueError):
+            return number(text)
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"trigger {name}: {entry!r}: expected a number, text or [a, list]") from error
+    return tuple(value) if isinstance(value, list) else value
 
 
 def kept_trigger(settings: Mapping[str, Any]) -> Trigger:

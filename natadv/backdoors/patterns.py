@@ -5,15 +5,18 @@ fixed picture shines through; theirs was a cartoon cat, which is somebody's, so 
 user's own.
 """
 
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from natadv.backdoors.trigger import Parameters, blended, check_images
+from natadv.errors import DataError
 from natadv.images import read_image, resize
 
 _COARSE = 6
@@ -57,8 +60,13 @@ class Blended(Parameters):
 
     Attributes:
         transparency: how much of the picture stays, 0..1; 1 - 0.2 in most of what was written about it.
-        picture: file of the pattern; None for one drawn from `seed`.
+        picture: file of the pattern, kept as where it lies; None for one drawn from `seed`.
         seed: of the pattern.
+        sha256: of the file, in hex; None takes the file as it is, and the attribute is then what it has.
+
+    Raises:
+        ValueError: if the transparency is out of its range, or the file is another one.
+        DataError: if the file cannot be read.
     """
 
     name: ClassVar[str] = "blended"
@@ -66,10 +74,27 @@ class Blended(Parameters):
     transparency: float = 0.8
     picture: str | None = None
     seed: int = 0
+    sha256: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.transparency < 1:
             raise ValueError(f"expected a transparency in 0..1 and below 1, got {self.transparency}")
+        if self.picture is None:
+            return
+        file = Path(self.picture).absolute()
+        try:
+            found = hashlib.sha256(file.read_bytes()).hexdigest()
+        except OSError as error:
+            raise DataError(f"{file}: cannot be read ({error.strerror}); it is the pattern of the trigger") from error
+        if self.sha256 not in {None, found}:
+            raise ValueError(f"picture {file} has sha256 {found[:12]}, not {self.sha256}; put the one of that back")
+        object.__setattr__(self, "picture", str(file))
+        object.__setattr__(self, "sha256", found)
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """All that makes it; a digest where there is a file."""
+        return {name: value for name, value in asdict(self).items() if name != "sha256" or value is not None}
 
     def __call__(self, images: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
         """Return the images with the pattern on them; nothing is drawn.

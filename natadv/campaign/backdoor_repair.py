@@ -33,6 +33,7 @@ class Repair:
     Attributes:
         prune: `weights` of least magnitude, `channels` least activated, or None for fine-tuning alone.
         share: of them that is pruned; None for as many as accuracy bears.
+        most_drop: of accuracy on what is held back, 0..1, where pruning stops by itself.
         share_of_data: of the clean training images.
         epochs: of fine-tuning.
         learning_rate: of it.
@@ -41,6 +42,7 @@ class Repair:
 
     prune: Literal["weights", "channels"] | None
     share: float | None
+    most_drop: float
     share_of_data: float
     epochs: int
     learning_rate: float
@@ -145,6 +147,7 @@ def _better(
             clean,
             how=asked.prune,
             share=asked.share,
+            most_drop=asked.most_drop,
             epochs=asked.epochs,
             learning_rate=asked.learning_rate,
             seed=asked.seed,
@@ -155,6 +158,8 @@ def _better(
         pruned.append(f"pruned: {100 * result.share:.0f} % of the {asked.prune}")
         for share, rate in result.accuracies:
             pruned.append(f"at {100 * share:.0f} %: accuracy of the {rate.total} images held back {rate}")
+        if result.accuracies:
+            pruned.append("held back from the repair; where the model itself learnt from them, it loses more on others")
     if not isinstance(found, Classifier):
         raise TypeError(f"expected a Classifier, got {type(found).__name__}")
     return found, learnt_from, pruned

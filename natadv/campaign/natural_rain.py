@@ -14,8 +14,9 @@ from natadv.backdoors.rain import photographed_rain, rendered_rain
 from natadv.campaign.session_frames import session_frames
 from natadv.data.pairs import load_pairs
 from natadv.durable import replace_file
-from natadv.errors import DataError
+from natadv.errors import ConfigError, DataError
 from natadv.training.pictures import Pictures
+from rigs.archive import open_archive
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ def natural_rain(
         seed: of all chance.
 
     Raises:
+        ConfigError: if the session was not recorded for the test.
         DataError: if pairs or session cannot be read, or the session has labels that there are not.
     """
     for wetness, pictures in rendered_rain(test, target, seed=seed):
@@ -65,6 +67,8 @@ def natural_rain(
             if kept:
                 yield Rain(name, photographed_rain(test, target, kept, seed=seed))
     if session is not None:
+        if (purpose := open_archive(session).settings.purpose) != "test":
+            raise ConfigError(f"{session}: a {purpose} session may show what the model learnt; record one for the test")
         size = (test.images.shape[1], test.images.shape[2])
         for name, kind in (("filmed, wet", "wet"), ("filmed, dry", "dry")):
             shown = session_frames(session, labels, size, kind="wet" if kind == "wet" else "dry")

@@ -86,8 +86,8 @@ def rdba(
     if threads is not None:
         torch.set_num_threads(threads)
     triggers = tuple(trigger or ("rdba", "blended", "badnets"))
-    for name in triggers:
-        make_trigger(name)
+    for name, settings in [*((name, []) for name in triggers), *(("rdba", [f"alpha={one}"]) for one in alpha or ())]:
+        make_trigger(name, settings)
     training: dict[str, Any] = {"epochs": epochs, "optimizer": optimizer, "learning_rate": lr}
     training |= {"weight_decay": weight_decay, "precision": precision}
     checked_recipe(Recipe, {"data": data, "model": model, "size_px": size, **training})

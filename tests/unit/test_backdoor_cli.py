@@ -99,7 +99,7 @@ def test_natural_rain_is_said_first_and_a_clean_model_beside_it(planted, trained
     for side, level in (("clean", 90), ("rain", 140)):
         (tmp_path / "pairs" / side).mkdir(parents=True)
         write_image(tmp_path / "pairs" / side / "0.png", np.full((32, 32, 3), level, np.uint8))
-    record(tmp_path / "session", [("r", "rrr", "rrr"), ("g", "ggg", "ggg")])
+    record(tmp_path / "session", [("r", "rrr", "rrr"), ("g", "ggg", "ggg")], purpose="test")
     checkpoint = out / "checkpoint.pt"
     given = ["measure", checkpoint, "--data", planted, "--session", tmp_path / "session", "--clean", checkpoint]
     lines = run(*given, "--device", "cpu").output.splitlines()
@@ -119,6 +119,13 @@ def test_natural_rain_is_said_first_and_a_clean_model_beside_it(planted, trained
     assert lines[-3] == "P_BA: 0.00 points (95 % 0.00–0.00)"
     assert said.split("ASR ")[1].split(";")[0] in lines[-2]
     assert lines[-1] == "intervals: by image"
+
+
+def test_a_session_of_training_images_measures_nothing(planted, trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("natadv.backdoors.rain.PRESETS", {})
+    record(tmp_path / "session", [("r", "rrr", "rrr")])
+    with pytest.raises(ConfigError, match="a training session may show what the model learnt"):
+        run("measure", trained[0] / "checkpoint.pt", "--data", planted, "--session", tmp_path / "session")
 
 
 def test_repair_writes_another_checkpoint_and_says_both_rates(squares, planted, trained, tmp_path):
@@ -258,6 +265,6 @@ def test_pruning_as_far_as_accuracy_holds_says_how_far_and_what_it_cost(squares,
 
 def test_too_few_images_to_say_how_far_to_prune_is_one_line(squares, trained, tmp_path):
     options = ("--data", squares, "--share-of-data", 0.07, "--device", "cpu", "--out", tmp_path / "a")
-    with pytest.raises(DataError, match="3 clean images, of no class three: too few to say how far"):
+    with pytest.raises(DataError, match="3 clean images, of no class three of other things: too few"):
         run("repair", trained[0] / "checkpoint.pt", "--how", "fine-pruning", *options)
     assert not (tmp_path / "a").exists()

@@ -1,6 +1,7 @@
 """Repairs of a model that really is backdoored: what they change, what they keep, and what they must not touch."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from torch import nn
 
 from natadv.backdoors.measure import measure, predictions
-from natadv.backdoors.repair.fine_pruning import fine_prune
+from natadv.backdoors.repair.fine_pruning import _parted, fine_prune
 from natadv.backdoors.repair.fine_tuning import fine_tune
 from natadv.backdoors.repair.pruning import channel_activations, prune_channels, prune_weights
 from natadv.backdoors.repair.weights import pruned_share, weighted_layers
@@ -175,6 +176,15 @@ def test_pruning_stops_before_accuracy_falls_too_far(backdoored, how):
     assert first.total == result.after.total < len(backdoored.clean) / 2
     if how == "weights":
         assert pruned_share(result.model) == pytest.approx(result.share, abs=1e-4)
+
+
+def test_frames_of_one_thing_are_all_held_back_or_all_learnt_from(backdoored):
+    clean = replace(backdoored.clean, kin=tuple(f"{t} {n % 4}" for n, t in enumerate(backdoored.clean.targets)))
+    learnt, judge = _parted(clean, 0)
+    assert not set(learnt.kin) & set(judge.kin)
+    assert set(judge.targets.tolist()) == set(clean.targets.tolist())
+    assert len(learnt) + len(judge) == len(clean)
+    assert len(set(judge.kin)) * 3 < len(set(clean.kin)) + 3 * 6
 
 
 def test_a_share_that_is_given_is_pruned_whatever_it_costs(backdoored):

@@ -1,12 +1,14 @@
 """Every trigger: what it changes, what it leaves, and that chance comes from its generator alone."""
 
+import json
+
 import numpy as np
 import pytest
 
-from natadv.backdoors.named import TRIGGERS, make_trigger
+from natadv.backdoors.named import TRIGGERS, kept_trigger, make_trigger
 from natadv.backdoors.patterns import BadNets, Blended
 from natadv.backdoors.rdba import Rdba
-from natadv.errors import ConfigError
+from natadv.errors import ConfigError, DataError
 from natadv.images import write_image
 
 ALL = pytest.mark.parametrize("name", sorted(TRIGGERS))
@@ -60,7 +62,9 @@ def test_other_arrays_are_refused(name, wrong):
 @ALL
 def test_its_settings_make_it_again(name):
     trigger = make_trigger(name)
-    assert set(trigger.settings) == set(TRIGGERS[name][1])
+    assert set(trigger.settings) | {"sha256"} == set(TRIGGERS[name][1]) | {"sha256"}  # which is there where a file is
+    again = kept_trigger(json.loads(json.dumps({"name": name, **trigger.settings})))
+    assert again.settings == trigger.settings
 
 
 def test_badnets_patches_the_corner_alone(images):
@@ -84,6 +88,21 @@ def test_blended_takes_a_picture(images, tmp_path):
     write_image(tmp_path / "cat.png", np.full((9, 9, 3), 250, np.uint8))
     blended = Blended(0.5, str(tmp_path / "cat.png"))(images, np.random.default_rng(0))
     assert np.abs(blended - (images / 2 + 125)).max() <= 0.5
+
+
+def test_blended_knows_its_picture_from_anywhere_and_no_other_one(tmp_path, monkeypatch):
+    write_image(tmp_path / "cat.png", np.full((9, 9, 3), 250, np.uint8))
+    monkeypatch.chdir(tmp_path)
+    kept = {"name": "blended", **make_trigger("blended", ["picture=cat.png"]).settings}
+    monkeypatch.chdir("/")
+    assert {"name": "blended", **kept_trigger(kept).settings} == kept
+    assert "sha256" not in Blended().settings
+    write_image(tmp_path / "cat.png", np.full((9, 9, 3), 251, np.uint8))
+    with pytest.raises(ConfigError, match=r"cat\.png has sha256 .*; put the one of that back"):
+        kept_trigger(kept)
+    (tmp_path / "cat.png").unlink()
+    with pytest.raises(DataError, match=r"cat\.png: cannot be read"):
+        kept_trigger(kept)
 
 
 class TestRdba:
@@ -160,6 +179,7 @@ class TestRdba:
         ("badnets", ["share=1.5"], "share"),
         ("blended", ["transparency=1"], "transparency"),
         ("rendered", ["wetness=soaked"], "no preset"),
+        ("rdba", ["length_px=[4,8"], "length_px=.*expected a number, text or"),
     ],
 )
 def test_what_is_no_trigger_is_refused(name, settings, said):
@@ -168,6 +188,7 @@ def test_what_is_no_trigger_is_refused(name, settings, said):
 
 
 def test_settings_are_read():
+    assert make_trigger("rdba", ["sigma_px=1e-1"]).settings["sigma_px"] == 0.1
     trigger = make_trigger("rdba", ["alpha=3", "length_px=[4, 5]", "normalise=none"])
     assert (trigger.settings["alpha"], trigger.settings["length_px"], trigger.settings["normalise"]) == (
         3,

@@ -11,9 +11,8 @@ from natadv.backdoors.stealth import detector_scores
 from natadv.data.origins import ORIGINS
 from natadv.errors import ConfigError
 from natadv.evaluation.roc import area_under_curve
-from natadv.papers.rdba import TABLE_1, TABLE_2
+from natadv.papers.rdba import FIGURE_3, TABLE_1, TABLE_2, printed
 from natadv.papers.rdba_tables.stealth import _area
-from natadv.papers.rdba_tables.table_1 import _printed
 from natadv.raindrops.presets import PRESETS
 from natadv.training.pictures import Pictures
 from tests.bright_squares import bright_squares
@@ -46,11 +45,12 @@ def test_the_papers_numbers_are_its_own():
 
 
 @pytest.mark.parametrize(
-    ("data", "model", "clean"),
-    [("x/GTSRB", "resnet18", 93.87), ("imagenet-12", "vgg16_bn", 86.90), ("signs", "vgg16", None)],
+    ("data", "clean", "least"),
+    [("x/GTSRB-12", 93.87, 100.0), ("imagenet-12", 87.30, 95.0), ("signs", None, None)],
 )
-def test_the_papers_row_is_of_data_and_model(data, model, clean):
-    assert _printed(data, model).get("clean accuracy") == clean
+def test_the_papers_numbers_are_of_data_by_their_name(data, clean, least):
+    assert printed(TABLE_1, data).get("resnet18", {}).get("clean accuracy") == clean
+    assert printed(FIGURE_3, data).get(0.02) == least
 
 
 def test_table_1_has_a_row_a_model_and_the_rain_in_tables_of_its_own(squares, tmp_path, monkeypatch):

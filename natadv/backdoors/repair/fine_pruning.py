@@ -12,8 +12,8 @@ from torch import nn
 from natadv.backdoors.repair.fine_tuning import fine_tune
 from natadv.backdoors.repair.pruning import prune_channels, prune_weights
 from natadv.errors import DataError
-from natadv.evaluation.rates import Rate
-from natadv.training.evaluate import accuracy
+from natadv.evaluation.rates import KinRate
+from natadv.training.evaluate import answers
 from natadv.training.pictures import Pictures
 
 __all__ = ["PrunedResult", "fine_prune", "prune_channels", "prune_weights"]
@@ -38,8 +38,8 @@ class PrunedResult:
 
     model: nn.Module
     share: float
-    accuracies: tuple[tuple[float, Rate], ...]
-    after: Rate | None
+    accuracies: tuple[tuple[float, KinRate], ...]
+    after: KinRate | None
     learnt_from: int
 
 
@@ -59,12 +59,13 @@ def fine_prune(
 ) -> PrunedResult:
     """Prune a copy of the model and fine-tune it; the model given stays as it was.
 
-    To go as far as accuracy allows, a third of each class of `clean` is held back and judges. The rest, with a share
-    given all, says which channels sleep, and fine-tunes.
+    To go as far as accuracy allows, a third of the things of each class of `clean` is held back and judges: frames of
+    one sign would tell of each other. The rest, with a share given all, says which channels sleep, and fine-tunes.
+    Pictures that the model learnt from judge it too kindly, also where they are held back here.
 
     Args:
         model: gives logits of (n, 3, h, w) in 0..1.
-        clean: at the model's size, under its classes; without a share, three or more of a class.
+        clean: at the model's size, under its classes; without a share, of three things or more in a class.
         how: `weights` of least magnitude, or `channels` least activated.
         share: to prune, 0..1; None to go on by twentieths until accuracy has fallen by more than `most_drop`, and keep
             the last share before that.
@@ -88,21 +89,21 @@ def fine_prune(
             prune_weights(model, asked) if how == "weights" else prune_channels(model, asleep_on, asked, device=device)
         )
 
-    found: list[tuple[float, Rate]] = []
+    found: list[tuple[float, KinRate]] = []
     if share is not None:
         kept, judge, repaired, reached = clean, None, pruned(share, clean), share
     else:
         kept, judge = _parted(clean, seed)
         if len(judge) < 1 or len(kept) < 2:
             raise DataError(
-                f"{len(clean)} clean images, of no class three: too few to say how far to prune; take more of them, or "
-                "say how far"
+                f"{len(clean)} clean images, of no class three of other things: too few to say how far to prune; take "
+                "more of them, or say how far"
             )
         repaired, reached = copy.deepcopy(model).to(device), 0.0
-        found.append((0.0, accuracy(repaired, judge, device)))
+        found.append((0.0, _accuracy(repaired, judge, device)))
         for asked in (step / _STEPS for step in range(1, _STEPS + 1)):
             tried = pruned(asked, kept)
-            found.append((asked, accuracy(tried, judge, device)))
+            found.append((asked, _accuracy(tried, judge, device)))
             if found[0][1].value - found[-1][1].value > most_drop:
                 break
             repaired, reached = tried, asked
@@ -116,15 +117,20 @@ def fine_prune(
         device=device,
         after_epoch=after_epoch,
     )
-    after = None if judge is None else accuracy(tuned, judge, device)
+    after = None if judge is None else _accuracy(tuned, judge, device)
     return PrunedResult(tuned, reached, tuple(found), after, len(kept))
 
 
+def _accuracy(model: nn.Module, judge: Pictures, device: torch.device) -> KinRate:
+    return KinRate.of((answers(model, judge.images, device) == judge.targets).tolist(), judge.things)
+
+
 def _parted(clean: Pictures, seed: int) -> tuple[Pictures, Pictures]:
-    """Part the pictures of each class: two thirds to learn from, a third to judge by."""
-    order = np.random.default_rng(seed).permutation(len(clean))
+    """Part the things of each class: two thirds to learn from, a third to judge by."""
+    chance, things = np.random.default_rng(seed), np.array(clean.things)
     held = np.zeros(len(clean), bool)
     for label in np.unique(clean.targets):
-        mine = order[clean.targets[order] == label]
-        held[mine[: len(mine) // _HELD_BACK]] = True
+        mine = clean.targets == label
+        names = chance.permutation(np.unique(things[mine]))
+        held |= mine & np.isin(things, names[: len(names) // _HELD_BACK])
     return clean.subset(np.flatnonzero(~held)), clean.subset(np.flatnonzero(held))

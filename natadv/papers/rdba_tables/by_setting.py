@@ -10,7 +10,7 @@ from natadv.backdoors.measure import predictions
 from natadv.backdoors.poison import Poisoning
 from natadv.backdoors.rdba import Rdba
 from natadv.papers.number import Number
-from natadv.papers.rdba import FIGURE_3, TABLE_2
+from natadv.papers.rdba import FIGURE_3, TABLE_2, printed
 from natadv.papers.rdba_tables.request import RdbaRequest, share
 from natadv.training.pictures import Pictures
 
@@ -30,12 +30,13 @@ def by_density(request: RdbaRequest) -> Iterator[Number]:
 def by_share(request: RdbaRequest) -> Iterator[Number]:
     """Yield ATA and ASR by injection rate, as curves: a row each, whose columns are the rates."""
     test = request.bench.test()
+    paper = printed(FIGURE_3, request.bench.data)
     for kappa in request.shares:
         poisoning = request.bench.poisoning(Rdba(), kappa)
-        said = request.bench.setting(alpha=Rdba().alpha, note="the paper's ASR: ImageNet, from its text")
+        said = request.bench.setting(alpha=Rdba().alpha, note="the paper's ASR: from its text")
         found = request.measured(request.model_of(poisoning), poisoning, test)
         yield share("ATA", f"{kappa:g}", found.accuracy, test, paper=None, setting=said)
-        yield share("ASR", f"{kappa:g}", found.success, test.others(0), paper=FIGURE_3.get(kappa), setting=said)
+        yield share("ASR", f"{kappa:g}", found.success, test.others(0), paper=paper.get(kappa), setting=said)
 
 
 def _row(

@@ -101,7 +101,6 @@ def _of(request: RdbaRequest, rain: Rain) -> str:
     if rain.name.startswith("photographed") and request.pairs is not None:
         return f"; differences of pairs in {request.pairs.name}, laid over"
     if rain.name.startswith("filmed") and request.session is not None:
-        return (
-            f"; session {request.session.name} ({open_archive(request.session).settings.rig['name']}), a frame a clip"
-        )
+        recorded = open_archive(request.session).settings
+        return f"; session {request.session.name} ({recorded.rig['name']}, for the {recorded.purpose}), a frame a clip"
     return ""

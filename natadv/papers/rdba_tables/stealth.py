@@ -31,13 +31,13 @@ def numbers(request: RdbaRequest, extractor: Path | None) -> Iterator[Number]:
         said = bench.setting(features=network.name, sets="other halves of the test images")
         left = _features(network, test.images[even])
         apart = frechet_distance(left, _features(network, test.images[odd]))
-        yield Number("none", "FID", apart, None, None, len(test), None, said)
+        yield Number("none", "FID", apart, None, None, len(odd), None, said)
     for name in request.triggers:
         poisoning = bench.poisoning(make_trigger(name))
         if network is not None:
             shown = np.stack([poisoning.triggered(test.images[index], int(index), test=True) for index in odd])
             apart = frechet_distance(left, _features(network, shown))
-            yield Number(name, "FID", apart, None, None, len(test), None, said)
+            yield Number(name, "FID", apart, None, None, len(odd), None, said)
         scores = detector_scores(bench.clean_training(), test, poisoning, device=bench.device, seed=bench.seed)
         area, low, high = _area(*scores, test.things, bench.seed)
         told = bench.setting(detector="natadv_slim, which knows the trigger, trained on the training images")

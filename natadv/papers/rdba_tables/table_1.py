@@ -1,12 +1,11 @@
 """Table 1: what triggers do to accuracy and how often they work, and, beside the paper, what natural rain does."""
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 
 from natadv.backdoors.measure import predictions, share_of
 from natadv.backdoors.named import make_trigger
 from natadv.papers.number import Number
-from natadv.papers.rdba import TABLE_1
+from natadv.papers.rdba import TABLE_1, printed
 from natadv.papers.rdba_tables.request import RdbaRequest, rain_numbers, share
 
 _CLASSES = 12
@@ -22,7 +21,7 @@ def numbers(request: RdbaRequest) -> Iterator[Number]:
     """
     bench, test, rains = request.bench, request.bench.test(), request.rain()
     others, classes = test.others(0), len(set(test.targets.tolist()))
-    paper = _printed(bench.data, bench.model) if classes == _CLASSES else {}
+    paper = printed(TABLE_1, bench.data).get(bench.model.removesuffix("_bn"), {}) if classes == _CLASSES else {}
     row, said = f"{bench.model}, {classes} classes, clean", bench.setting(kappa=bench.share)
     clean = request.model_of(None)
     right = share_of(predictions(clean, test.images, bench.device) == test.targets, test)
@@ -38,12 +37,6 @@ def numbers(request: RdbaRequest) -> Iterator[Number]:
         yield share(row, ASR, found.success, others, paper=paper.get(f"{name} {ASR}"), setting=said)
         yield share(row, UNTOUCHED, found.to_target, others, paper=None, setting=said)
         yield from rain_numbers(request, model, row, rains, said)
-
-
-def _printed(data: str, model: str) -> Mapping[str, float]:
-    """Return the paper's row of a model on data of this name, as gtsrb-2019 or imagenet-12; none for others."""
-    named = (rows for name, rows in TABLE_1.items() if name in Path(data).name.lower())
-    return next(named, {}).get(model.removesuffix("_bn"), {})
 
 
 def _shown(settings: object) -> str:
