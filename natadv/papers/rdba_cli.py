@@ -21,6 +21,9 @@ def rdba(
     table: Annotated[list[int] | None, typer.Option(help="1 (triggers) or 2 (densities); repeatable.")] = None,
     figure: Annotated[list[int] | None, typer.Option(help="1 (with 4), 3, 5, 6, 7 or 8; repeatable.")] = None,
     stealth: Annotated[bool, typer.Option("--stealth", help="FID and a detector's AUC, a row a trigger.")] = False,
+    inspect: Annotated[
+        bool, typer.Option("--inspect", help="The inspection's verdict on table 1's models, and STRIP as a filter.")
+    ] = False,
     data: Annotated[str, typer.Option(help=f"{DATA}.")],
     root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
     classes: Annotated[
@@ -67,8 +70,8 @@ def rdba(
     from natadv.errors import ConfigError
 
     wanted = [("table", number, _TABLES) for number in table or ()] + [("figure", n, _FIGURES) for n in figure or ()]
-    if not wanted and not stealth:
-        raise ConfigError("name a --table, a --figure or --stealth")
+    if not (wanted or stealth or inspect):
+        raise ConfigError("name a --table, a --figure, --stealth or --inspect")
     for kind, number, known in wanted:
         if number not in known:
             raise ConfigError(f"--{kind} {number}: not one of {', '.join(map(str, known))}")
@@ -91,12 +94,7 @@ def rdba(
     training: dict[str, Any] = {"epochs": epochs, "optimizer": optimizer, "learning_rate": lr}
     training |= {"weight_decay": weight_decay, "precision": precision}
     checked_recipe(Recipe, {"data": data, "model": model, "size_px": size, **training})
-    for percent in prune or ():
-        if not 0 <= percent < 100:
-            raise ConfigError(f"--prune {percent}: expected 0 to 99 percent")
-    for rate in (share, *(kappa or ())):
-        if not 0 < rate <= 1:
-            raise ConfigError(f"--share and --kappa {rate}: expected more than 0 and at most 1")
+    _check_ranges(prune or (), (share, *(kappa or ())))
     chosen = choose_device(device)
     bench = Bench(
         data=data,
@@ -128,9 +126,22 @@ def rdba(
             (_tabulate if kind == "table" else _draw)(request, number, results / "rdba", replace)
         if stealth:
             _stealth(request, extractor, results / "rdba", replace)
+        if inspect:
+            _inspected(request, results / "rdba", replace)
     except KeyboardInterrupt:
         typer.echo(f"stopped; the same command goes on with the models in {cache}", err=True)
         raise typer.Exit(130) from None
+
+
+def _check_ranges(pruned: "Iterable[int]", shares: "Iterable[float]") -> None:
+    from natadv.errors import ConfigError
+
+    for percent in pruned:
+        if not 0 <= percent < 100:
+            raise ConfigError(f"--prune {percent}: expected 0 to 99 percent")
+    for rate in shares:
+        if not 0 < rate <= 1:
+            raise ConfigError(f"--share and --kappa {rate}: expected more than 0 and at most 1")
 
 
 def _warn(line: str | None) -> None:
@@ -151,6 +162,13 @@ def _stealth(request: "RdbaRequest", extractor: Path | None, folder: Path, repla
     from natadv.papers.rdba_tables import stealth
 
     _write(stealth.numbers(request, extractor), folder, "stealth", TITLES["stealth"], replace)
+
+
+def _inspected(request: "RdbaRequest", folder: Path, replace: bool) -> None:
+    from natadv.papers.rdba import TITLES
+    from natadv.papers.rdba_tables import inspected
+
+    _write(inspected.numbers(request), folder, "inspected", TITLES["inspected"], replace)
 
 
 def _write(found: "Iterable[Number]", folder: Path, name: str, title: str, replace: bool) -> None:

@@ -222,7 +222,7 @@ def test_inspect_says_its_verdict_with_evidence_and_error_rates(
         asked.append((len(data), len(clean)))
         suspected = np.arange(12 if suspicious else 0)
         return verdict.Verdict(
-            suspicious, 1 if suspicious else None, (evidence,), "together", None, suspected, known, "on squares"
+            suspicious, 1 if suspicious else None, (evidence,), 4.0, "together", None, suspected, known, "on squares"
         )
 
     monkeypatch.setattr(verdict, "inspect_model", inspected)

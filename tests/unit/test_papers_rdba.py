@@ -131,6 +131,21 @@ def test_a_detectors_area_is_of_the_signs_that_it_was_asked_about():
     assert high - low > by_image[2] - by_image[1]
 
 
+def test_the_inspections_verdict_stands_beside_every_model_of_table_1(squares, cache, tmp_path, monkeypatch):
+    monkeypatch.setattr("natadv.backdoors.inspect.second_opinion.STEPS", 2)
+    run(squares, cache, tmp_path, "--inspect", "--trigger", "badnets")
+    rows = read_table(tmp_path / "rdba" / "inspected.csv")
+    clean, bad = (f"natadv_slim, 3 classes, {name}" for name in ("clean", "badnets"))
+    assert {column for row, column in rows if row == clean} == {"beyond clean", "limit", "suspicious"}
+    assert {column for row, column in rows if row == bad} == {
+        *("beyond clean", "limit", "suspicious", "class right", "filtered", "clean filtered")
+    }
+    for row in (clean, bad):
+        above = float(rows[row, "beyond clean"]["ours"]) > float(rows[row, "limit"]["ours"])
+        assert float(rows[row, "suspicious"]["ours"]) == 100 * above
+    assert rows[bad, "filtered"]["n"] == "12"
+
+
 def test_curves_of_repair_and_shares_are_figures(squares, cache, tmp_path):
     run(squares, cache, tmp_path, "--figure", 5, "--figure", 7, "--trigger", "badnets", "--tuning", 2, "--prune", 20)
     run(squares, cache, tmp_path, "--figure", 3, "--kappa", 0.09, "--kappa", 1)
@@ -161,7 +176,7 @@ def test_stealth_without_an_extractor_is_the_detectors_alone(squares, cache, tmp
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "name a --table, a --figure or --stealth"),
+        ((), "name a --table, a --figure, --stealth or --inspect"),
         (("--table", 3), "--table 3: not one of 1, 2"),
         (("--figure", 4), "--figure 4: not one of 1, 3, 5, 6, 7, 8"),
         (("--table", 1, "--trigger", "rain"), "trigger 'rain'"),

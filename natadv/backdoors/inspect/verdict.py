@@ -57,7 +57,8 @@ class Verdict:
         suspicious: whether what the methods say of a class, added up, is above the limit.
         target: class that carries poison, as it seems; None if not suspicious.
         evidence: one of each method.
-        together: that sum and the limit, in words.
+        most: that sum, of the class that has most.
+        together: it and the limit, in words.
         region: where Grad-CAM sees the class most suspected, in words; None if a cluster was too small to tell.
         suspected: indices of the data's pictures that seem poisoned, sorted; none if not suspicious.
         errors: how often such a verdict was right and wrong on models that it was not tuned on.
@@ -69,6 +70,7 @@ class Verdict:
     suspicious: bool
     target: int | None
     evidence: tuple[Evidence, ...]
+    most: float
     together: str
     region: str | None
     suspected: NDArray[np.int64]
@@ -161,6 +163,7 @@ def judge(scores: Scores, rule: Rule, setting: str, labels: Sequence[str] | None
         suspicious=target is not None,
         target=target,
         evidence=evidence,
+        most=rule.weighed(*heard)[0],
         together=_together(*rule.weighed(*heard), rule.limit, names),
         region=_region_words(scores, names),
         suspected=np.sort(scores.foreign[target]) if target is not None else np.zeros(0, np.int64),

@@ -1,0 +1,69 @@
+"""What nobody needs the trigger for: the verdict of the inspection on each model of table 1, and STRIP as a filter."""
+
+from collections.abc import Iterator
+
+from natadv.backdoors.inspect.screen import screen
+from natadv.backdoors.inspect.thresholds import Thresholds, read_thresholds
+from natadv.backdoors.inspect.verdict import Verdict, inspect_model
+from natadv.backdoors.named import make_trigger
+from natadv.backdoors.poison import Poisoning, triggered_test
+from natadv.data.load import load_dataset
+from natadv.evaluation.rates import KinRate
+from natadv.models.classifier import Classifier
+from natadv.papers.number import Number
+from natadv.papers.rdba_tables.request import RdbaRequest, share
+from natadv.training.pictures import Pictures, read_pictures
+
+REJECTED = 0.05
+"""Of clean inputs, what the filter may take for triggered."""
+
+
+def numbers(request: RdbaRequest) -> Iterator[Number]:
+    """Yield a row for the clean model and one for each trigger.
+
+    `beyond clean` is what all methods say of a class, in deviations; above `limit` a model is `suspicious` (100, else
+    0), and `class right` says whether it is the target's. `filtered` is the share of triggered test images that STRIP
+    suspects, `clean filtered` that of clean ones which its limit was not chosen by.
+    """
+    bench, test = request.bench, request.bench.test()
+    classes, thresholds = len(set(test.targets.tolist())), read_thresholds()
+    for name in (None, *request.triggers):
+        poisoning = None if name is None else bench.poisoning(make_trigger(name))
+        model = request.model_of(poisoning)
+        row = f"{bench.model}, {classes} classes, {name or 'clean'}"
+        data = _learnt(request, poisoning)
+        verdict = inspect_model(model, data, test, device=bench.device, seed=bench.seed, thresholds=thresholds)
+        yield from _said(row, verdict, thresholds, poisoning, bench.setting(calibration=thresholds.setting), len(data))
+        if poisoning is not None:
+            yield from _filtered(request, row, model, poisoning, test)
+
+
+def _learnt(request: RdbaRequest, poisoning: Poisoning | None) -> Pictures:
+    bench = request.bench
+    folder = bench.clean_folder() if poisoning is None else bench.poisoned_folder(poisoning)
+    return read_pictures(load_dataset(folder, "train"), (bench.size_px, bench.size_px))
+
+
+def _said(
+    row: str, verdict: Verdict, thresholds: Thresholds, poisoning: Poisoning | None, setting: str, count: int
+) -> Iterator[Number]:
+    def number(column: str, value: float) -> Number:
+        return Number(row, column, value, None, None, count, None, setting)
+
+    yield number("beyond clean", verdict.most)
+    yield number("limit", thresholds.with_clean.limit)
+    yield number("suspicious", 100.0 * verdict.suspicious)
+    if poisoning is not None:
+        yield number("class right", 100.0 * (verdict.target == poisoning.target))
+
+
+def _filtered(
+    request: RdbaRequest, row: str, model: Classifier, poisoning: Poisoning, test: Pictures
+) -> Iterator[Number]:
+    bench = request.bench
+    triggered = triggered_test(test, poisoning)
+    found = screen(model, triggered.images, test, false_rejection=REJECTED, seed=bench.seed, device=bench.device)
+    said = bench.setting(filter=f"STRIP, {100 * REJECTED:.0f} % of clean inputs may be suspected")
+    caught = KinRate.of(found.suspected.tolist(), triggered.things)
+    yield share(row, "filtered", caught, triggered, paper=None, setting=said)
+    yield share(row, "clean filtered", found.clean, test, paper=None, setting=said)
