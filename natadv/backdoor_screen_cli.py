@@ -60,7 +60,7 @@ def screen(
     if len(suspected) > _SHOWN:
         typer.echo(f"  and {len(suspected) - _SHOWN} more" + ("" if out else "; --list FILE names all"))
     typer.echo(f"{images}: {len(suspected)} of {len(found)} inputs suspected")
-    typer.echo(f"how often that is wrong: of clean images it suspected {result.clean}")
+    typer.echo(f"how often that is wrong: of clean images it suspected {result.clean}; interval {result.counted}")
     if out is not None:
         written = io.StringIO()
         rows = csv.writer(written, lineterminator="\n")

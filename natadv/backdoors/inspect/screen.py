@@ -20,12 +20,14 @@ class Screened:
     Attributes:
         entropies: of the answers to each input under blending, bits, (n,).
         limit: below which an input is suspected.
-        clean: clean pictures that the limit was not chosen by and that are suspected.
+        clean: of clean pictures that the limit was not chosen by, those that are suspected.
+        counted: how the interval of that counts them, in words.
     """
 
     entropies: NDArray[np.float64]
     limit: float
     clean: KinRate
+    counted: str
 
     @property
     def suspected(self) -> NDArray[np.bool_]:
@@ -70,4 +72,4 @@ def screen(
 
     limit = threshold_of(entropies(ours.images), false_rejection)
     wrong = KinRate.of((entropies(others.images) < limit).tolist(), others.things)
-    return Screened(entropies(images), limit, wrong)
+    return Screened(entropies(images), limit, wrong, others.counted)

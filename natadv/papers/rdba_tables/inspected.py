@@ -10,7 +10,7 @@ from natadv.backdoors.poison import Poisoning, triggered_test
 from natadv.data.load import load_dataset
 from natadv.evaluation.rates import KinRate
 from natadv.models.classifier import Classifier
-from natadv.papers.number import Number
+from natadv.papers.number import Number, percentage
 from natadv.papers.rdba_tables.request import RdbaRequest, share
 from natadv.training.pictures import Pictures, read_pictures
 
@@ -66,4 +66,5 @@ def _filtered(
     said = bench.setting(filter=f"STRIP, {100 * REJECTED:.0f} % of clean inputs may be suspected")
     caught = KinRate.of(found.suspected.tolist(), triggered.things)
     yield share(row, "filtered", caught, triggered, paper=None, setting=said)
-    yield share(row, "clean filtered", found.clean, test, paper=None, setting=said)
+    wrong = f"{said}; interval {found.counted}"
+    yield percentage(row, "clean filtered", found.clean, paper=None, setting=wrong)
