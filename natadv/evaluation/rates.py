@@ -7,6 +7,8 @@ from dataclasses import dataclass
 Z_95 = 1.959963984540054
 """Half the width of a 95 % interval, in standard errors."""
 
+_LEAST_GROUPS = 5  # with a hit, and as many with a miss, to say how alike kin are
+
 
 @dataclass(frozen=True, slots=True)
 class Rate:
@@ -77,7 +79,9 @@ def clustered_interval(hits: Sequence[int], totals: Sequence[int]) -> tuple[floa
 
     Wilson's interval at the effective sample size (Franco, Little, Louis and Slud 2019, Sec. 2): so many
     independent samples as would vary like the ratio of sums over groups does (Cochran 1977, Eq. 6.9). It is taken
-    between the number of groups and that of samples; where nothing varies, it is the number of groups.
+    between the number of groups and that of samples. Where fewer than five groups have a hit, or a miss, what varies
+    cannot be told, and it is the number of groups: with 103 groups of kin and a true 1 %, 86 of 100 intervals held it
+    otherwise, so 97.
 
     Args:
         hits: of each group.
@@ -91,6 +95,8 @@ def clustered_interval(hits: Sequence[int], totals: Sequence[int]) -> tuple[floa
     spread = sum((h - p * n) ** 2 for h, n in groups)
     variance = spread / total**2 * count / (count - 1) if count > 1 else 0.0
     effective = p * (1 - p) / variance if variance else count
+    if min(sum(h > 0 for h, _ in groups), sum(h < n for h, n in groups)) < _LEAST_GROUPS:
+        effective = min(effective, count)
     return _wilson(p, min(max(effective, count), total))
 
 

@@ -59,6 +59,10 @@ def test_frames_that_vary_within_clips_as_between_them_count_singly():
 
 
 def test_nothing_counted_says_nothing():
+    ends = [clustered_interval([6] * whole + [0] * (100 - whole), [6] * 100)[1] for whole in range(4)]
+    assert ends == sorted(ends)  # a hit more is no proof of less
+    one = clustered_interval([1] + [0] * 99, [6] * 100)
+    assert one[1] > clustered_interval([0] * 100, [6] * 100)[1]
     assert clustered_interval([], []) == (0.0, 1.0)
     assert clustered_interval([0], [0]) == (0.0, 1.0)
 
