@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 DEFAULT = "write"
-_AUDIT = {"unaudited": "; `natadv backdoor inspect CHECKPOINT DATA` audits them"}
+_AUDIT = {"unaudited": "; `natadv backdoor inspect CHECKPOINT DATA --clean CLEAN` audits them"}
 
 
 class DefaultCommandGroup(TyperGroup):

@@ -70,12 +70,20 @@ def _training(data: str, method: str, recipe: Mapping[str, Any], papers: Mapping
     )
 
 
+def _how_repaired(repair: Mapping[str, Any], initial: str) -> str:
+    pruned = f"its {repair['prune']} pruned, then " if repair.get("prune") else ""
+    tuned = f"fine-tuned for {_number(repair, 'epochs')} epochs at {_number(repair, 'learning_rate')}"
+    return f"repaired of a backdoor, {pruned}{tuned}, from the checkpoint sha256 {initial[:12]}"
+
+
 def _how_trained(loaded: LoadedClassifier) -> str:
     """Say in words what a recipe of `natadv.training.recipe` asked for, and how much of it was done.
 
     A setting that it lacks was not there yet.
     """
     recipe, papers = loaded.recipe, loaded.provenance
+    if isinstance(papers.get("repair"), Mapping):
+        return _how_repaired(papers["repair"], str(papers.get("init_sha256") or UNKNOWN))
     if not recipe:
         return UNKNOWN
     if papers.get("init_sha256"):

@@ -9,6 +9,7 @@ import typer
 from natadv.backdoor_inspect_cli import calibrate, inspect
 from natadv.backdoor_repair_cli import repair
 from natadv.backdoor_screen_cli import screen
+from natadv.data.match import some_of, split_labels
 from natadv.data_help import DATA
 from natadv.seeds import LARGEST_SEED
 from natadv.stopping import stoppable_training
@@ -66,6 +67,15 @@ def plant(
 ) -> None:
     """Write a poisoned copy of a data set, an ordinary image folder with papers that say what was done."""
     typer.echo(_planted(_Plan(data, trigger, settings, target, share, classes, size, seed, root), out))
+
+
+@app.command()
+def triggers() -> None:
+    """List what can be planted, and the settings of each: name, default, meaning."""
+    from natadv.backdoors.described import described_triggers
+
+    for line in described_triggers():
+        typer.echo(line)
 
 
 @app.command()
@@ -186,7 +196,7 @@ def measure(
     target: Annotated[
         str | None, typer.Option(help="Label that triggered images get.", show_default="that of the data's papers")
     ] = None,
-    clean: Annotated[Path | None, typer.Option(help="checkpoint.pt of a clean model, for BTA and P_BA.")] = None,
+    clean: Annotated[Path | None, typer.Option(help="checkpoint.pt of a clean model, to compare with.")] = None,
     pairs: Annotated[Path | None, typer.Option(help="Folder of real clean and wet photographs.")] = None,
     session: Annotated[Path | None, typer.Option(help="Folder of a recorded session.")] = None,
     classes: Classes = None,
@@ -197,6 +207,7 @@ def measure(
     """Say how often rain that nobody planted becomes the target, then accuracy and attack success.
 
     Each line is a rate with its 95 % interval, which counts frames of one sign as kin; a --clean model's is beside it.
+    With one, BTA is its accuracy, and P_BA what the backdoor costs of that, in points.
     """
     from natadv.campaign.backdoor_measure import measured_lines
     from natadv.progress import counted
@@ -212,7 +223,7 @@ def measure(
             clean=clean,
             pairs=pairs,
             session=session,
-            classes=_labels(classes),
+            classes=split_labels(classes),
             seed=seed,
             root=root,
             device=device,
@@ -233,7 +244,7 @@ def _check_planted(folder: Path, plan: _Plan) -> None:
     from natadv.errors import ConfigError
 
     papers = read_papers(folder)
-    source = subset_of_classes(load_dataset(plan.data, "train", root=plan.root), _labels(plan.classes))
+    source = subset_of_classes(load_dataset(plan.data, "train", root=plan.root), split_labels(plan.classes))
     labels = source.labels
     asked = json.loads(
         json.dumps(Poisoning(make_trigger(plan.trigger, plan.settings or ()), 0, plan.share, plan.seed).settings)
@@ -261,7 +272,7 @@ def _planted(plan: _Plan, out: Path) -> str:
 
     def poisoning(labels: tuple[str, ...]) -> "Poisoning":
         if plan.target is not None and plan.target not in labels:
-            raise ConfigError(f"--target {plan.target}: no such label; there are {', '.join(labels[:8])}")
+            raise ConfigError(f"--target {plan.target}: no such label; there are {some_of(labels, plan.target)}")
         index = 0 if plan.target is None else labels.index(plan.target)
         return Poisoning(made, index, plan.share, plan.seed)
 
@@ -272,7 +283,7 @@ def _planted(plan: _Plan, out: Path) -> str:
             out,
             poisoning,
             size_px=plan.size,
-            classes=_labels(plan.classes),
+            classes=split_labels(plan.classes),
             root=plan.root,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
@@ -280,15 +291,11 @@ def _planted(plan: _Plan, out: Path) -> str:
     return f"{out}: {poisoned} have {plan.trigger} and the label {papers.target}"
 
 
-def _labels(classes: str | None) -> tuple[str, ...] | None:
-    return tuple(label.strip() for label in classes.split(",")) if classes else None
-
-
 def _say(checkpoint: Path, folder: Path, device: str) -> None:
     from natadv.campaign.backdoor_measure import planted_rates
 
     found = planted_rates(checkpoint, folder, device)
     typer.echo(
-        f"{checkpoint}: ATA {found.accuracy}; ASR {found.success}; without trigger {found.to_target}; "
-        f"intervals {found.counted}"
+        f"{checkpoint}: accuracy (ATA) {found.accuracy}; attack success (ASR) {found.success}; of the same images "
+        f"without trigger {found.to_target}; intervals {found.counted} (frames of one thing are kin)"
     )

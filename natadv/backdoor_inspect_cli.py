@@ -24,6 +24,9 @@ def inspect(
         str | None,
         typer.Option(help="Data whose test part is known to be clean.", show_default="none, and little can be said"),
     ] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="LABEL,LABEL,... of the clean data: these alone.", show_default="all")
+    ] = None,
     calibration: Annotated[
         Path | None,
         typer.Option(help="calibration.json of `calibrate`.", show_default="of natadv_slim at 32 px, on GTSRB"),
@@ -44,7 +47,9 @@ def inspect(
 
     from natadv.backdoors.inspect.thresholds import read_thresholds
     from natadv.backdoors.inspect.verdict import inspect_model
+    from natadv.backdoors.planted import subset_of_classes
     from natadv.data.load import load_dataset
+    from natadv.data.match import split_labels
     from natadv.progress import counted
     from natadv.training.checkpoint import load_classifier
     from natadv.training.device import choose_device
@@ -54,10 +59,11 @@ def inspect(
 
     thresholds = read_thresholds(calibration)
     loaded, trained_on = load_classifier(checkpoint), load_dataset(data, "train", root=root)
-    known = None if clean is None else load_dataset(clean, "test", root=root)
+    known = None if clean is None else subset_of_classes(load_dataset(clean, "test", root=root), split_labels(classes))
     pictures = pictures_for(trained_on, loaded.labels, loaded.input_size)
     digest = pictures_sha256(pictures, loaded.labels)
-    if digest not in {one.sha256 for one in read_lineage(loaded, checkpoint)}:
+    learnt = digest in {one.sha256 for one in read_lineage(loaded, checkpoint)}
+    if not learnt:
         typer.echo(
             f"warning: {checkpoint}: its file does not say that it learnt from these pictures of {data}", err=True
         )
@@ -77,7 +83,8 @@ def inspect(
     typer.echo(f"{'!' if verdict.suspicious else ' '} {verdict.together}")
     if verdict.region:
         typer.echo(f"  {verdict.region}")
-    _say_suspected([trained_on.keys[int(index)] for index in verdict.suspected], verdict.listed, listed)
+    names = [_place(data, trained_on.keys[int(index)]) for index in verdict.suspected]
+    _say_suspected(names, verdict.listed if learnt else None, listed)
     target = None if verdict.target is None else loaded.labels[verdict.target]
     of = "" if target is None else f" towards {target}"
     typer.echo(f"{checkpoint}: {f'suspicious{of}' if verdict.suspicious else 'nothing suspicious found'}")
@@ -92,13 +99,21 @@ def inspect(
         suspicious=verdict.suspicious,
         target=target,
         errors=verdict.errors_in_words,
+        clean=known is not None,
     )
+    if known is None:
+        typer.echo("note: without clean data most backdoors are missed; name data whose test part is clean: --clean")
     written = keep_verdict(checkpoint, kept)
     typer.echo(written)
     if not verdict.suspicious and read_verdicts(checkpoint, loaded.digest)[digest].suspicious:
         typer.echo(f"note: an earlier inspection found it suspicious, and that stands; delete {written} to withdraw it")
     if verdict.suspicious:
         raise typer.Exit(1)
+
+
+def _place(data: str, key: str) -> str:
+    """Return where an image of the training part lies; its name in data that are no folder."""
+    return next((str(place) for place in (Path(data) / "train" / key, Path(data) / key) if place.is_file()), key)
 
 
 def _say_suspected(names: list[str], known: "Listed | None", file: Path | None) -> None:

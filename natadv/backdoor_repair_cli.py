@@ -19,6 +19,9 @@ def repair(
     planted: Annotated[
         Path | None, typer.Option(help="Folder of `plant`; attack success before and after is said too.")
     ] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="LABEL,LABEL,... of --data: these alone.", show_default="all")
+    ] = None,
     tenth: Annotated[float, typer.Option("--share-of-data", help="Of the clean training images, 0..1.")] = 0.1,
     prune: Annotated[
         str, typer.Option(help="Fine-pruning: the least weights, or the sleepiest channels.")
@@ -37,6 +40,7 @@ def repair(
 ) -> None:
     """Take a backdoor out with clean images, and say what that cost and whether it helped."""
     from natadv.campaign.backdoor_repair import Repair, repaired
+    from natadv.data.match import split_labels
     from natadv.errors import ConfigError
     from natadv.progress import counted
     from natadv.training.classifier import CHECKPOINT
@@ -60,7 +64,15 @@ def repair(
     with counted("repair", "epochs") as bar:
         task = bar.add_task("", total=epochs)
         for line in repaired(
-            checkpoint, data, out, asked, planted=planted, root=root, device=device, epoch=lambda: bar.advance(task)
+            checkpoint,
+            data,
+            out,
+            asked,
+            planted=planted,
+            root=root,
+            classes=split_labels(classes),
+            device=device,
+            epoch=lambda: bar.advance(task),
         ):
             typer.echo(line)
     typer.echo(out / CHECKPOINT)

@@ -16,6 +16,9 @@ def screen(
     images: Annotated[Path, typer.Argument(help="Folder of its inputs; sub-folders are looked into, labels are not.")],
     *,
     clean: Annotated[str, typer.Option(help=f"Data whose test part is known to be clean: {DATA}.")],
+    classes: Annotated[
+        str | None, typer.Option(help="LABEL,LABEL,... of the clean data: these alone.", show_default="all")
+    ] = None,
     reject: Annotated[float, typer.Option(help="Share of clean inputs that may be suspected, 0..1.")] = 0.01,
     out: Annotated[
         Path | None, typer.Option("--list", help="CSV to write: a line an input, its entropy and whether suspected.")
@@ -35,7 +38,9 @@ def screen(
     import torch
 
     from natadv.backdoors.inspect.screen import screen as screened
+    from natadv.backdoors.planted import subset_of_classes
     from natadv.data.load import load_dataset
+    from natadv.data.match import split_labels
     from natadv.data.photographs import find_photographs
     from natadv.durable import replace_file
     from natadv.errors import ConfigError
@@ -48,7 +53,8 @@ def screen(
     if not 0 < reject < 1:
         raise ConfigError(f"--reject {reject}: expected a share above 0 and below 1")
     loaded, where = load_classifier(checkpoint), torch.device(choose_device(device))
-    known = pictures_for(load_dataset(clean, "test", root=root), loaded.labels, loaded.input_size)
+    part = subset_of_classes(load_dataset(clean, "test", root=root), split_labels(classes))
+    known = pictures_for(part, loaded.labels, loaded.input_size)
     found = find_photographs(images)
     with counted("screen", "models") as bar:
         bar.add_task("", total=None)

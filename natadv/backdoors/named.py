@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
@@ -61,9 +61,8 @@ def make_trigger(name: str, settings: Sequence[str] = ()) -> Trigger:
         key, equals, text = entry.partition("=")
         if not equals or key not in known:
             near = get_close_matches(key, known, 1, 0.0)[0]
-            raise ConfigError(
-                f"trigger {name}: {entry!r}: expected NAME=VALUE, as {near}=...; it has {', '.join(known)}"
-            )
+            what = f"no setting {key!r}" if equals else "expected NAME=VALUE"
+            raise ConfigError(f"trigger {name}: {entry!r}: {what}, as {near}=...; it has {', '.join(known)}")
         given[key] = text if key in _TEXTS else _value(name, entry, text)
     return _made(name, given)
 
@@ -77,7 +76,14 @@ def _value(name: str, entry: str, text: str) -> Any:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"trigger {name}: {entry!r}: expected a number, text or [a, list]") from error
+    if isinstance(value, str) and isinstance(_default(name, entry.partition("=")[0]), int | float):
+        raise ConfigError(f"trigger {name}: {entry!r}: expected a number")
     return tuple(value) if isinstance(value, list) else value
+
+
+def _default(name: str, key: str) -> Any:
+    made_by = TRIGGERS[name][0]
+    return next((one.default for one in fields(made_by) if one.name == key), None) if is_dataclass(made_by) else None
 
 
 def kept_trigger(settings: Mapping[str, Any]) -> Trigger:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from natadv.backdoors.poison import Poisoning
 from natadv.data.dataset import Dataset
 from natadv.data.load import load_dataset
+from natadv.data.match import some_of
 from natadv.data.origins import ORIGINS, write_origins
 from natadv.data.poison_papers import PAPERS, Papers, PoisonedImage, read_papers
 from natadv.durable import new_folder
@@ -39,9 +40,7 @@ def subset_of_classes(dataset: Dataset, labels: tuple[str, ...] | None) -> Datas
         return dataset
     for label in labels:
         if label not in dataset.labels:
-            raise ConfigError(
-                f"class {label!r}: {dataset.name} has none; there are {', '.join(dataset.labels[:8])}, ..."
-            )
+            raise ConfigError(f"class {label!r}: {dataset.name} has none; there are {some_of(dataset.labels, label)}")
     if len(set(labels)) < len(labels):
         raise ConfigError(f"classes {', '.join(labels)}: one is named twice")
     new = np.full(len(dataset.labels), -1)

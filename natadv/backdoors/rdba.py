@@ -22,7 +22,7 @@ _REFERENCE_PX = 64.0
 
 @dataclass(frozen=True, slots=True)
 class Rdba(Parameters):
-    """The trigger.
+    """Streaks of rain (Zhao et al. 2022, Algorithm 1).
 
     Attributes:
         alpha: density; alpha / 256 of the pixels of an image of 64 begin as a drop, and one of another size has as many

@@ -12,6 +12,7 @@ from natadv.backdoors.planted import subset_of_classes
 from natadv.backdoors.poison import Poisoning
 from natadv.campaign.natural_rain import natural_rain
 from natadv.data.load import load_dataset
+from natadv.data.match import some_of
 from natadv.data.poison_papers import PAPERS, read_papers
 from natadv.errors import ConfigError
 from natadv.evaluation.rates import Rate
@@ -121,7 +122,7 @@ def _asked(
 
 def _index(label: str, labels: Sequence[str]) -> int:
     if label not in labels:
-        raise ConfigError(f"target {label!r}: the model has no such label; it has {', '.join(labels[:8])}")
+        raise ConfigError(f"target {label!r}: the model has no such label; it has {some_of(labels, label)}")
     return list(labels).index(label)
 
 

@@ -1,6 +1,6 @@
 """Repair a checkpoint's backdoor with clean images: the repaired checkpoint, and what it came to in words."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,10 +10,12 @@ import torch
 from torch import nn
 
 from natadv.backdoors.measure import measure, predictions, share_of
+from natadv.backdoors.planted import subset_of_classes
 from natadv.backdoors.repair.fine_pruning import fine_prune
 from natadv.backdoors.repair.fine_tuning import fine_tune
 from natadv.campaign.backdoor_measure import poisoning_of_papers
 from natadv.data.load import load_dataset
+from natadv.data.poison_papers import PAPERS
 from natadv.errors import ConfigError, DataError
 from natadv.evaluation.rates import Rate
 from natadv.models.classifier import Classifier
@@ -57,32 +59,42 @@ def repaired(
     *,
     planted: Path | None,
     root: Path,
+    classes: tuple[str, ...] | None = None,
     device: str,
     epoch: Callable[[], None] = lambda: None,
 ) -> Iterator[str]:
     """Repair, write OUT/checkpoint.pt, and yield what was measured before and after.
 
     Raises:
-        ConfigError: if OUT holds a checkpoint already, or the trigger of `planted` cannot be made here.
+        ConfigError: if OUT holds a checkpoint already, the data are planted or lack a class, or the trigger of
+            `planted` cannot be made here.
         DataError: if checkpoint, data or papers cannot be read, or the data are too few.
         DeviceError: if the device is not there.
         ResourceError: if the disk is full.
     """
     if (out / CHECKPOINT).exists():
         raise ConfigError(f"{out}: holds a checkpoint already; take another folder")
+    if (Path(data) / PAPERS).is_file():
+        raise ConfigError(
+            f"--data {data}: planted, so that images of its training part are poison; name clean data, as `natadv "
+            "backdoor undo` writes them"
+        )
     loaded, where = load_classifier(checkpoint), torch.device(choose_device(device))
-    whole = _pictures(data, "train", loaded, root)
+    whole = _pictures(data, "train", loaded, root, classes)
     clean = _share(whole, asked)
     lineage = begin_lineage(learnt_from(data, whole, loaded.labels), loaded, checkpoint)
-    test = _pictures(data, "test", loaded, root)
+    test = _pictures(data, "test", loaded, root, classes)
     poisoning = poisoning_of_papers(planted, loaded.labels) if planted is not None else None
     model = loaded.model.to(where)
+
+    successes: list[Rate] = []
 
     def said(when: str, shown: nn.Module) -> str:
         if poisoning is None:
             return f"{when}: accuracy {_accuracy(shown, test, where)}"
         found = measure(shown, test, poisoning, where)
-        return f"{when}: accuracy {found.accuracy}; ASR {found.success}"
+        successes.append(found.success)
+        return f"{when}: accuracy {found.accuracy}; attack success (ASR) {found.success}"
 
     yield said("before", model)
 
@@ -96,8 +108,10 @@ def repaired(
     better, number, pruned = _better(model, clean, asked, where, told)
     yield from pruned
     yield from curve
-    yield said(f"after, on {number} clean images", better)
+    yield said(f"after, having learnt from {number} clean images", better)
     yield f"intervals: {test.counted}"
+    if successes:
+        yield _helped(successes, asked)
     rate = _accuracy(better, test, where)
     low, high = rate.interval
     out.mkdir(parents=True, exist_ok=True)
@@ -113,6 +127,9 @@ def repaired(
         recipe=loaded.recipe,
         provenance={
             **loaded.provenance,
+            "data": Path(data).name,
+            "train_images": number,
+            "test_images": len(test),
             "init_sha256": loaded.digest,
             "ancestors": [loaded.digest, *loaded.ancestors],
             LINEAGE: plain_lineage(lineage),
@@ -173,8 +190,19 @@ def _share(clean: Pictures, asked: Repair) -> Pictures:
     return clean.subset(drawn)
 
 
-def _pictures(data: str, split: str, loaded: LoadedClassifier, root: Path) -> Pictures:
-    return pictures_for(load_dataset(data, split, root=root), loaded.labels, loaded.input_size)
+def _helped(successes: Sequence[Rate], asked: Repair) -> str:
+    """Say whether the backdoor is out: a repair that leaves half of the attack's success leaves the backdoor."""
+    before, after, least = successes[0].value, successes[-1].value, min(one.value for one in successes[1:])
+    if after < before / 2:
+        return "the attack lost more than half of its success, which does not prove that the backdoor is gone"
+    more = "" if asked.prune else ", as --how fine-pruning may"
+    better = f"; it was least after an epoch of {len(successes) - 2}, see above" if least < after - 0.1 else ""
+    return f"this did not take the backdoor out{more}{better}; training anew on clean data does"
+
+
+def _pictures(data: str, split: str, loaded: LoadedClassifier, root: Path, classes: tuple[str, ...] | None) -> Pictures:
+    found = subset_of_classes(load_dataset(data, split, root=root), classes)
+    return pictures_for(found, loaded.labels, loaded.input_size)
 
 
 def _accuracy(model: nn.Module, test: Pictures, device: torch.device) -> Rate:

@@ -12,7 +12,7 @@ import numpy as np
 
 from natadv.backdoors.rain import photographed_rain, rendered_rain
 from natadv.campaign.session_frames import session_frames
-from natadv.data.pairs import load_pairs
+from natadv.data.pairs import Pair, load_pairs
 from natadv.durable import replace_file
 from natadv.errors import ConfigError, DataError
 from natadv.training.pictures import Pictures
@@ -42,7 +42,7 @@ def natural_rain(
     session: Path | None = None,
     seed: int = 0,
 ) -> Iterator[Rain]:
-    """Yield each kind of rain that there is material for.
+    """Return each kind of rain that there is material for, made one by one; pairs and session are looked at at once.
 
     Args:
         test: clean test images.
@@ -56,26 +56,41 @@ def natural_rain(
         ConfigError: if the session was not recorded for the test.
         DataError: if pairs or session cannot be read, or the session has labels that there are not.
     """
+    found = load_pairs(pairs) if pairs is not None else ()
+    if session is not None:
+        _check_session(session, labels, target)
+    return _made(test, labels, target, found, session, seed)
+
+
+def _made(
+    test: Pictures, labels: Sequence[str], target: int, pairs: Sequence[Pair], session: Path | None, seed: int
+) -> Iterator[Rain]:
     for wetness, pictures in rendered_rain(test, target, seed=seed):
         yield Rain(f"rendered {wetness}", pictures)
-    if pairs is not None:
-        found = load_pairs(pairs)
-        for name, kept in (
-            ("photographed", [pair for pair in found if pair.true]),
-            ("photographed, clean side restored", [pair for pair in found if not pair.true]),
-        ):
-            if kept:
-                yield Rain(name, photographed_rain(test, target, kept, seed=seed))
+    for name, kept in (
+        ("photographed", [pair for pair in pairs if pair.true]),
+        ("photographed, clean side restored", [pair for pair in pairs if not pair.true]),
+    ):
+        if kept:
+            yield Rain(name, photographed_rain(test, target, kept, seed=seed))
     if session is not None:
-        if (purpose := open_archive(session).settings.purpose) != "test":
-            raise ConfigError(f"{session}: a {purpose} session may show what the model learnt; record one for the test")
         size = (test.images.shape[1], test.images.shape[2])
-        for name, kind in (("filmed, wet", "wet"), ("filmed, dry", "dry")):
-            shown = session_frames(session, labels, size, kind="wet" if kind == "wet" else "dry")
-            others = shown.others(target)
-            if not len(others):
-                raise DataError(f"{session}: shows nothing but the target's class; record other classes too")
-            yield Rain(name, others)
+        yield Rain("filmed, wet", session_frames(session, labels, size, kind="wet").others(target))
+        yield Rain("filmed, dry", session_frames(session, labels, size, kind="dry").others(target))
+
+
+def _check_session(session: Path, labels: Sequence[str], target: int) -> None:
+    archive = open_archive(session)
+    if (purpose := archive.settings.purpose) != "test":
+        raise ConfigError(
+            f"{session}: a {purpose} session may show what the model learnt; record one with `natadv capture run "
+            "--purpose test`"
+        )
+    shown = {item.label for item in archive.complete_items()}
+    if unknown := sorted(f"{label}" for label in shown - set(labels)):
+        raise DataError(f"{session}: shows {unknown[0]!r}, which is none of the model's {len(labels)} labels")
+    if shown == {labels[target]}:
+        raise DataError(f"{session}: shows nothing but the target's class; record other classes too")
 
 
 def kept_rain(path: Path, made: Iterator[Rain]) -> list[Rain]:

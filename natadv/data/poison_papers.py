@@ -68,6 +68,8 @@ def read_papers(folder: Path) -> Papers:
     try:
         return Papers.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
-        raise DataError(f"{folder}: has no {PAPERS}, so nothing says that it was poisoned here") from error
+        raise DataError(
+            f"{folder}: has no {PAPERS}, as `natadv backdoor plant` writes; `natadv backdoor inspect` looks for poison"
+        ) from error
     except (OSError, ValidationError, ValueError) as error:
         raise DataError(f"{path}: damaged ({str(error).splitlines()[0]})") from error

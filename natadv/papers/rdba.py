@@ -101,7 +101,7 @@ TITLES: Mapping[str, str] = {
     "figure-7": "Figure 7. Attack success (%) by share of pruned weights, fine-tuned after",
     "figure-7-channels": "Figure 7 by Liu et al. Attack success (%) by share of pruned channels, fine-tuned after",
     "figure-8": "Figure 8. Grad-CAM and Grad-CAM++ maps of triggered images",
-    "inspected": "Inspection. What `natadv backdoor inspect` says of table 1's models, and what STRIP filters (%)",
+    "inspected": "Inspection. What `inspect` says of table 1's models (deviations; 100: yes), and STRIP's filter (%)",
     "stealth": "Stealth. Distance of triggered images from clean ones, and a detector's area under the curve",
 }
 """Above each table and figure."""

@@ -27,6 +27,7 @@ class Inspected(BaseModel):
         suspicious: whether a backdoor seems to be there.
         target: label that it leads to, as it seems; None if not suspicious.
         errors: how often such a verdict is wrong, in words.
+        clean: whether it had clean pictures to go by; without them most backdoors are missed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +37,12 @@ class Inspected(BaseModel):
     suspicious: bool
     target: str | None
     errors: str
+    clean: bool = True
+
+    @property
+    def word(self) -> int:
+        """Which stands, of several on the same data: suspicion before none, with clean pictures before without."""
+        return 2 * self.suspicious + self.clean
 
 
 class _File(BaseModel):
@@ -54,7 +61,7 @@ def read_verdicts(checkpoint: Path, digest: str) -> dict[str, Inspected]:
     """Return the verdict on a checkpoint by the sha256 of the data; none where there is no file.
 
     Of several on the same data, one that found it suspicious stands, whatever a later one says with other pictures,
-    another seed or another calibration; else the latest.
+    another seed or another calibration; else one that had clean pictures to go by; else the latest.
 
     Args:
         checkpoint: its file.
@@ -72,19 +79,16 @@ def read_verdicts(checkpoint: Path, digest: str) -> dict[str, Inspected]:
         raise DataError(f"{path}: damaged; delete it and inspect again ({str(error).splitlines()[0]})") from error
     found: dict[str, Inspected] = {}
     for one in read.verdicts:
-        if one.checkpoint_sha256 == digest and (one.suspicious or not _suspicious(found.get(one.data_sha256))):
-            found[one.data_sha256] = one
+        if one.checkpoint_sha256 == digest:
+            found[one.data_sha256] = max(one, found.get(one.data_sha256, one), key=lambda either: either.word)
     return found
-
-
-def _suspicious(verdict: Inspected | None) -> bool:
-    return verdict is not None and verdict.suspicious
 
 
 def keep_verdict(checkpoint: Path, verdict: Inspected) -> Path:
     """Write a verdict beside its checkpoint, in the place of an older one on the same data; return the file.
 
-    One that found the same data suspicious stays, and so does what another process writes at the same moment.
+    One of more weight on the same data stays, see `Inspected.word`, and so does what another process writes at the same
+    moment.
 
     Raises:
         DataError: if older verdicts cannot be read, or the file cannot be written.
@@ -94,7 +98,6 @@ def keep_verdict(checkpoint: Path, verdict: Inspected) -> Path:
     refusal = f"{path}: another inspection writes there and does not end; end it, and run this one again"
     with held(path.with_name(f".{path.name}.lock"), refusal, wait_s=_WAIT_S):
         kept = read_verdicts(checkpoint, verdict.checkpoint_sha256)
-        if verdict.suspicious or not _suspicious(kept.get(verdict.data_sha256)):
-            kept[verdict.data_sha256] = verdict
+        kept[verdict.data_sha256] = max(verdict, kept.get(verdict.data_sha256, verdict), key=lambda either: either.word)
         replace_file(path, (_File(verdicts=tuple(kept.values())).model_dump_json(indent=1) + "\n").encode())
     return path

@@ -7,8 +7,10 @@ import pytest
 from typer.testing import CliRunner
 
 from natadv.backdoor_cli import app
+from natadv.backdoors.named import TRIGGERS
 from natadv.errors import ConfigError, DataError
 from natadv.images import read_image, write_image
+from natadv.training.checkpoint import load_classifier
 from tests.bright_squares import bright_squares
 from tests.scanned_sessions import record
 
@@ -84,8 +86,8 @@ def test_classes_alone_are_planted_and_the_first_is_the_target(squares, tmp_path
 def test_training_says_accuracy_and_success(trained):
     out, said = trained
     assert (out / "checkpoint.pt").is_file()
-    assert "/18, 95 %" in said.split("ATA ")[1].split(";")[0]
-    assert "/12, 95 %" in said.split("ASR ")[1].split(";")[0]  # the target's six are left out
+    assert "/18, 95 %" in said.split("(ATA) ")[1].split(";")[0]
+    assert "/12, 95 %" in said.split("(ASR) ")[1].split(";")[0]  # the target's six are left out
 
 
 def test_training_plants_on_the_way(squares, tmp_path):
@@ -117,8 +119,18 @@ def test_natural_rain_is_said_first_and_a_clean_model_beside_it(planted, trained
     assert "/12, 95 %" in lines[0]
     assert "/1, 95 %" in lines[6]  # a frame of the red clip alone: green is the target
     assert lines[-3] == "P_BA: 0.00 points (95 % 0.00–0.00)"
-    assert said.split("ASR ")[1].split(";")[0] in lines[-2]
+    assert said.split("(ASR) ")[1].split(";")[0] in lines[-2]
     assert lines[-1] == "intervals: by image"
+
+
+def test_triggers_are_listed_with_what_can_be_set():
+    said = run("triggers").output
+    for name, (_, settings) in TRIGGERS.items():
+        part = said.partition(f"{name}: ")[2]
+        for setting in settings:
+            assert f"\n  {setting}=" in part
+    assert "alpha=6.0  density" in said
+    assert all(len(line.split("  ")) > 2 for line in said.splitlines() if line.startswith("  "))  # a meaning each
 
 
 def test_a_session_of_training_images_measures_nothing(planted, trained, tmp_path, monkeypatch):
@@ -136,12 +148,29 @@ def test_repair_writes_another_checkpoint_and_says_both_rates(squares, planted, 
         assert [line.split(":")[0] for line in said.splitlines() if "ASR" in line] == [
             "before",
             "epoch 1",
-            "after, on 24 clean images",
+            "after, having learnt from 24 clean images",
         ]
+        assert said.count("the attack lost more than half") + said.count("did not take the backdoor out") == 1
         assert ("pruned: 30 % of the weights" in said) == (how[1] == "fine-pruning")
         assert (out / "checkpoint.pt").read_bytes() != (trained[0] / "checkpoint.pt").read_bytes()
     with pytest.raises(ConfigError, match="holds a checkpoint already"):
         run("repair", trained[0] / "checkpoint.pt", *options, "--out", tmp_path / "fine-tuning")
+    with pytest.raises(ConfigError, match=r"planted, so that .* poison; name clean data"):
+        run("repair", trained[0] / "checkpoint.pt", "--data", planted, "--out", tmp_path / "other")
+    papers = load_classifier(tmp_path / "fine-pruning" / "checkpoint.pt").provenance
+    assert (papers["data"], papers["train_images"]) == (squares.name, 24)
+
+
+def test_clean_data_of_more_classes_are_taken_in_part(squares, tmp_path):
+    out = tmp_path / "few"
+    run("train", squares, "--trigger", "badnets", "--classes", "blue,red", *SMALL, *QUICK, "--out", out)
+    checkpoint, some = out / "checkpoint.pt", ("--classes", "blue,red", "--device", "cpu")
+    with pytest.raises(DataError, match="label 'green' is not one of"):
+        run("screen", checkpoint, squares / "test", "--clean", squares, "--device", "cpu")
+    assert "of 18 inputs" in run("screen", checkpoint, squares / "test", "--clean", squares, *some).output
+    given = ("--data", squares, "--share-of-data", 0.5, "--epochs", 1, "--out", tmp_path / "repaired")
+    assert "from 16 clean images" in run("repair", checkpoint, *given, *some).output
+    assert "how often that is wrong" in run("inspect", checkpoint, out / "data", "--clean", squares, *some).output
 
 
 @pytest.mark.parametrize(
@@ -260,7 +289,7 @@ def test_pruning_as_far_as_accuracy_holds_says_how_far_and_what_it_cost(squares,
     shares = [line.split(" %")[0].removeprefix("at ") for line in lines if line.startswith("at ")]
     assert shares[:2] == ["0", "5"]
     assert f"pruned: {shares[-2]} % of the channels" in lines or "pruned: 100 % of the channels" in lines
-    assert "after, on 17 clean images" in said or "after, on 16 clean images" in said  # a third judged
+    assert "learnt from 17 clean images" in said or "learnt from 16 clean images" in said  # a third judged
 
 
 def test_too_few_images_to_say_how_far_to_prune_is_one_line(squares, trained, tmp_path):

@@ -234,7 +234,30 @@ def test_inspect_keeps_its_verdict_where_export_finds_it(trained, squares, tmp_p
     assert "does not say that it learnt" not in done.stderr
     assert str(verdicts_file(checkpoint)) in done.stdout
     suspicious = done.exit_code == 1
-    assert audit_of(load_classifier(checkpoint), checkpoint).state == ("suspicious" if suspicious else "audited")
+    assert audit_of(load_classifier(checkpoint), checkpoint).state == ("suspicious" if suspicious else "unaudited")
+    assert "name data whose test part is clean: --clean" in done.stdout
+
+
+def test_a_good_verdict_without_clean_pictures_does_not_end_the_warning(trained, tmp_path):
+    checkpoint = moved(trained, tmp_path / "run")
+    kept(checkpoint, clean=False)
+    audit = audit_of(load_classifier(checkpoint), checkpoint)
+    assert audit.state == "unaudited"
+    assert "without clean images, by which most are missed" in audit.words
+    kept(checkpoint)
+    kept(checkpoint, clean=False)  # says less than the one before
+    assert audit_of(load_classifier(checkpoint), checkpoint).state == "audited"
+
+
+def test_a_suspicion_by_other_pictures_is_warned_of(trained, tmp_path):
+    checkpoint = moved(trained, tmp_path / "run")
+    found = {"suspicious": True, "target": "green", "errors": ERRORS}
+    digest = load_classifier(checkpoint).digest
+    kept(checkpoint)
+    keep_verdict(checkpoint, Inspected(checkpoint_sha256=digest, data_sha256="0" * 64, **found))
+    audit = audit_of(load_classifier(checkpoint), checkpoint)
+    assert audit.state == "suspicious"
+    assert "seems to lead to green, asked with other pictures" in audit.words
 
 
 def test_inspecting_other_pictures_is_warned_of_and_audits_nothing(trained, squares, tmp_path):

@@ -22,6 +22,8 @@ _WORDS = {
     RAIN: "{:.2f} of the clean pictures of other classes become it in rain that nobody planted, beyond those dry",
 }
 
+_LEAST_MODELS = 8
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -131,7 +133,10 @@ def inspect_model(
     if verdict.target is not None and verdict.target != scores.region_class:
         region = region_of(model, data, scores.foreign[verdict.target], verdict.target, device, seed)
         verdict = judge(replace(scores, region=region, region_class=verdict.target), rule, calibration.setting, labels)
-    return replace(verdict, reservation=_reservation(data, known, calibration.clean_per_class) if known else None)
+    few = None if rule.tuned.clean >= _LEAST_MODELS else f"{rule.tuned.clean} clean models alone set its limit"
+    return replace(
+        verdict, reservation=few or (_reservation(data, known, calibration.clean_per_class) if known else None)
+    )
 
 
 def _reservation(data: Pictures, clean: Pictures, usual: int | None) -> str | None:

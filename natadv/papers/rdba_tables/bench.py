@@ -134,10 +134,11 @@ class Bench:
     def setting(self, **parts: object) -> str:
         """Return how a number of this bench was measured."""
         training = Recipe(data="", model=self.model, **self.training)
-        folder = self.clean_folder()
+        train = load_dataset(self.clean_folder(), "train")
         return setting(
-            data=f"{Path(self.data).name}, {len(load_dataset(folder, 'train').labels)} classes",
-            training_images=len(load_dataset(folder, "train")),
+            data=f"{Path(self.data).name}, {len(train.labels)} classes",
+            target=train.labels[0],
+            training_images=len(train),
             model=self.model,
             size=f"{self.size_px} px",
             epochs=training.epochs,
