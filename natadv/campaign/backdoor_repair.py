@@ -26,6 +26,8 @@ from natadv.training.lineage import LINEAGE, begin_lineage, learnt_from, plain_l
 from natadv.training.pictures import Pictures, pictures_for
 
 _STREAM = 5
+_WORKS = 0.1  # of triggered images, below which there is no backdoor to speak of
+_COMES_BACK = 0.1  # of success, that fine-tuning after pruning gives back to an attack
 
 
 @dataclass(frozen=True)
@@ -192,12 +194,16 @@ def _share(clean: Pictures, asked: Repair) -> Pictures:
 
 def _helped(successes: Sequence[Rate], asked: Repair) -> str:
     """Say whether the backdoor is out: a repair that leaves half of the attack's success leaves the backdoor."""
-    before, after, least = successes[0].value, successes[-1].value, min(one.value for one in successes[1:])
-    if after < before / 2:
+    rates = [one.value for one in successes]  # before, after each epoch, after all
+    if rates[0] < _WORKS:
+        return "the attack hardly worked to begin with, so that nothing is seen of what this did to it"
+    if rates[-1] < rates[0] / 2:
         return "the attack lost more than half of its success, which does not prove that the backdoor is gone"
-    more = "" if asked.prune else ", as --how fine-pruning may"
-    better = f"; it was least after an epoch of {len(successes) - 2}, see above" if least < after - 0.1 else ""
-    return f"this did not take the backdoor out{more}{better}; training anew on clean data does"
+    said = "this did not take the backdoor out" + ("" if asked.prune else "; --how fine-pruning may")
+    best = min(range(1, len(rates)), key=rates.__getitem__)
+    if rates[best] < rates[-1] - _COMES_BACK:
+        said += f"; after epoch {best} there was less of it, see --epochs"
+    return f"{said}; training anew on clean data does"
 
 
 def _pictures(data: str, split: str, loaded: LoadedClassifier, root: Path, classes: tuple[str, ...] | None) -> Pictures:

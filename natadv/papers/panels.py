@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from natadv.images import Image
 
+_NAMES = 0.12  # inches
 _INCH = 1.5  # side of a picture
 _RIGHT, _WRONG = "black", "firebrick"
 
@@ -72,7 +73,10 @@ def attention_panel(titles: Sequence[str], rows: Sequence[Sequence[Seen | None]]
 def image_panel(rows: Mapping[str, Sequence[Image]]) -> bytes:
     """Draw rows of images, uint8 RGB (h, w, 3), as PNG, each row with its name before it."""
     longest = max(len(images) for images in rows.values())
-    figure = Figure(figsize=(_INCH * longest + 0.4, _INCH * len(rows)), dpi=150, layout="constrained")
+    width = _INCH * longest + 0.4
+    figure = Figure(figsize=(width, _INCH * len(rows)), dpi=150)
+    left = _NAMES / width  # the layout leaves half a letter too little for names that stand on end
+    figure.set_layout_engine("constrained", rect=(left, 0, 1 - left, 1))
     canvas = FigureCanvasAgg(figure)
     places = figure.subplots(len(rows), longest, squeeze=False)
     for line, (name, images) in zip(places, rows.items(), strict=True):

@@ -150,7 +150,8 @@ def test_repair_writes_another_checkpoint_and_says_both_rates(squares, planted, 
             "epoch 1",
             "after, having learnt from 24 clean images",
         ]
-        assert said.count("the attack lost more than half") + said.count("did not take the backdoor out") == 1
+        endings = ("the attack lost more than half", "did not take the backdoor out", "the attack hardly worked")
+        assert sum(said.count(one) for one in endings) == 1
         assert ("pruned: 30 % of the weights" in said) == (how[1] == "fine-pruning")
         assert (out / "checkpoint.pt").read_bytes() != (trained[0] / "checkpoint.pt").read_bytes()
     with pytest.raises(ConfigError, match="holds a checkpoint already"):

@@ -14,6 +14,8 @@ from natadv.backdoors.repair.fine_tuning import fine_tune
 from natadv.backdoors.repair.pruning import channel_activations, prune_channels, prune_weights
 from natadv.backdoors.repair.weights import pruned_share, weighted_layers
 from natadv.batches import to_batch
+from natadv.campaign.backdoor_repair import Repair, _helped
+from natadv.evaluation.rates import Rate
 from natadv.training.pictures import Pictures
 
 CPU = torch.device("cpu")
@@ -201,3 +203,21 @@ def test_a_share_that_is_given_is_pruned_whatever_it_costs(backdoored):
 def test_predictions_of_a_pruned_model_are_of_its_own(backdoored):
     ruined = prune_weights(backdoored.model, 1.0)
     assert len(set(predictions(ruined, backdoored.test.images, CPU).tolist())) == 1
+
+
+@pytest.mark.parametrize(
+    ("hits", "prune", "said"),
+    [
+        ((90, 80, 30, 30), None, "lost more than half"),
+        ((90, 80, 85, 85), None, "did not take the backdoor out; --how fine-pruning may; training anew"),
+        (
+            (90, 50, 75, 75),
+            "channels",
+            "the backdoor out; after epoch 1 there was less of it, see --epochs",
+        ),
+        ((0, 0, 0), None, "hardly worked to begin with"),
+    ],
+)
+def test_a_repair_says_whether_it_helped(hits, prune, said):
+    asked = Repair(prune, None, 0.04, 0.1, 2, 1e-3, 0)
+    assert said in _helped([Rate(hit, 100) for hit in hits], asked)
