@@ -9,8 +9,8 @@ import typer
 from natadv.backdoor_inspect_cli import calibrate, inspect
 from natadv.backdoor_repair_cli import repair
 from natadv.backdoor_screen_cli import screen
-from natadv.data.match import some_of, split_labels
 from natadv.data_help import DATA
+from natadv.labels import some_of, split_labels
 from natadv.seeds import LARGEST_SEED
 from natadv.stopping import stoppable_training
 

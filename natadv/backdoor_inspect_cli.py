@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from natadv.data_help import DATA
+from natadv.labels import split_labels
 from natadv.recipe_options import checked_recipe
 from natadv.seeds import LARGEST_SEED
 from natadv.stopping import stoppable
@@ -49,7 +50,6 @@ def inspect(
     from natadv.backdoors.inspect.verdict import inspect_model
     from natadv.backdoors.planted import subset_of_classes
     from natadv.data.load import load_dataset
-    from natadv.data.match import split_labels
     from natadv.progress import counted
     from natadv.training.checkpoint import load_classifier
     from natadv.training.device import choose_device

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from natadv.labels import split_labels
 from natadv.seeds import LARGEST_SEED
 
 _HOWS, _WHATS = ("fine-tuning", "fine-pruning"), ("weights", "channels")
@@ -40,7 +41,6 @@ def repair(
 ) -> None:
     """Take a backdoor out with clean images, and say what that cost and whether it helped."""
     from natadv.campaign.backdoor_repair import Repair, repaired
-    from natadv.data.match import split_labels
     from natadv.errors import ConfigError
     from natadv.progress import counted
     from natadv.training.classifier import CHECKPOINT

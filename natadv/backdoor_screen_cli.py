@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from natadv.data_help import DATA
+from natadv.labels import split_labels
 from natadv.seeds import LARGEST_SEED
 
 _SHOWN = 10
@@ -40,7 +41,6 @@ def screen(
     from natadv.backdoors.inspect.screen import screen as screened
     from natadv.backdoors.planted import subset_of_classes
     from natadv.data.load import load_dataset
-    from natadv.data.match import split_labels
     from natadv.data.photographs import find_photographs
     from natadv.durable import replace_file
     from natadv.errors import ConfigError

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from natadv.backdoors.poison import Poisoning
 from natadv.data.dataset import Dataset
 from natadv.data.load import load_dataset
-from natadv.data.match import some_of
 from natadv.data.origins import ORIGINS, write_origins
 from natadv.data.poison_papers import PAPERS, Papers, PoisonedImage, read_papers
 from natadv.durable import new_folder
 from natadv.errors import ConfigError, DataError
 from natadv.images import SUFFIXES, read_image, resize, write_image
+from natadv.labels import some_of
 
 _NUMBERS = 14  # a stream of chance
 Progress = Callable[[int, int], None]

@@ -12,10 +12,10 @@ from natadv.backdoors.planted import subset_of_classes
 from natadv.backdoors.poison import Poisoning
 from natadv.campaign.natural_rain import natural_rain
 from natadv.data.load import load_dataset
-from natadv.data.match import some_of
 from natadv.data.poison_papers import PAPERS, read_papers
 from natadv.errors import ConfigError
 from natadv.evaluation.rates import Rate
+from natadv.labels import some_of
 from natadv.training.checkpoint import LoadedClassifier, load_classifier
 from natadv.training.device import choose_device
 from natadv.training.pictures import Pictures, pictures_for

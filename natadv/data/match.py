@@ -1,28 +1,13 @@
 """Match a dataset's classes with a model's, by label."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 import numpy as np
 from numpy.typing import NDArray
 
 from natadv.data.dataset import Dataset
 from natadv.errors import DataError
-
-_SHOWN = 16
-
-
-def some_of(labels: Sequence[str], wanted: str = "") -> str:
-    """Return labels as a message names them: all, or the most like the wanted one where they are many."""
-    if len(labels) <= _SHOWN:
-        return ", ".join(labels)
-    near = get_close_matches(wanted, labels, 3, 0.0) if wanted else list(labels[:3])
-    return f"{', '.join(near)}, ... ({len(labels)} in all)"
-
-
-def split_labels(labels: str | None) -> tuple[str, ...] | None:
-    """Return the labels of an option's LABEL,LABEL,...; None for none."""
-    return tuple(label.strip() for label in labels.split(",")) if labels else None
+from natadv.labels import some_of
 
 
 def targets_by_label(dataset: Dataset, labels: Sequence[str], *, model: str = "the model") -> NDArray[np.int64]:

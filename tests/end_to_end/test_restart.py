@@ -15,7 +15,8 @@ from tests.console_page import wait_for
 from tests.recording import begun
 
 HANGING = """
-import ctypes, os, pathlib, sys, threading
+import ctypes, os, pathlib, signal, sys, threading
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where these tests run under nohup
 from rigs.camera.simulated import SimulatedCamera
 import natadv.cli
 read, left = SimulatedCamera.read, [20]

@@ -247,7 +247,7 @@ def test_folders_that_are_there_and_papers_that_are_not_are_errors(source, tmp_p
         planted(source, tmp_path / "p")
     with pytest.raises(ConfigError, match="exists already"):
         undo(tmp_path / "p", tmp_path / "p")
-    with pytest.raises(DataError, match="poisoned here"):
+    with pytest.raises(DataError, match=r"has no poison\.json"):
         read_papers(source)
     (tmp_path / "p" / PAPERS).write_text("{")
     with pytest.raises(DataError, match="damaged"):
