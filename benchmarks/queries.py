@@ -68,7 +68,7 @@ def main() -> None:
     results: dict[str, Any] = {"model": victim.described, "data": dataset.name, "epsilon": EPSILON, "queries": QUERIES}
     for name in arguments.attacks:
         plain = setting(name)
-        attack = dataclasses.replace(plain, options={**plain.options, "epsilon": EPSILON, "queries": QUERIES})
+        attack = dataclasses.replace(plain, options={**plain.options, "epsilon": EPSILON}).within(QUERIES)
         cache = attack_cache(
             arguments.cache,
             victim.described,

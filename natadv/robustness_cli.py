@@ -47,6 +47,9 @@ def robustness(
     plain_only: Annotated[
         bool, typer.Option("--plain-only", help="Leave the adaptive attacks out; the report says so.")
     ] = False,
+    queries: Annotated[
+        int | None, typer.Option(min=3, help="An image's limit in zoo, nes and rays.", show_default="each one's own")
+    ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Runs of each attack that chance has a part in.")] = 1,
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of all chance.")] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="Images at once.")] = 32,
@@ -93,6 +96,7 @@ def robustness(
         size_px=size,
         samples=eot or _PASSES,
         adaptive=not plain_only,
+        queries=queries,
         repeats=repeats,
         seed=seed,
         batch_size=batch_size,

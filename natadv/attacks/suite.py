@@ -4,7 +4,7 @@ What the paper leaves open is a library's default or the attack's own paper's. A
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.metadata import version
@@ -111,6 +111,12 @@ class Setting:
         name, lead = (f"eot-{self.name}-sure", _LEADS) if self.confident else (f"eot-{self.name}", 0.0)
         stops = self.stops and not options.get("whole_budget", False)
         return replace(self, name=name, adapts=self.name, samples=samples, options=options, lead=lead, stops=stops)
+
+    def within(self, queries: int | None) -> "Setting":
+        """Return the attack with another limit of queries an image; itself for None, or where it has no such limit."""
+        if queries is None or "queries" not in self.all_options():
+            return self
+        return replace(self, options={**self.options, "queries": queries})
 
     def _function(self) -> Callable[..., Outcome]:
         module, name = self.attack.split(".")
@@ -248,3 +254,14 @@ def setting(name: str) -> Setting:
     if name not in SUITE:
         raise ConfigError(f"attack {name!r}: expected one of {', '.join(SUITE)}")
     return SUITE[name]
+
+
+def check_queries(queries: int | None, names: Iterable[str]) -> None:
+    """Refuse a limit of queries that no attack asked for has.
+
+    Raises:
+        ConfigError: if there is a limit and none of the named attacks has one, or there is no such attack.
+    """
+    if queries is not None and all(setting(name).within(queries) is setting(name) for name in names):
+        limited = ", ".join(name for name, one in SUITE.items() if one.within(queries) is not one)
+        raise ConfigError(f"--queries {queries}: no attack asked for has such a limit; {limited} have")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import nn
 
-from natadv.attacks.suite import Setting, setting
+from natadv.attacks.suite import Setting, check_queries, setting
 from natadv.data.draw import draw
 from natadv.data.load import load_test
 from natadv.errors import ConfigError
@@ -33,6 +33,7 @@ class RobustnessPlan:
         size_px: side to attack at; None for the model's.
         samples: passes that an adaptive attack averages.
         adaptive: whether gradient attacks on randomised defences are also run in their adaptive form.
+        queries: an image's limit in attacks that have one; None for each one's own.
         repeats: runs of each attack, with other chance.
         seed: of all chance.
         batch_size: images at once.
@@ -49,6 +50,7 @@ class RobustnessPlan:
     size_px: int | None
     samples: int
     adaptive: bool
+    queries: int | None
     repeats: int
     seed: int
     batch_size: int
@@ -58,11 +60,12 @@ class RobustnessPlan:
         """Refuse names that nothing answers to, before anything is computed.
 
         Raises:
-            ConfigError: if there is no such attack or defence, or one is named twice.
+            ConfigError: if there is no such attack or defence, one is named twice, or none has the limit given.
             DataError: if a defence's file is missing or damaged.
         """
         for name in self.attacks:
             setting(name)
+        check_queries(self.queries, self.attacks)
         for spec in self.defenses:
             open_defense(spec)
         for what, given in (("attack", self.attacks), ("defence", self.defenses)):
@@ -82,7 +85,7 @@ class RobustnessPlan:
 
     def settings(self, model: nn.Module) -> list[Setting]:
         """Return the attacks on a model, adaptive ones among them where it is randomised."""
-        asked = [setting(name) for name in self.attacks]
+        asked = [setting(name).within(self.queries) for name in self.attacks]
         if not getattr(model, "randomised", False):
             # Without chance in the model, an average over passes that are all alike is the plain attack.
             return [replace(one, samples=0) for one in asked]

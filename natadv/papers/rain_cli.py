@@ -39,6 +39,10 @@ def rain(
         list[str] | None,
         typer.Option(help=f"Only these rows: {_ROWS}; repeatable.", show_default="all there are models for"),
     ] = None,
+    queries: Annotated[
+        int | None,
+        typer.Option(min=3, help="An image's limit in zoo, nes and rays; numbers say so.", show_default="the paper's"),
+    ] = None,
     count: Annotated[int | None, typer.Option(min=1, help="So many images, drawn by seed.", show_default="all")] = None,
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of all chance.")] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="Images at once.")] = 32,
@@ -86,6 +90,7 @@ def rain(
         batch_size=batch_size,
         device=choose_device(device),
         results=results / "rain",
+        queries=queries,
     )
     check_tables(table or (), request)
     for kind, number, _ in wanted:

@@ -112,6 +112,19 @@ def test_a_table_is_written_number_by_number_and_goes_on(data, model, rain, tmp_
     assert {path.name: path.read_bytes() for path in (tmp_path / "cache").iterdir()} == before
 
 
+def test_a_limit_of_queries_stands_beside_the_numbers_that_it_holds_for(data, model, rain, tmp_path):
+    given = ["rain", "--table", "4", "--data", str(data), "--model", str(model), "--row", "CNN-only", "--device", "cpu"]
+    kept = ["--cache", str(tmp_path / "cache"), "--results", str(tmp_path / "results")]
+    settings = []
+    for limit in (["--queries", "5"], ["--queries", "6", "--replace"]):
+        assert run(app, [*given, *kept, "--attack", "rays", *limit]).exit_code == 0
+        table = read(tmp_path / "results" / "rain" / "table-4.csv")
+        settings.append(table["CNN-only@colours", "rays"]["setting"])
+    assert "; queries 5; " in settings[0]
+    assert "; queries 6; " in settings[1]
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
 def test_figures_are_drawn(data, model, rain, tmp_path):
     given = ["rain", "--figure", "4", "--figure", "6", "--data", str(data), "--model", str(model), "--rain", str(rain)]
     done = run(app, [*given, "--results", str(tmp_path), "--device", "cpu"])
@@ -156,6 +169,7 @@ def test_flags_stand_beside_a_rows_accuracy_whenever_they_were_found(data, model
         (["--row", "RIAN"], "--row RIAN: the tables asked for have CNN-only, RAIN"),
         (["--row", "Madry"], "; Madry needs --madry"),
         (["--attack", "rays"], "--attack rays: the tables asked for have clean, fgsm"),
+        (["--queries", "9"], "--queries 9: no attack asked for has such a limit; nes, zoo, rays"),
         (["--madry", "nowhere.pt"], "nowhere.pt"),
     ],
 )

@@ -74,6 +74,14 @@ def test_a_second_run_computes_nothing_anew(given, tmp_path):
     assert "no adaptive attack" in first
 
 
+def test_a_limit_of_queries_is_kept_and_said(given, tmp_path):
+    done = run(app, [*given, "--attack", "rays", "--attack", "fgsm", "--queries", "7"])
+    assert done.exit_code == 0, done.output
+    assert "queries 7" in (tmp_path / "out" / "report.md").read_text()
+    found = table(tmp_path)
+    assert 3 <= float(found["none", "rays"]["queries"]) <= 7 + 2  # the looks at the clean image and at the found one
+
+
 def test_two_processes_come_to_the_same(given, tmp_path):
     wanted = ["--attack", "pgd", "--defense", "shift", "--plain-only", "--batch-size", "2"]
     alone = run(app, [*given, *wanted]).output
@@ -88,6 +96,7 @@ def test_two_processes_come_to_the_same(given, tmp_path):
         (["--attack", "fgms"], "attack 'fgms': expected one of"),
         (["--defense", "rian"], "defence rian: expected none"),
         (["--attack", "fgsm", "--attack", "fgsm"], "attack fgsm: named twice"),
+        (["--queries", "99", "--attack", "pgd"], "--queries 99: no attack asked for has such a limit; nes, zoo, rays"),
         (["--count", "99"], "there are only 6 images"),
         (
             ["--plain-only", "--eot", "20"],

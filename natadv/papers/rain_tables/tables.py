@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from natadv.attacks.suite import Setting, setting
+from natadv.attacks.suite import Setting, check_queries, setting
 from natadv.data.dataset import Dataset
 from natadv.data.draw import draw
 from natadv.data.kin import counted_by
@@ -48,6 +48,7 @@ class RainRequest:
         batch_size: images at once.
         device: "cpu" or "cuda".
         results: folder of the tables, whose numbers of a row its flags are about.
+        queries: an image's limit in attacks that have one; None for each one's own.
     """
 
     data: Dataset
@@ -60,6 +61,7 @@ class RainRequest:
     batch_size: int = 32
     device: str = "cpu"
     results: Path | None = None
+    queries: int | None = None
 
 
 _SHARED = ("data", "model", "defense", "size", "seed")
@@ -88,7 +90,9 @@ def numbers(table: int, request: RainRequest, report: Report) -> Iterator[Number
         paper = beside.get(table, {}).get(row.name, {})
         work = _Work(request, trial, row, "ImageNet" if beside is IMAGENET else "STL-10", paper)
         for column in columns:
-            yield work.attacked(setting(column), nth(report, next(cells), len(wanted) * len(columns)))
+            yield work.attacked(
+                setting(column).within(request.queries), nth(report, next(cells), len(wanted) * len(columns))
+            )
         yield work.clean(_kept(request, table))  # in any case: the row's flags stand beside it
 
 
@@ -106,7 +110,7 @@ def check_tables(tables: Sequence[int], request: RainRequest) -> None:
     """Refuse, before anything is attacked, names that no table has and files that are not there.
 
     Raises:
-        ConfigError: if there is no such row or column, model or defence.
+        ConfigError: if there is no such row or column, model or defence, or no attack has the limit given.
         DataError: if a file is missing or damaged.
     """
     planned = [row for table in tables for row in rows(table, request.models)]
@@ -117,6 +121,8 @@ def check_tables(tables: Sequence[int], request: RainRequest) -> None:
             if name not in there:
                 needs = f"; {name} needs {NEEDS[name]}" if option == "--row" and name in NEEDS else ""
                 raise ConfigError(f"{option} {name}: the tables asked for have {', '.join(there)}{needs}")
+    asked = request.columns or columns
+    check_queries(request.queries, [column for column in asked if column in columns and column != "clean"])
     wanted = _wanted(planned, request)
     for model in dict.fromkeys(row.model for row in wanted):
         open_victim(model, request.device)
@@ -237,6 +243,7 @@ class _Work:
             passes=passes if passes > 1 else None,
             may_mislead=" / ".join(flags) or None,
             epsilon=budget,
+            queries=None if attack is None else attack.options.get("queries"),
             averaged=f"{attack.samples} passes a gradient" if attack is not None and attack.samples else None,
             interval=counted_by(self._trial.kin),
             backwards="identity (BPDA)" if gone_round and not self._defense.defense.differentiable else None,

@@ -157,11 +157,13 @@ class Bench:
 
     @cached_property
     def _files(self) -> str:
-        """Digest of names, sizes and times of change: a folder that another image came into is another one."""
-        folder = Path(self.data)
-        found = sorted(path for path in folder.rglob("*") if path.is_file())
-        stamps = ((path.relative_to(folder).as_posix(), path.stat()) for path in found)
-        return _digest(*((name, stat.st_size, stat.st_mtime_ns) for name, stat in stamps))
+        """Digest of names and contents: a folder that another image came into is another one; times do not count."""
+        folder, whole = Path(self.data), hashlib.sha256()
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            with path.open("rb") as file:
+                whole.update(f"{path.relative_to(folder).as_posix()}\0".encode())
+                whole.update(hashlib.file_digest(file, "sha256").digest())
+        return whole.hexdigest()[:12]
 
     def _described(self) -> dict[str, Any]:
         folder = Path(self.data).resolve()
