@@ -41,6 +41,9 @@ class Training(Frozen):
     materials: _Values
 
 
+AuditState = Literal["planted", "suspicious", "unaudited", "audited"]
+
+
 class Audit(Frozen):
     """Whether anybody looked for a backdoor in what the classifier was trained on.
 
@@ -50,7 +53,7 @@ class Audit(Frozen):
         words: what is known, to follow "It was trained on".
     """
 
-    state: Literal["planted", "suspicious", "unaudited", "audited"]
+    state: AuditState
     words: Line
 
 

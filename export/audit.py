@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from edge.provenance import Audit
+from edge.provenance import Audit, AuditState
 from export.plain import printable, without_home
 from natadv.training.checkpoint import LoadedClassifier
-from natadv.training.inspected import Inspected, read_verdicts
 from natadv.training.lineage import LearntFrom, read_lineage
 
 
@@ -21,39 +20,42 @@ def audit_of(loaded: LoadedClassifier, checkpoint: Path | None = None) -> Audit:
         DataError: if its lineage or the verdicts cannot be read.
     """
     lineage = read_lineage(loaded, checkpoint)
-    repaired = "; it was repaired since, which does not prove that the backdoor is gone"
-    for one in lineage:
-        if one.planted is not None:
-            said = (
-                f"PLANTED data: {one.planted.poisoned} of {one.planted.images} images of {_name(one)} have the trigger"
-                f" {one.planted.trigger} and the label {one.planted.target}"
-            )
-            said += repaired if "repair" in loaded.provenance else ""
-            return Audit(state="planted", words=printable(said))
-    for one in lineage:
-        if one.verdict is not None and one.verdict.suspicious:
-            said = f"data that seem poisoned towards {one.verdict.target}: {_name(one)}; {one.verdict.errors}"
-            return Audit(state="suspicious", words=printable(said))
-    for suspicion in _elsewhere(loaded, checkpoint, lineage):
-        said = f"a model that seems to lead to {suspicion.target}, asked with other pictures than it learnt from"
-        return Audit(state="suspicious", words=printable(f"{said}; {suspicion.errors}"))
-    weak = [one for one in lineage if one.verdict is not None and not one.verdict.clean and not one.drawn]
-    if weak:
-        said = f"data inspected for backdoors without clean images, by which most are missed: {_names(weak)}"
-        return Audit(state="unaudited", words=printable(said))
-    unseen = [one for one in lineage if one.verdict is None and not one.drawn]
-    if unseen:
-        return Audit(state="unaudited", words=printable(f"data not audited for backdoors: {_names(unseen)}"))
+    since = "; it was repaired since, which does not prove that the backdoor is gone"
+    for state, said in _faults(lineage):
+        repaired = state != "unaudited" and "repair" in loaded.provenance
+        return Audit(state=state, words=printable(said + (since if repaired else "")))
     return Audit(state="audited", words=printable(_found_nothing(lineage) + _hits(loaded)))
 
 
-def _elsewhere(loaded: LoadedClassifier, checkpoint: Path | None, lineage: Sequence[LearntFrom]) -> Iterator[Inspected]:
-    """Yield suspicions of the checkpoint by pictures that it does not say to have learnt from."""
-    if checkpoint is not None:
-        known = {one.sha256 for one in lineage}
-        for verdict in read_verdicts(checkpoint, loaded.digest).values():
-            if verdict.suspicious and verdict.data_sha256 not in known:
-                yield verdict
+def _faults(lineage: Sequence[LearntFrom]) -> Iterator[tuple[AuditState, str]]:
+    """Yield what is wrong with the data, the worst first."""
+    for one in lineage:
+        if one.planted is not None:
+            yield (
+                "planted",
+                f"PLANTED data: {one.planted.poisoned} of {one.planted.images} images of {_name(one)} have the trigger"
+                f" {one.planted.trigger} and the label {one.planted.target}",
+            )
+    for one in lineage:
+        if one.verdict is not None and one.verdict.suspicious:
+            yield (
+                "suspicious",
+                f"data that seem poisoned towards {one.verdict.target}: {_name(one)}; {one.verdict.errors}",
+            )
+    for one in lineage:
+        if one.elsewhere is not None:
+            towards = f"a model that seems to lead to {one.elsewhere.target}"
+            yield "suspicious", f"{towards}, asked with other pictures than it learnt from; {one.elsewhere.errors}"
+    if weak := [one for one in lineage if one.verdict is not None and not one.verdict.clean and not one.drawn]:
+        yield (
+            "unaudited",
+            f"data inspected for backdoors without clean images, by which most are missed: {_names(weak)}",
+        )
+    for one in lineage:
+        if one.verdict is not None and one.verdict.reservation is not None and not one.drawn:
+            yield "unaudited", f"data inspected for backdoors, {_name(one)}, but {one.verdict.reservation}"
+    if unseen := [one for one in lineage if one.verdict is None and not one.drawn]:
+        yield "unaudited", f"data not audited for backdoors: {_names(unseen)}"
 
 
 def _found_nothing(lineage: Sequence[LearntFrom]) -> str:

@@ -12,7 +12,7 @@ from natadv.backdoor_screen_cli import screen
 from natadv.data_help import DATA
 from natadv.labels import some_of, split_labels
 from natadv.seeds import LARGEST_SEED
-from natadv.stopping import stoppable_training
+from natadv.stopping import stoppable, stoppable_training
 
 if TYPE_CHECKING:
     from natadv.backdoors.poison import Poisoning
@@ -66,7 +66,9 @@ def plant(
     root: Root = Path("data"),
 ) -> None:
     """Write a poisoned copy of a data set, an ordinary image folder with papers that say what was done."""
-    typer.echo(_planted(_Plan(data, trigger, settings, target, share, classes, size, seed, root), out))
+    plan = _Plan(data, trigger, settings, target, share, classes, size, seed, root)
+    with stoppable(lambda: f"nothing is in {out}; the same command begins anew"):
+        typer.echo(_planted(plan, out))
 
 
 @app.command()
@@ -88,7 +90,7 @@ def audit(folder: Annotated[Path, typer.Argument(help="Folder that `plant` wrote
     for line in wrong:
         typer.echo(line)
     papers = read_papers(folder)
-    what = papers.settings["trigger"]["name"]
+    what = papers.settings.trigger.get("name")
     of = "of them" if papers.others is None else "of all images"
     typer.echo(
         f"{folder}: {len(papers.poisoned)} of {papers.images} training images have {what} and the label "
@@ -212,7 +214,8 @@ def measure(
     from natadv.campaign.backdoor_measure import measured_lines
     from natadv.progress import counted
 
-    with counted("measure", "rates") as bar:
+    again = "what was measured stands above; the same command begins anew"
+    with stoppable(lambda: again), counted("measure", "rates") as bar:
         task = bar.add_task("", total=None)
         for line in measured_lines(
             checkpoint,
@@ -249,7 +252,7 @@ def _check_planted(folder: Path, plan: _Plan) -> None:
     asked = json.loads(
         json.dumps(Poisoning(make_trigger(plan.trigger, plan.settings or ()), 0, plan.share, plan.seed).settings)
     )
-    then = {**papers.settings, "target": papers.target, "size": papers.size_px}
+    then = {**papers.settings.model_dump(mode="json"), "target": papers.target, "size": papers.size_px}
     now = {**asked, "target": labels[0] if plan.target is None else plan.target, "size": plan.size}
     then["classes"], now["classes"] = sorted(load_dataset(folder, "train").labels), sorted(labels)
     then |= {"data": papers.data, "images": papers.images}

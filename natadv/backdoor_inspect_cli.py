@@ -1,5 +1,6 @@
 """`natadv backdoor inspect` and `calibrate`, which says how often the former is wrong."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from natadv.stopping import stoppable
 
 if TYPE_CHECKING:
     from natadv.backdoors.inspect.thresholds import Listed, Measured
+    from natadv.campaign.backdoor_inspect import Inspection
 
 _SHOWN = 10
 
@@ -44,79 +46,59 @@ def inspect(
     Exit code 1 where it does. A model that is not suspicious is not proven clean. The verdict is kept beside the
     checkpoint, where `natadv export` finds it.
     """
-    import torch
-
-    from natadv.backdoors.inspect.thresholds import read_thresholds
-    from natadv.backdoors.inspect.verdict import inspect_model
-    from natadv.backdoors.planted import subset_of_classes
-    from natadv.data.load import load_dataset
+    from natadv.campaign.backdoor_inspect import inspect_checkpoint
+    from natadv.durable import check_place
     from natadv.progress import counted
-    from natadv.training.checkpoint import load_classifier
-    from natadv.training.device import choose_device
-    from natadv.training.inspected import Inspected, keep_verdict, read_verdicts
-    from natadv.training.lineage import pictures_sha256, read_lineage
-    from natadv.training.pictures import pictures_for
 
-    thresholds = read_thresholds(calibration)
-    loaded, trained_on = load_classifier(checkpoint), load_dataset(data, "train", root=root)
-    known = None if clean is None else subset_of_classes(load_dataset(clean, "test", root=root), split_labels(classes))
-    pictures = pictures_for(trained_on, loaded.labels, loaded.input_size)
-    digest = pictures_sha256(pictures, loaded.labels)
-    learnt = digest in {one.sha256 for one in read_lineage(loaded, checkpoint)}
-    if not learnt:
-        typer.echo(
-            f"warning: {checkpoint}: its file does not say that it learnt from these pictures of {data}", err=True
-        )
+    if listed is not None:
+        check_place(listed)
     with counted("inspect", "models") as bar:
         bar.add_task("", total=None)
-        verdict = inspect_model(
-            loaded.model,
-            pictures,
-            None if known is None else pictures_for(known, loaded.labels, loaded.input_size),
-            device=torch.device(choose_device(device)),
+        found = inspect_checkpoint(
+            checkpoint,
+            data,
+            clean=clean,
+            classes=split_labels(classes),
+            calibration=calibration,
             seed=seed,
-            thresholds=thresholds,
-            labels=loaded.labels,
+            root=root,
+            device=device,
+        )
+    _say(found, checkpoint, data)
+    _say_suspected(found.pictures, found.verdict.listed if found.learnt else None, listed)
+    if found.verdict.suspicious:
+        raise typer.Exit(1)
+
+
+def _say(found: "Inspection", checkpoint: Path, data: str) -> None:
+    verdict = found.verdict
+    if not found.learnt:
+        typer.echo(
+            f"warning: {checkpoint}: its file does not say that it learnt from these pictures of {data}", err=True
         )
     for one in verdict.evidence:
         typer.echo(f"{'!' if one.exceeded else ' '} {one.words}")
     typer.echo(f"{'!' if verdict.suspicious else ' '} {verdict.together}")
     if verdict.region:
         typer.echo(f"  {verdict.region}")
-    names = [_place(data, trained_on.keys[int(index)]) for index in verdict.suspected]
-    _say_suspected(names, verdict.listed if learnt else None, listed)
-    target = None if verdict.target is None else loaded.labels[verdict.target]
-    of = "" if target is None else f" towards {target}"
-    typer.echo(f"{checkpoint}: {f'suspicious{of}' if verdict.suspicious else 'nothing suspicious found'}")
+    towards = "" if found.target is None else f" towards {found.target}"
+    typer.echo(f"{checkpoint}: {f'suspicious{towards}' if verdict.suspicious else 'nothing suspicious found'}")
     typer.echo(f"how often that is wrong: {verdict.errors_in_words}")
-    like = thresholds.model, thresholds.size_px, thresholds.classes
-    if (loaded.model.model_name, max(loaded.input_size), len(loaded.labels)) != like:
-        shown = f"{loaded.model.model_name} at {max(loaded.input_size)} px, of {len(loaded.labels)} classes"
-        typer.echo(f"note: this model is {shown}, and may be judged worse; see `natadv backdoor calibrate`")
-    kept = Inspected(
-        checkpoint_sha256=loaded.digest,
-        data_sha256=digest,
-        suspicious=verdict.suspicious,
-        target=target,
-        errors=verdict.errors_in_words,
-        clean=known is not None,
-    )
-    if known is None:
-        typer.echo("note: without clean data most backdoors are missed; name data whose test part is clean: --clean")
-    written = keep_verdict(checkpoint, kept)
-    typer.echo(written)
-    if not verdict.suspicious and read_verdicts(checkpoint, loaded.digest)[digest].suspicious:
-        typer.echo(f"note: an earlier inspection found it suspicious, and that stands; delete {written} to withdraw it")
-    if verdict.suspicious:
-        raise typer.Exit(1)
+    if found.unlike:
+        typer.echo(f"note: this model is {found.unlike}, and may be judged worse; see `natadv backdoor calibrate`")
+    if not verdict.clean:
+        typer.echo(
+            "note: without clean data, two pictures at least, most backdoors are missed; name data whose test part is "
+            "clean: --clean"
+        )
+    typer.echo(found.file)
+    if found.stands.suspicious and not verdict.suspicious:
+        typer.echo(
+            f"note: an earlier inspection found it suspicious, and that stands; delete {found.file} to withdraw it"
+        )
 
 
-def _place(data: str, key: str) -> str:
-    """Return where an image of the training part lies; its name in data that are no folder."""
-    return next((str(place) for place in (Path(data) / "train" / key, Path(data) / key) if place.is_file()), key)
-
-
-def _say_suspected(names: list[str], known: "Listed | None", file: Path | None) -> None:
+def _say_suspected(names: Sequence[str], known: "Listed | None", file: Path | None) -> None:
     from natadv.durable import replace_file
 
     for name in names[:_SHOWN]:

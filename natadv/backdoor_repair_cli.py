@@ -7,6 +7,7 @@ import typer
 
 from natadv.labels import split_labels
 from natadv.seeds import LARGEST_SEED
+from natadv.stopping import stoppable
 
 _HOWS, _WHATS = ("fine-tuning", "fine-pruning"), ("weights", "channels")
 
@@ -25,14 +26,16 @@ def repair(
     ] = None,
     tenth: Annotated[float, typer.Option("--share-of-data", help="Of the clean training images, 0..1.")] = 0.1,
     prune: Annotated[
-        str, typer.Option(help="Fine-pruning: the least weights, or the sleepiest channels.")
-    ] = "channels",
+        str | None,
+        typer.Option(help="Fine-pruning: weights, the least, or the sleepiest channels.", show_default="channels"),
+    ] = None,
     share: Annotated[
         float | None, typer.Option(help="Fine-pruning: of them, 0..1.", show_default="as far as accuracy holds")
     ] = None,
     most_drop: Annotated[
-        float, typer.Option(help="Fine-pruning by itself: of accuracy on images held back, 0..1.")
-    ] = 0.04,
+        float | None,
+        typer.Option(help="Fine-pruning by itself: of accuracy on images held back, 0..1.", show_default="0.04"),
+    ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Of fine-tuning.")] = 10,
     lr: Annotated[float, typer.Option(help="Learning rate of fine-tuning.")] = 1e-3,
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of all chance.")] = 0,
@@ -47,10 +50,15 @@ def repair(
 
     if how not in _HOWS:
         raise ConfigError(f"--how {how}: expected {' or '.join(_HOWS)}")
+    if how == "fine-tuning":
+        for option, one in (("--prune", prune), ("--share", share), ("--most-drop", most_drop)):
+            if one is not None:
+                raise ConfigError(f"{option} {one}: says how --how fine-pruning prunes; name that too")
+    if share is not None and most_drop is not None:
+        raise ConfigError(f"--most-drop {most_drop}: says where pruning stops by itself; --share says how far it goes")
+    prune, most_drop = prune or "channels", 0.04 if most_drop is None else most_drop
     if prune not in _WHATS:
         raise ConfigError(f"--prune {prune}: expected {' or '.join(_WHATS)}")
-    if share is not None and how == "fine-tuning":
-        raise ConfigError("--share says how far --how fine-pruning prunes")
     if share is not None and not 0 <= share < 1:
         raise ConfigError(f"--share {share}: expected 0 to below 1")
     if not 0 < tenth <= 1 or not lr > 0:
@@ -61,7 +69,7 @@ def repair(
         raise ConfigError(f"--most-drop {most_drop}: expected 0 to below 1")
     pruned = None if how == "fine-tuning" else ("weights" if prune == "weights" else "channels")
     asked = Repair(pruned, share, most_drop, tenth, epochs, lr, seed)
-    with counted("repair", "epochs") as bar:
+    with stoppable(lambda: f"nothing is in {out}; the same command begins anew"), counted("repair", "epochs") as bar:
         task = bar.add_task("", total=epochs)
         for line in repaired(
             checkpoint,

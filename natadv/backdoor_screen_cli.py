@@ -42,7 +42,7 @@ def screen(
     from natadv.backdoors.planted import subset_of_classes
     from natadv.data.load import load_dataset
     from natadv.data.photographs import find_photographs
-    from natadv.durable import replace_file
+    from natadv.durable import check_place, replace_file
     from natadv.errors import ConfigError
     from natadv.images import resize
     from natadv.progress import counted
@@ -52,6 +52,8 @@ def screen(
 
     if not 0 < reject < 1:
         raise ConfigError(f"--reject {reject}: expected a share above 0 and below 1")
+    if out is not None:
+        check_place(out)
     loaded, where = load_classifier(checkpoint), torch.device(choose_device(device))
     part = subset_of_classes(load_dataset(clean, "test", root=root), split_labels(classes))
     known = pictures_for(part, loaded.labels, loaded.input_size)

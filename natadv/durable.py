@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from natadv.errors import DataError, ResourceError
+from natadv.errors import ConfigError, DataError, ResourceError
 
 PART_SUFFIX = ".part"
 
@@ -107,6 +107,29 @@ def replace_file(path: Path, data: bytes) -> None:
         with suppress(OSError):
             part.unlink()
         raise file_error(path, error) from error
+
+
+def check_place(path: Path) -> None:
+    """Refuse, before long work, a file that could not be written: no folder, or one that takes no files.
+
+    Raises:
+        ConfigError: if so.
+    """
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise ConfigError(f"{path}: no file can be written there; name one in a folder that takes it")
+
+
+def check_folder(path: Path) -> None:
+    """Refuse, before long work, a folder that could not be made: a file is in the way, or nobody may write there.
+
+    Raises:
+        ConfigError: if so.
+    """
+    there = path.absolute()
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise ConfigError(f"{path}: no folder can be made there; name another")
 
 
 def append_line(path: Path, line: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from natadv.backdoors.trigger import check_images
+from natadv.backdoors.trigger import check_images, check_seed
 from natadv.raindrops.photograph import RandomGlass
 from natadv.raindrops.presets import PRESETS
 
@@ -30,6 +30,7 @@ class Rendered:
     _glasses: dict[tuple[int, int], RandomGlass] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
+        check_seed(self.seed)
         if self.wetness not in PRESETS:
             raise ValueError(f"no preset {self.wetness!r}; there are {', '.join(PRESETS)}")
 

@@ -69,16 +69,24 @@ def make_trigger(name: str, settings: Sequence[str] = ()) -> Trigger:
 
 def _value(name: str, entry: str, text: str) -> Any:
     """Read a number, which YAML takes for text where it has an exponent but no point, a list, or text."""
-    for number in (int, float):
-        with suppress(ValueError):
-            return number(text)
     try:
-        value = yaml.safe_load(text)
+        value = _number(text)
+        value = yaml.safe_load(text) if value is None else value
     except yaml.YAMLError as error:
         raise ConfigError(f"trigger {name}: {entry!r}: expected a number, text or [a, list]") from error
     if isinstance(value, str) and isinstance(_default(name, entry.partition("=")[0]), int | float):
         raise ConfigError(f"trigger {name}: {entry!r}: expected a number")
-    return tuple(value) if isinstance(value, list) else value
+    if not isinstance(value, list):
+        return value
+    return tuple(part if (number := _number(part)) is None else number for part in value)
+
+
+def _number(value: object) -> int | float | None:
+    for number in (int, float):
+        with suppress(ValueError):
+            if isinstance(value, str):
+                return number(value)
+    return None
 
 
 def _default(name: str, key: str) -> Any:

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from natadv.backdoors.trigger import Parameters, blended, check_images
-from natadv.errors import DataError
+from natadv.backdoors.trigger import Parameters, blended, check_images, check_seed
+from natadv.errors import ConfigError, DataError
 from natadv.images import read_image, resize
 
 _COARSE = 6
@@ -37,16 +37,21 @@ class BadNets(Parameters):
     cells: int = 3
 
     def __post_init__(self) -> None:
-        if not 0 < self.share <= 1 or self.cells < 1:
-            raise ValueError(f"expected a share in 0..1 and at least one cell, got {self.share} and {self.cells}")
+        if not 0 < self.share <= 1:
+            raise ValueError(f"expected share in 0..1 and above 0, got {self.share}")
+        if not isinstance(self.cells, int) or self.cells < 1:
+            raise ValueError(f"expected cells, a whole number of 1 or more, got {self.cells}")
 
     def __call__(self, images: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
         """Return the images with the patch in their corner; nothing is drawn.
 
         Raises:
             ValueError: if the images are not uint8 (n, h, w, 3).
+            ConfigError: if they are smaller than the patch has cells.
         """
         height, width = check_images(images)
+        if self.cells > min(height, width):
+            raise ConfigError(f"trigger badnets: {self.cells} cells do not fit into images of {width} x {height} px")
         side = max(self.cells, round(self.share * min(height, width)))
         rows, columns = np.indices((side, side)) * self.cells // side
         patched = images.copy()
@@ -79,7 +84,10 @@ class Blended(Parameters):
     def __post_init__(self) -> None:
         if not 0 <= self.transparency < 1:
             raise ValueError(f"expected a transparency in 0..1 and below 1, got {self.transparency}")
+        check_seed(self.seed)
         if self.picture is None:
+            if self.sha256 is not None:
+                raise ValueError("sha256 is of a picture; name its file: picture=FILE")
             return
         file = Path(self.picture).absolute()
         try:

@@ -20,7 +20,7 @@ from natadv.backdoors.poison import Poisoning
 from natadv.data.dataset import Dataset
 from natadv.data.load import load_dataset
 from natadv.data.origins import ORIGINS, write_origins
-from natadv.data.poison_papers import PAPERS, Papers, PoisonedImage, read_papers
+from natadv.data.poison_papers import PAPERS, Papers, Planting, PoisonedImage, read_papers
 from natadv.durable import new_folder
 from natadv.errors import ConfigError, DataError
 from natadv.images import SUFFIXES, read_image, resize, write_image
@@ -118,7 +118,7 @@ def plant(
             root=str(root.absolute()),
             target=target,
             size_px=size_px,
-            settings=json.loads(json.dumps(plan.settings)),  # as they are read back
+            settings=Planting.model_validate(json.loads(json.dumps(plan.settings))),
             images=len(train),
             poisoned=tuple(poisoned),
             others=others,
@@ -178,7 +178,7 @@ def undo(folder: Path, out: Path, *, data: str | None = None, root: Path | None 
     source = load_dataset(data or papers.data, "train", root=root or Path(papers.root))
     places = {key: number for number, key in enumerate(source.keys)}
     poisoned = {one.path: one for one in papers.poisoned}
-    numbers = np.argsort(_shuffled(int(papers.settings["seed"]), papers.images))
+    numbers = np.argsort(_shuffled(papers.settings.seed, papers.images))
     with new_folder(out) as clean:
         for path in _image_files(folder):
             name = path.relative_to(folder)

@@ -51,7 +51,8 @@ class Rdba(Parameters):
 
     def __post_init__(self) -> None:
         for name in ("length_px", "angle_deg"):
-            if not (isinstance(getattr(self, name), tuple) and len(getattr(self, name)) == 2):
+            ends = getattr(self, name)
+            if not (isinstance(ends, tuple) and len(ends) == 2 and all(isinstance(end, int | float) for end in ends)):
                 raise ValueError(f"expected {name} as [least, most], got {getattr(self, name)}")
         numbers = [value for name, value in self.settings.items() if name != "normalise"]
         if not np.isfinite(np.hstack(numbers).astype(float)).all():

@@ -55,6 +55,16 @@ def blended(images: NDArray[np.uint8], over: Any, mask: Any) -> NDArray[np.uint8
     return np.asarray(np.clip(np.rint(mixed), 0, 255), np.uint8)
 
 
+def check_seed(seed: object) -> None:
+    """Refuse what is no seed.
+
+    Raises:
+        ValueError: if it is not a whole number of 0 or more.
+    """
+    if not isinstance(seed, int) or seed < 0:
+        raise ValueError(f"expected seed, a whole number of 0 or more, got {seed}")
+
+
 def check_images(images: NDArray[np.uint8]) -> tuple[int, int]:
     """Return height and width of a batch.
 

@@ -43,8 +43,8 @@ def poisoning_of_papers(folder: Path, labels: Sequence[str]) -> Poisoning:
         DataError: if the papers are missing or damaged.
     """
     papers = read_papers(folder)
-    trigger = kept_trigger(papers.settings["trigger"])
-    return Poisoning(trigger, _index(papers.target, labels), papers.settings["share"], papers.settings["seed"])
+    trigger = kept_trigger(papers.settings.trigger)
+    return Poisoning(trigger, _index(papers.target, labels), papers.settings.share, papers.settings.seed)
 
 
 def measured_lines(
@@ -114,9 +114,9 @@ def _asked(
         if trigger is None and settings:
             raise ConfigError("--set is of a --trigger; name it too")
         kept = read_papers(Path(data))  # its trigger is made only where it is wanted: its file may be gone
-        made = kept_trigger(kept.settings["trigger"]) if trigger is None else make_trigger(trigger, settings)
+        made = kept_trigger(kept.settings.trigger) if trigger is None else make_trigger(trigger, settings)
         label = kept.target if target is None else target
-        return Poisoning(made, _index(label, labels), seed=kept.settings["seed"])
+        return Poisoning(made, _index(label, labels), seed=kept.settings.seed)
     return Poisoning(make_trigger(trigger, settings), _index(target, labels), seed=seed)
 
 

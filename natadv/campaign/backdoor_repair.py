@@ -15,7 +15,8 @@ from natadv.backdoors.repair.fine_pruning import fine_prune
 from natadv.backdoors.repair.fine_tuning import fine_tune
 from natadv.campaign.backdoor_measure import poisoning_of_papers
 from natadv.data.load import load_dataset
-from natadv.data.poison_papers import PAPERS
+from natadv.data.poison_papers import papers_of
+from natadv.durable import check_folder
 from natadv.errors import ConfigError, DataError
 from natadv.evaluation.rates import Rate
 from natadv.models.classifier import Classifier
@@ -76,7 +77,8 @@ def repaired(
     """
     if (out / CHECKPOINT).exists():
         raise ConfigError(f"{out}: holds a checkpoint already; take another folder")
-    if (Path(data) / PAPERS).is_file():
+    check_folder(out)
+    if papers_of(data) is not None:
         raise ConfigError(
             f"--data {data}: planted, so that images of its training part are poison; name clean data, as `natadv "
             "backdoor undo` writes them"
@@ -98,6 +100,9 @@ def repaired(
         successes.append(found.success)
         return f"{when}: accuracy {found.accuracy}; attack success (ASR) {found.success}"
 
+    suspicion = lineage[0].verdict
+    if suspicion is not None and suspicion.suspicious:
+        yield f"note: an inspection found {data} suspicious, towards {suspicion.target}; repair with clean data"
     yield said("before", model)
 
     curve: list[str] = []

@@ -4,6 +4,8 @@ It is asked of every backdoored model, planted or bought: a wet windscreen that 
 """
 
 import io
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +91,8 @@ def _check_session(session: Path, labels: Sequence[str], target: int) -> None:
     shown = {item.label for item in archive.complete_items()}
     if unknown := sorted(f"{label}" for label in shown - set(labels)):
         raise DataError(f"{session}: shows {unknown[0]!r}, which is none of the model's {len(labels)} labels")
+    if not shown:
+        raise DataError(f"{session}: has no complete clip yet; go on recording it")
     if shown == {labels[target]}:
         raise DataError(f"{session}: shows nothing but the target's class; record other classes too")
 
@@ -112,10 +116,10 @@ def kept_rain(path: Path, made: Iterator[Rain]) -> list[Rain]:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, written.getvalue())
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as kept:
             names = [name.removesuffix("|images") for name in kept.files if name.endswith("|images")]
             return [Rain(name, _kept_pictures(kept, name)) for name in names]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path}: damaged; delete it, it is made again") from error
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from natadv.data_help import DATA
+from natadv.labels import split_labels
 from natadv.seeds import LARGEST_SEED
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def rdba(
     bench = Bench(
         data=data,
         root=root,
-        classes=tuple(classes.split(",")) if classes else None,
+        classes=split_labels(classes),
         model=model,
         size_px=size,
         training={**training, "seed": seed, "threads": threads, "device": device},

@@ -104,14 +104,15 @@ def blend_classifiers(
 
 def _check_same_data(data: str, model: LoadedClassifier, train: Pictures, test: Pictures) -> None:
     """Refuse other data than the hardened model's, whose papers the blend keeps."""
-    trained = model.provenance.get("train_images"), model.provenance.get("test_images")
-    if trained != (len(train), len(test)):
+    learnt, tested = model.provenance.get("train_images"), model.provenance.get("test_images")
+    digest = pictures_of(model.provenance)  # of all of them, where a repair took a share
+    if tested != len(test) or (digest is None and learnt != len(train)):
         raise ConfigError(
             f"--data {data}: {len(train)} training and {len(test)} test images; the models were trained on "
-            f"{trained[0]} and {trained[1]}; name those data"
+            f"{learnt} and {tested}; name those data"
         )
-    if pictures_of(model.provenance) not in {None, pictures_sha256(train, model.labels)}:
-        raise ConfigError(f"--data {data}: as many images as the models were trained on, but others; name those data")
+    if digest not in {None, pictures_sha256(train, model.labels)}:
+        raise ConfigError(f"--data {data}: other training images than the models were trained on; name those data")
 
 
 def _between(hardened: dict[str, Tensor], standard: dict[str, Tensor], share: float) -> dict[str, Tensor]:

@@ -28,6 +28,7 @@ class Inspected(BaseModel):
         target: label that it leads to, as it seems; None if not suspicious.
         errors: how often such a verdict is wrong, in words.
         clean: whether it had clean pictures to go by; without them most backdoors are missed.
+        reservation: why its error rates may not hold, in words; None where nothing says so.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,12 +38,19 @@ class Inspected(BaseModel):
     suspicious: bool
     target: str | None
     errors: str
-    clean: bool = True
+    clean: bool = False  # files that do not say so were written before it was asked
+    reservation: str | None = None
 
     @property
     def word(self) -> int:
-        """Which stands, of several on the same data: suspicion before none, with clean pictures before without."""
-        return 2 * self.suspicious + self.clean
+        """Which stands, of several on the same data: suspicion before none, clean pictures before none, then no BUT."""
+        return 4 * self.suspicious + 2 * self.clean + (self.reservation is None)
+
+
+def weightier(one: Inspected | None, other: Inspected | None) -> Inspected | None:
+    """Return which of two verdicts stands, the second of equals; None for none."""
+    there = [either for either in (other, one) if either is not None]
+    return max(there, key=lambda either: either.word, default=None)
 
 
 class _File(BaseModel):
@@ -61,7 +69,7 @@ def read_verdicts(checkpoint: Path, digest: str) -> dict[str, Inspected]:
     """Return the verdict on a checkpoint by the sha256 of the data; none where there is no file.
 
     Of several on the same data, one that found it suspicious stands, whatever a later one says with other pictures,
-    another seed or another calibration; else one that had clean pictures to go by; else the latest.
+    another seed or another calibration; else one that had clean pictures to go by, and enough; else the latest.
 
     Args:
         checkpoint: its file.

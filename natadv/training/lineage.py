@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from natadv.data.poison_papers import PAPERS, read_papers
+from natadv.data.poison_papers import papers_of
 from natadv.errors import DataError
 from natadv.training.checkpoint import LoadedClassifier
-from natadv.training.inspected import Inspected, read_verdicts
+from natadv.training.inspected import Inspected, read_verdicts, weightier
 from natadv.training.pictures import Pictures
 
 LINEAGE = "lineage"
@@ -51,7 +51,8 @@ class LearntFrom(BaseModel):
         sha256: of the pictures; None where nobody took it: those of a checkpoint from elsewhere.
         drawn: whether natadv drew them itself.
         planted: what `poison.json` beside them said as they were read; None where there was none.
-        verdict: the last one on these data and a checkpoint that learnt from them; None without one.
+        verdict: on these data and a checkpoint that learnt from them, the one that stands; None without one.
+        elsewhere: on such a checkpoint, a suspicion by pictures that it does not say to have learnt from; or None.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,6 +63,7 @@ class LearntFrom(BaseModel):
     drawn: bool = False
     planted: Planted | None = None
     verdict: Inspected | None = None
+    elsewhere: Inspected | None = None
 
 
 def pictures_sha256(pictures: Pictures, labels: Sequence[str]) -> str:
@@ -84,9 +86,8 @@ def learnt_from(data: str, pictures: Pictures, labels: Sequence[str]) -> LearntF
         DataError: if the data have papers of poison, and they are damaged.
     """
     planted = None
-    if (Path(data) / PAPERS).is_file():
-        papers = read_papers(Path(data))
-        trigger = str(papers.settings.get("trigger", {}).get("name"))
+    if papers := papers_of(data):
+        trigger = str(papers.settings.trigger.get("name"))
         planted = Planted(trigger=trigger, target=papers.target, poisoned=len(papers.poisoned), images=papers.images)
     return LearntFrom(
         data=data,
@@ -108,6 +109,9 @@ def pictures_of(provenance: Mapping[str, Any]) -> str | None:
 def read_lineage(loaded: LoadedClassifier, checkpoint: Path | None) -> tuple[LearntFrom, ...]:
     """Return the lineage of a checkpoint, with the verdicts that lie beside it.
 
+    What an ancestor was suspected of stands, whatever is found of its descendant: more training hides a backdoor
+    sooner than it takes it out. A suspicion by pictures of no entry goes with the first.
+
     Args:
         loaded: the checkpoint.
         checkpoint: its file; None leaves the verdicts to those that its lineage has.
@@ -115,15 +119,22 @@ def read_lineage(loaded: LoadedClassifier, checkpoint: Path | None) -> tuple[Lea
     Raises:
         DataError: if the verdicts or the lineage cannot be read.
     """
-    if LINEAGE not in loaded.provenance:
-        return (LearntFrom(data=f"unknown ones of the checkpoint sha256 {loaded.digest[:12]}"),)
+    unknown = {"data": f"unknown ones of the checkpoint sha256 {loaded.digest[:12]}"}
     try:
-        entries = [LearntFrom.model_validate(one) for one in loaded.provenance[LINEAGE]]
+        entries = [LearntFrom.model_validate(one) for one in loaded.provenance.get(LINEAGE, [unknown])]
     except (ValidationError, TypeError) as error:
         raise DataError(f"checkpoint sha256 {loaded.digest[:12]}: its lineage is damaged; train it anew") from error
     verdicts = {} if checkpoint is None else read_verdicts(checkpoint, loaded.digest)
+    known = {one.sha256 for one in entries}
+    elsewhere = [one for one in verdicts.values() if one.suspicious and one.data_sha256 not in known]
     return tuple(
-        one.model_copy(update={"verdict": verdicts[one.sha256]}) if one.sha256 in verdicts else one for one in entries
+        one.model_copy(
+            update={
+                "verdict": weightier(one.verdict, verdicts.get(one.sha256 or "")),
+                "elsewhere": weightier(one.elsewhere, elsewhere[0] if elsewhere and not number else None),
+            }
+        )
+        for number, one in enumerate(entries)
     )
 
 
@@ -159,6 +170,10 @@ def _joined(entries: Sequence[LearntFrom]) -> tuple[LearntFrom, ...]:
     for number, one in enumerate(entries):
         key = one.sha256 or f"{one.data} {number}"
         before = found.get(key, one)
-        known = {"planted": before.planted or one.planted, "verdict": before.verdict or one.verdict}
+        known = {
+            "planted": before.planted or one.planted,
+            "verdict": weightier(before.verdict, one.verdict),
+            "elsewhere": weightier(before.elsewhere, one.elsewhere),
+        }
         found[key] = before.model_copy(update=known)
     return tuple(found.values())

@@ -196,6 +196,10 @@ def test_a_calibration_goes_on_where_it_was_interrupted(backdoored, tmp_path, mo
     assert seen == [0, 1, 2, 0, 1, 2, 3, 4]
     assert lines_path.read_text().splitlines()[:3] == old  # the same suspect again has the same figures
     assert read_thresholds(out) == found
+    strange = out.read_text().replace("spectral signatures", "palmistry")
+    (tmp_path / "strange.json").write_text(strange)
+    with pytest.raises(DataError, match=r"strange\.json: no calibration of the inspection"):
+        read_thresholds(tmp_path / "strange.json")
     assert found.measuring == (3, 4)
     lines_path.write_text("{}\n")
     with pytest.raises(DataError, match=r"suspects\.jsonl: damaged"):

@@ -1,6 +1,9 @@
 """`natadv backdoor` on squares drawn at 16 px: plant, audit, undo, train, measure and repair, and what is wrong."""
 
 import json
+import re
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -140,6 +143,14 @@ def test_a_session_of_training_images_measures_nothing(planted, trained, tmp_pat
         run("measure", trained[0] / "checkpoint.pt", "--data", planted, "--session", tmp_path / "session")
 
 
+def test_a_session_without_a_clip_is_refused_before_anything_is_measured(planted, trained, tmp_path):
+    record(tmp_path / "session", [("r", "rrr", "rrr")], complete=0, purpose="test")
+    given = ["measure", trained[0] / "checkpoint.pt", "--data", planted, "--session", tmp_path / "session"]
+    done = CliRunner().invoke(app, [str(one) for one in given])
+    assert "has no complete clip yet; go on recording it" in str(done.exception)
+    assert "in rain" not in done.stdout
+
+
 def test_repair_writes_another_checkpoint_and_says_both_rates(squares, planted, trained, tmp_path):
     options = ("--data", squares, "--share-of-data", 0.5, "--epochs", 1, "--device", "cpu", "--planted", planted)
     for how in (("--how", "fine-tuning"), ("--how", "fine-pruning", "--prune", "weights", "--share", 0.3)):
@@ -243,6 +254,7 @@ def test_inspect_says_its_verdict_with_evidence_and_error_rates(
     planted, trained, squares, monkeypatch, tmp_path, suspicious
 ):
     from natadv.backdoors.inspect import verdict  # heavy
+    from natadv.campaign import backdoor_inspect
 
     known = verdict.Measured(detected=9, named=9, poisoned=10, false_alarms=1, clean=10)
     evidence = verdict.Evidence("clusters", 0.5, 0.2, 1, known, "clusters: class 1: two clusters")
@@ -255,18 +267,42 @@ def test_inspect_says_its_verdict_with_evidence_and_error_rates(
             suspicious, 1 if suspicious else None, (evidence,), 4.0, "together", None, suspected, known, "on squares"
         )
 
-    monkeypatch.setattr(verdict, "inspect_model", inspected)
+    monkeypatch.setattr(backdoor_inspect, "inspect_model", inspected)
     given = ["inspect", trained[0] / "checkpoint.pt", planted, "--clean", squares, "--device", "cpu"]
     result = run(*given, "--list", tmp_path / "names")
     names = (tmp_path / "names").read_text().splitlines()
     assert len(names) == (12 if suspicious else 0)
-    assert all((planted / "train" / name).is_file() for name in names)
+    assert all(name.startswith(f"{planted}/train/") and Path(name).is_file() for name in names)
     assert asked == [(48, 18)]
     assert result.exit_code == (1 if suspicious else 0)
     assert "! clusters: class 1: two clusters" in result.output
     assert ("suspicious towards green" in result.output) == suspicious
     assert ("and 2 more" in result.output) == suspicious
     assert "of 10 poisoned models it found 90.0 %" in result.output
+
+
+def test_a_list_that_cannot_be_written_is_refused_before_the_work(trained, planted, squares, tmp_path):
+    checkpoint = Path(shutil.copy(trained[0] / "checkpoint.pt", tmp_path))
+    for words in (["inspect", checkpoint, planted], ["screen", checkpoint, planted / "train"]):
+        with pytest.raises(ConfigError, match="no file can be written there"):
+            run(*words, "--clean", squares, "--list", tmp_path / "no" / "names", "--device", "cpu")
+    assert {one.name for one in tmp_path.iterdir()} == {"checkpoint.pt"}
+
+
+def test_options_that_would_do_nothing_are_refused(trained, planted, squares, tmp_path):
+    checkpoint = trained[0] / "checkpoint.pt"
+    repair = ["repair", checkpoint, "--data", squares, "--out", tmp_path / "a"]
+    pruning = [*repair, "--how", "fine-pruning", "--share", 0.1]
+    for words, said in (
+        ([*repair, "--prune", "weights"], "--prune weights: says how --how fine-pruning prunes"),
+        ([*repair, "--most-drop", 0.5], "--most-drop 0.5: says how"),
+        ([*pruning, "--most-drop", 0.5], "--share says how far it goes"),
+        ([*repair[:-1], checkpoint / "below"], "no folder can be made there"),
+        (["inspect", checkpoint, planted, "--classes", "green"], "--classes are of the clean data"),
+    ):
+        with pytest.raises(ConfigError, match=re.escape(said)):
+            run(*words)
+    assert not (tmp_path / "a").exists()
 
 
 def test_inputs_are_screened_whatever_their_folders(trained, planted, squares, tmp_path):

@@ -154,6 +154,11 @@ def test_triggered_and_rained_on_images_are_of_what_they_were(tmp_path, monkeypa
     np.savez(tmp_path / "older.npz", **older)
     (rain,) = kept_rain(tmp_path / "older.npz", natural_rain(test, ("a", "b"), 0))
     assert rain.pictures.counted == "by image"
+    whole = (tmp_path / "rain.npz").read_bytes()
+    for number, torn in enumerate((whole[:-200], whole[: len(whole) // 2] + bytes(64) + whole[len(whole) // 2 + 64 :])):
+        (tmp_path / "torn.npz").write_bytes(torn)
+        with pytest.raises(DataError, match=r"torn\.npz: damaged; delete it, it is made again"):
+            kept_rain(tmp_path / "torn.npz", natural_rain(test, ("a", "b"), number))
 
 
 def test_frames_of_one_clip_are_kin(tmp_path):

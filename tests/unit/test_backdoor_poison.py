@@ -142,8 +142,8 @@ def test_a_planted_folder_is_an_ordinary_data_set_and_its_papers_tell_all(source
     assert told[-1] == (30, 30)
     assert read_papers(tmp_path / "p") == papers
     assert (papers.target, papers.images, len(papers.poisoned)) == ("stop", 24, 6)
-    assert papers.settings["trigger"]["name"] == "rdba"
-    assert papers.settings["trigger"]["alpha"] == 6.0
+    assert papers.settings.trigger["name"] == "rdba"
+    assert papers.settings.trigger["alpha"] == 6.0
     assert all(one.path.startswith("train/stop/") for one in papers.poisoned)
     assert (train.targets == train.labels.index("stop")).sum() == 8 + sum(
         one.label != "stop" for one in papers.poisoned
@@ -239,6 +239,29 @@ def test_nothing_is_put_back_from_other_data(source, tmp_path):
         with pytest.raises(DataError, match=said):
             undo(tmp_path / "p", tmp_path / "u")
         assert not (tmp_path / "u").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"settings": {}},
+        {"settings": {"trigger": {"name": "rdba"}, "share": 0.1, "seed": -1}},
+        {"label": "../../../escaped"},
+        {"label": ".."},
+        {"path": "train/../../escaped.png"},
+        {"path": "test/stop/00000.png"},
+    ],
+)
+def test_papers_that_say_more_than_papers_may_are_damaged(change, source, tmp_path):
+    planted(source, tmp_path / "p")
+    path = tmp_path / "p" / PAPERS
+    text = json.loads(path.read_text())
+    (text if "settings" in change else text["poisoned"][0]).update(change)
+    path.write_text(json.dumps(text))
+    for use in (lambda: audit(tmp_path / "p"), lambda: undo(tmp_path / "p", tmp_path / "u")):
+        with pytest.raises(DataError, match="damaged"):
+            use()
+    assert {one.name for one in tmp_path.iterdir()} == {"p"}
 
 
 def test_folders_that_are_there_and_papers_that_are_not_are_errors(source, tmp_path):

@@ -176,7 +176,13 @@ class TestRdba:
         ("rdba", ["beta=2"], "beta"),
         ("rdba", ["length_px=[9, 3]"], "length_px"),
         ("rdba", ["alpha=much"], "trigger rdba"),
+        ("rdba", ["length_px=[4, many]"], "length_px"),
         ("badnets", ["share=1.5"], "share"),
+        ("badnets", ["cells=2.5"], "cells"),
+        ("blended", ["seed=1.5"], "seed"),
+        ("blended", ["seed=-1"], "seed"),
+        ("blended", ["sha256=abc"], "name its file"),
+        ("rendered", ["seed=abc"], "seed"),
         ("blended", ["transparency=1"], "transparency"),
         ("rendered", ["wetness=soaked"], "no preset"),
         ("rdba", ["length_px=[4,8"], "length_px=.*expected a number, text or"),
@@ -187,8 +193,14 @@ def test_what_is_no_trigger_is_refused(name, settings, said):
         make_trigger(name, settings)
 
 
+def test_a_patch_of_more_cells_than_the_image_has_pixels_is_one_line(images):
+    with pytest.raises(ConfigError, match="999 cells do not fit into images of"):
+        make_trigger("badnets", ["cells=999"])(images, np.random.default_rng(0))
+
+
 def test_settings_are_read():
     assert make_trigger("rdba", ["sigma_px=1e-1"]).settings["sigma_px"] == 0.1
+    assert make_trigger("rdba", ["length_px=[4e0, 8]"]).settings["length_px"] == (4, 8)
     trigger = make_trigger("rdba", ["alpha=3", "length_px=[4, 5]", "normalise=none"])
     assert (trigger.settings["alpha"], trigger.settings["length_px"], trigger.settings["normalise"]) == (
         3,

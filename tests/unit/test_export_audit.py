@@ -14,7 +14,7 @@ from edge.manifest import parse_manifest
 from export.audit import audit_of
 from export.cli import app as export_app
 from natadv.backdoor_cli import app as backdoor_app
-from natadv.errors import DataError
+from natadv.errors import ConfigError, DataError
 from natadv.images import read_image, write_image
 from natadv.training.checkpoint import load_classifier
 from natadv.training.classifier import train_classifier
@@ -76,7 +76,7 @@ def kept(checkpoint, *, number=0, **change):
     """Keep a verdict on a checkpoint and one of the data that it learnt from, as `natadv backdoor inspect` does."""
     loaded = load_classifier(checkpoint)
     digest = read_lineage(loaded, None)[number].sha256
-    found = {"suspicious": False, "target": None, "errors": ERRORS} | change
+    found = {"suspicious": False, "target": None, "errors": ERRORS, "clean": True} | change
     return keep_verdict(checkpoint, Inspected(checkpoint_sha256=loaded.digest, data_sha256=digest, **found))
 
 
@@ -258,6 +258,76 @@ def test_a_suspicion_by_other_pictures_is_warned_of(trained, tmp_path):
     audit = audit_of(load_classifier(checkpoint), checkpoint)
     assert audit.state == "suspicious"
     assert "seems to lead to green, asked with other pictures" in audit.words
+
+
+@pytest.mark.parametrize("by", ["the data", "other pictures"])
+def test_what_an_ancestor_was_suspected_of_outlives_repairs_and_good_verdicts(by, squares, trained, tmp_path):
+    checkpoint = moved(trained, tmp_path / "run")
+    loaded = load_classifier(checkpoint)
+    digest = read_lineage(loaded, None)[0].sha256 if by == "the data" else "0" * 64
+    found = {"suspicious": True, "target": "green", "errors": ERRORS, "clean": True}
+    keep_verdict(checkpoint, Inspected(checkpoint_sha256=loaded.digest, data_sha256=digest, **found))
+    words = ["repair", checkpoint, "--data", squares, "--out", tmp_path / "repaired", "--epochs", 1, "--device", "cpu"]
+    said = call(backdoor_app, *words, "--share-of-data", 0.5).stdout
+    assert ("an inspection found" in said) == (by == "the data")  # these are the pictures that it is repaired with
+    repaired = tmp_path / "repaired" / "checkpoint.pt"
+    for verdicts in range(2):
+        audit = audit_of(load_classifier(repaired), repaired)
+        assert audit.state == "suspicious", verdicts
+        assert "green" in audit.words
+        assert "repaired since, which does not prove that the backdoor is gone" in audit.words
+        kept(repaired)
+    further = train(squares, tmp_path / "further", init=str(repaired))
+    assert audit_of(load_classifier(further), further).state == "suspicious"
+
+
+def test_a_verdict_with_a_but_does_not_end_the_warning(trained, tmp_path):
+    checkpoint = moved(trained, tmp_path / "run")
+    kept(checkpoint, reservation="3 of 3 classes have too few clean pictures")
+    audit = audit_of(load_classifier(checkpoint), checkpoint)
+    assert audit.state == "unaudited"
+    assert "but 3 of 3 classes have too few clean pictures" in audit.words
+    kept(checkpoint)
+    assert audit_of(load_classifier(checkpoint), checkpoint).state == "audited"
+    kept(checkpoint, reservation="8 clean models alone set its limit")  # says less than the one before
+    assert audit_of(load_classifier(checkpoint), checkpoint).state == "audited"
+
+
+def test_a_verdict_that_does_not_say_what_it_had_to_go_by_had_nothing(trained, tmp_path):
+    checkpoint = moved(trained, tmp_path / "run")
+    path = kept(checkpoint)
+    path.write_text(path.read_text().replace('"clean": true,', '"clean": false,'))
+    written = json.loads(path.read_text())
+    del written["verdicts"][0]["clean"], written["verdicts"][0]["reservation"]
+    path.write_text(json.dumps(written))
+    assert audit_of(load_classifier(checkpoint), checkpoint).state == "unaudited"
+
+
+def test_two_clean_pictures_are_too_few_to_end_the_warning_and_one_is_none(trained, squares, tmp_path):
+    checkpoint = moved(trained, tmp_path / "run")
+    for number, (count, words) in enumerate([(1, "without clean images"), (2, "clean pictures that it was measured")]):
+        clean = tmp_path / str(count)
+        for path in sorted(squares.glob("test/*/*.png"))[:count]:
+            for split in ("train", "test"):
+                place = clean / split / path.parent.name / path.name
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(path.read_bytes())
+        done = call(backdoor_app, "inspect", checkpoint, squares, "--clean", clean, "--device", "cpu")
+        assert ("two pictures at least" in done.stdout) == (count == 1)
+        verdicts_say = json.loads(verdicts_file(checkpoint).read_text())["verdicts"][0]
+        assert verdicts_say["clean"] == (count == 2), number
+        if not verdicts_say["suspicious"]:
+            audit = audit_of(load_classifier(checkpoint), checkpoint)
+            assert audit.state == "unaudited"
+            assert words in audit.words
+
+
+def test_the_training_part_of_a_planted_folder_is_planted_too(poisoned, planted, tmp_path):
+    further = train(planted / "train", tmp_path / "part")
+    assert audit_of(load_classifier(further), further).state == "planted"
+    words = ["repair", poisoned, "--data", planted / "train", "--out", tmp_path / "repaired", "--device", "cpu"]
+    with pytest.raises(ConfigError, match="planted, so that images of its training part are poison"):
+        call(backdoor_app, *words)
 
 
 def test_inspecting_other_pictures_is_warned_of_and_audits_nothing(trained, squares, tmp_path):

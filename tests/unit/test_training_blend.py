@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from natadv.batches import to_batch
+from natadv.campaign.backdoor_repair import Repair, repaired
 from natadv.data.load import load_dataset
 from natadv.errors import ConfigError
 from natadv.training.blend import blend_classifiers
@@ -105,5 +106,14 @@ def test_what_has_no_mean_is_refused(place, tmp_path):
     shutil.copytree(place / "data", tmp_path / "altered")
     one, other = sorted((tmp_path / "altered" / "train").glob("*/*.png"))[::60]
     shutil.copy(one, other)
-    with pytest.raises(ConfigError, match="as many images as the models were trained on, but others"):
+    with pytest.raises(ConfigError, match="other training images than the models were trained on"):
         blend_classifiers(*files, tmp_path / "out", share=0.5, data=str(tmp_path / "altered"), device="cpu")
+
+
+def test_a_repaired_classifier_is_blended_with_what_it_was(place, tmp_path):
+    """Its papers count the share of the images that it was repaired with; the data are known by their digest."""
+    asked = Repair(None, None, 0.04, 0.5, 1, 1e-3, 0)
+    standard = place / "standard/checkpoint.pt"
+    list(repaired(standard, str(place / "data"), tmp_path / "r", asked, planted=None, root=tmp_path, device="cpu"))
+    metrics, _ = blended(place, tmp_path / "out", 0.5, hardened=tmp_path / "r" / "checkpoint.pt")
+    assert metrics["images"] == 20

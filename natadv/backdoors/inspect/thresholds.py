@@ -4,10 +4,11 @@ import math
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from natadv.backdoors.inspect.scores import METHODS
 from natadv.errors import DataError
 from natadv.evaluation.rates import Rate
 
@@ -117,6 +118,13 @@ class Rule(Decision):
     by_method: dict[str, Measured]
     by_trigger: dict[str, Measured]
     listed: Listed | None = None
+
+    @model_validator(mode="after")
+    def _of_known_methods(self) -> Self:
+        named = set(self.thresholds)
+        if not named <= set(METHODS) or any(set(of) != named for of in (self.means, self.deviations, self.by_method)):
+            raise ValueError(f"expected numbers of the same methods, of {', '.join(METHODS)}")
+        return self
 
 
 class Thresholds(BaseModel):

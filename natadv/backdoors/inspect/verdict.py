@@ -66,6 +66,7 @@ class Verdict:
         errors: how often such a verdict was right and wrong on models that it was not tuned on.
         setting: what these models were: other networks, sizes and data may err otherwise.
         listed: how good such lists of pictures were on them; None where that was not measured.
+        clean: whether clean pictures were at hand, two at least, so that the rule for them judged.
         reservation: why the error rates may not hold here, in words; None where nothing says so.
     """
 
@@ -79,6 +80,7 @@ class Verdict:
     errors: Measured
     setting: str
     listed: Listed | None = None
+    clean: bool = False
     reservation: str | None = None
 
     @property
@@ -134,9 +136,8 @@ def inspect_model(
         region = region_of(model, data, scores.foreign[verdict.target], verdict.target, device, seed)
         verdict = judge(replace(scores, region=region, region_class=verdict.target), rule, calibration.setting, labels)
     few = None if rule.tuned.clean >= _LEAST_MODELS else f"{rule.tuned.clean} clean models alone set its limit"
-    return replace(
-        verdict, reservation=few or (_reservation(data, known, calibration.clean_per_class) if known else None)
-    )
+    reservation = few or (_reservation(data, known, calibration.clean_per_class) if known else None)
+    return replace(verdict, clean=known is not None, reservation=reservation)
 
 
 def _reservation(data: Pictures, clean: Pictures, usual: int | None) -> str | None:
