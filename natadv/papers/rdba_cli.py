@@ -25,6 +25,9 @@ def rdba(
     inspect: Annotated[
         bool, typer.Option("--inspect", help="The inspection's verdict on table 1's models, and STRIP as a filter.")
     ] = False,
+    unstated: Annotated[
+        bool, typer.Option("--unstated", help="RDBA with each part that the paper leaves open changed.")
+    ] = False,
     data: Annotated[str, typer.Option(help=f"{DATA}.")],
     root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
     classes: Annotated[
@@ -71,8 +74,8 @@ def rdba(
     from natadv.errors import ConfigError
 
     wanted = [("table", number, _TABLES) for number in table or ()] + [("figure", n, _FIGURES) for n in figure or ()]
-    if not (wanted or stealth or inspect):
-        raise ConfigError("name a --table, a --figure, --stealth or --inspect")
+    if not (wanted or stealth or inspect or unstated):
+        raise ConfigError("name a --table, a --figure, --stealth, --inspect or --unstated")
     for kind, number, known in wanted:
         if number not in known:
             raise ConfigError(f"--{kind} {number}: not one of {', '.join(map(str, known))}")
@@ -129,6 +132,8 @@ def rdba(
             _stealth(request, extractor, results / "rdba", replace)
         if inspect:
             _inspected(request, results / "rdba", replace)
+        if unstated:
+            _unstated(request, results / "rdba", replace)
     except KeyboardInterrupt:
         typer.echo(f"stopped; the same command goes on with the models in {cache}", err=True)
         raise typer.Exit(130) from None
@@ -170,6 +175,13 @@ def _inspected(request: "RdbaRequest", folder: Path, replace: bool) -> None:
     from natadv.papers.rdba_tables import inspected
 
     _write(inspected.numbers(request), folder, "inspected", TITLES["inspected"], replace)
+
+
+def _unstated(request: "RdbaRequest", folder: Path, replace: bool) -> None:
+    from natadv.papers.rdba import TITLES
+    from natadv.papers.rdba_tables import unstated
+
+    _write(unstated.numbers(request), folder, "unstated", TITLES["unstated"], replace)
 
 
 def _write(found: "Iterable[Number]", folder: Path, name: str, title: str, replace: bool) -> None:

@@ -15,6 +15,7 @@ from natadv.errors import ConfigError
 from natadv.evaluation.roc import area_under_curve
 from natadv.papers.rdba import FIGURE_3, TABLE_1, TABLE_2, printed
 from natadv.papers.rdba_tables.stealth import _area
+from natadv.papers.rdba_tables.unstated import PARTS
 from natadv.raindrops.presets import PRESETS
 from natadv.training.pictures import Pictures
 from tests.bright_squares import bright_squares
@@ -89,6 +90,22 @@ def test_a_table_by_density_is_written_and_its_models_are_kept(squares, cache, t
     assert read_table(tmp_path / "again" / "rdba" / "table-2.csv") == rows
     another = run(squares, cache, tmp_path / "another", "--table", 2, "--alpha", 6, "--share", 0.2)
     assert another.count("training natadv_slim") == 1  # other data; the clean model is the same
+
+
+def test_what_the_paper_leaves_open_is_a_table(squares, cache, tmp_path, monkeypatch):
+    monkeypatch.setattr("natadv.papers.rdba_tables.unstated.PARTS", ((), ("beta=0.4", "opacity=0.1")))
+    run(squares, cache, tmp_path, "--unstated")
+    rows = read_table(tmp_path / "rdba" / "unstated.csv")
+    names = ("defaults", "beta=0.4, opacity=0.1")
+    assert set(rows) == {(row, column) for row in names for column in ("change", "ATA", "ASR")}
+    assert 0 < float(rows[names[1], "change"]["ours"]) < float(rows[names[0], "change"]["ours"]) / 2
+    assert "trigger rdba with beta=0.4, opacity=0.1" in rows[names[1], "ASR"]["setting"]
+
+
+def test_every_part_that_the_paper_leaves_open_makes_a_trigger():
+    made = [make_trigger("rdba", settings).settings for settings in PARTS]
+    assert len({repr(one) for one in made}) == len(PARTS)
+    assert {name for one in made for name in one if one[name] != made[0][name]} == set(made[0]) - {"alpha"}
 
 
 def test_data_that_changed_are_planted_anew(tmp_path_factory, tmp_path):
@@ -179,7 +196,7 @@ def test_stealth_without_an_extractor_is_the_detectors_alone(squares, cache, tmp
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "name a --table, a --figure, --stealth or --inspect"),
+        ((), "name a --table, a --figure, --stealth, --inspect or --unstated"),
         (("--table", 3), "--table 3: not one of 1, 2"),
         (("--figure", 4), "--figure 4: not one of 1, 3, 5, 6, 7, 8"),
         (("--table", 1, "--trigger", "rain"), "trigger 'rain'"),
