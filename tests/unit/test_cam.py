@@ -10,7 +10,8 @@ from torch import nn
 
 from natadv.errors import ConfigError
 from natadv.evaluation.cam import grad_cam, last_map
-from natadv.papers.panels import Seen, attention_panel, overlay
+from natadv.images import read_image
+from natadv.papers.panels import Seen, attention_panel, image_panel, overlay
 
 
 class TwoColours(nn.Module):
@@ -107,3 +108,13 @@ def test_the_panel_is_a_picture_that_grows_with_its_rows():
     assert heights[1] > 2 * heights[0]
     with pytest.raises(ValueError, match="rows of 2 images"):
         attention_panel(("clean", "AdvRD"), [[seen]])
+
+
+def test_names_beside_pictures_are_whole(tmp_path):
+    black = np.zeros((8, 8, 3), np.uint8)
+    (tmp_path / "panel.png").write_bytes(image_panel({"Grad-CAM++, gyp": [black, black], "clean": [black, black]}))
+    inked = (read_image(tmp_path / "panel.png") < 128).any(2).any(0)
+    ends = np.flatnonzero(np.diff(inked.astype(int)))
+    assert not inked[0]
+    assert len(ends) >= 4  # the names' strip ends before the first picture's begins
+    assert ends[1] - ends[0] > 12  # px that letters of 9 points are high, with what hangs below their line
