@@ -115,6 +115,6 @@ def test_names_beside_pictures_are_whole(tmp_path):
     (tmp_path / "panel.png").write_bytes(image_panel({"Grad-CAM++, gyp": [black, black], "clean": [black, black]}))
     inked = (read_image(tmp_path / "panel.png") < 128).any(2).any(0)
     ends = np.flatnonzero(np.diff(inked.astype(int)))
-    assert not inked[0]
+    assert not inked[:8].any()  # room to spare: where letters are wider than they are measured, they were cut
     assert len(ends) >= 4  # the names' strip ends before the first picture's begins
     assert ends[1] - ends[0] > 12  # px that letters of 9 points are high, with what hangs below their line
