@@ -14,10 +14,12 @@ from natadv.training.rain.checkpoint import save_network
 DOCS = Path(__file__).parents[2] / "docs"
 
 
+def run(page):
+    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)
+    exec(compile(code, page, "exec"), {"__name__": "page"})  # our own
+
+
 def test_attacks_from_python(tmp_path, monkeypatch, capsys):
-    (code,) = re.findall(
-        r"```python\n(.*?)```", (DOCS / "attacks-from-python.md").read_text(encoding="utf-8"), re.DOTALL
-    )
     monkeypatch.chdir(tmp_path)
     for name in ("plain", "rain"):
         (tmp_path / "runs" / name).mkdir(parents=True)
@@ -26,7 +28,15 @@ def test_attacks_from_python(tmp_path, monkeypatch, capsys):
     save_checkpoint(tmp_path / "runs/plain/checkpoint.pt", model, metrics={}, recipe={}, provenance={})
     network = create_super_resolution("compact:4x1")
     save_network(tmp_path / "runs/rain/rain.pt", network, name="compact:4x1", recipe={}, metrics={}, provenance={})
-    exec(compile(code, "attacks-from-python.md", "exec"), {})  # our own page
+    run("attacks-from-python.md")
     said = capsys.readouterr().out
     assert re.search(r"^pgd tensor\(\[.*\]\)$", said, re.MULTILINE)
     assert re.search(r"^eot-pgd tensor\(\[.*\]\)$", said, re.MULTILINE)
+
+
+def test_backdoors_from_python(capsys):
+    torch.manual_seed(0)
+    run("backdoors-from-python.md")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines if ": success" not in line and ": " in line] == ["rdba", "sunset"]
+    assert sum("STRIP suspects" in line for line in lines) == 2
