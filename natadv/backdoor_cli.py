@@ -113,7 +113,8 @@ def undo(
     """Write a poisoned folder as it was before, from the data it came from."""
     from natadv.backdoors.planted import undo as undone
 
-    typer.echo(f"{out}: {undone(folder, out, data=data, root=root)} images are as they were")
+    with stoppable(lambda: f"nothing is in {out}; the same command begins anew"):
+        typer.echo(f"{out}: {undone(folder, out, data=data, root=root)} images are as they were")
 
 
 @app.command()

@@ -52,7 +52,7 @@ def inspect(
 
     if listed is not None:
         check_place(listed)
-    with counted("inspect", "models") as bar:
+    with stoppable(lambda: "no verdict was kept; the same command begins anew"), counted("inspect", "models") as bar:
         bar.add_task("", total=None)
         found = inspect_checkpoint(
             checkpoint,

@@ -8,6 +8,7 @@ import typer
 from natadv.data_help import DATA
 from natadv.labels import split_labels
 from natadv.seeds import LARGEST_SEED
+from natadv.stopping import stoppable
 
 _SHOWN = 10
 
@@ -58,7 +59,7 @@ def screen(
     part = subset_of_classes(load_dataset(clean, "test", root=root), split_labels(classes))
     known = pictures_for(part, loaded.labels, loaded.input_size)
     found = find_photographs(images)
-    with counted("screen", "models") as bar:
+    with stoppable(lambda: "nothing was kept; the same command begins anew"), counted("screen", "models") as bar:
         bar.add_task("", total=None)
         shown = np.stack([resize(found.read(number), loaded.input_size) for number in range(len(found))])
         result = screened(loaded.model.to(where), shown, known, false_rejection=reject, seed=seed, device=where)
