@@ -270,12 +270,15 @@ def _metrics(
         if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     }
     for prefix, found in (("", judged), ("full_", full)):
-        for name, rate in () if found is None else (("accuracy", found.accuracy), ("robust", found.robust)):
-            if rate is not None and rate.total:
+        for name, answers in () if found is None else (("accuracy", found.clean), ("robust", found.attacked)):
+            if answers is not None and len(answers.places):
+                rate = answers.rate
                 low, high = rate.interval
                 title = f"{prefix}{name}"
                 numbers |= {title: rate.value, f"{title}_low": low, f"{title}_high": high}
                 numbers[f"{title}_images"] = float(rate.total)
+                if answers.kin is not None:
+                    numbers[f"{title}_kin"] = float(answers.kin)
     if calibration is not None:
         numbers |= {"calibration_error": calibration.error, "calibration_error_before": calibration.error_before}
         numbers["calibration_images"] = float(calibration.images)

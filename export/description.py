@@ -10,12 +10,17 @@ from edge.provenance import UNKNOWN
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A share of images as a manifest has it, with its 95 % Wilson interval; all 0..1."""
+    """A share of images as a manifest has it, with its 95 % interval; all 0..1.
+
+    Attributes:
+        kin: what the images are of, so many things, where these are fewer and the interval counts them; else None.
+    """
 
     value: float
     low: float
     high: float
     images: int
+    kin: int | None = None
 
 
 def measured(manifest: Manifest, name: str) -> Share | None:
@@ -24,7 +29,8 @@ def measured(manifest: Manifest, name: str) -> Share | None:
     value, low, high, images = found
     if value is None or low is None or high is None or images is None:
         return None
-    return Share(value, low, high, round(images))
+    kin = manifest.metrics.get(f"{name}_kin")
+    return Share(value, low, high, round(images), None if kin is None else round(kin))
 
 
 def noise_in_words(manifest: Manifest) -> str | None:
@@ -44,11 +50,10 @@ def detector_in_words(manifest: Manifest) -> str | None:
         return None
     found = f"calls above {detector.threshold:.4g}, chosen for {100 * detector.false_alarms:g} % false alarms"
     area, above = measured(manifest, "detector_auc"), measured(manifest, "detector_false_alarms")
-    kin = manifest.metrics.get("detector_false_alarms_kin")
-    if kin is not None:
+    if above is not None and above.kin is not None:
         found += " on what it has not seen"
     if above is not None:
-        things = "" if kin is None else f", of {kin:.0f} sources,"
+        things = "" if above.kin is None else f", of {above.kin} sources,"
         found += f" ({_in_percent(above)} of {above.images} clean images{things} held back)"
     if area is not None:
         found += f"; AUC {_in_percent(area)} on {area.images} images held back"
@@ -101,7 +106,8 @@ def described(bundle: Bundle, *, signed: bool) -> dict[str, Any]:
         found = measured(manifest, name)
         if found is None:
             return None
-        return f"{_in_percent(found)} of {found.images} images of {manifest.accuracy_data}"
+        things = "" if found.kin is None else f" of {found.kin} things"
+        return f"{_in_percent(found)} of {found.images} images{things} of {manifest.accuracy_data}"
 
     reduced = "" if manifest.precision == "fp32" else ", before it was reduced"
     robust, calibration = rate("robust"), None

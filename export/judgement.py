@@ -1,7 +1,7 @@
 """Judgement: how good an exported model is, on clean images and on ones that were attacked."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -35,12 +35,14 @@ class Attacked:
         clean: the images, uint8 RGB (n, h, w, 3).
         frames: the same attacked; where the attack failed, the image as it was.
         places: the model's class of each, (n,).
+        things: what each is of; None counts each image for itself.
     """
 
     attack: str
     clean: NDArray[np.uint8]
     frames: NDArray[np.uint8]
     places: NDArray[np.int64]
+    things: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +99,13 @@ def judge(
         clean.append(answers(frames, places[targets], count))
         count += len(frames)
     if attacked is None:
-        return Judged(joined(clean), None)
+        return Judged(replace(joined(clean), things=dataset.kin), None)
     # Noise that no other image was seen with, the attack's own least of all.
     found = [
         answers(attacked.frames[start : start + _BATCH], attacked.places[start : start + _BATCH], count + start)
         for start in range(0, len(attacked.frames), _BATCH)
     ]
-    return Judged(joined(clean), joined(found))
+    return Judged(replace(joined(clean), things=dataset.kin), replace(joined(found), things=attacked.things))
 
 
 def attack(
@@ -139,13 +141,14 @@ def attack(
         right = torch.cat([classifier(images[start : start + _BATCH]).argmax(1) for start in starts]) == labels
     if not right.any():
         return None
+    things = tuple(thing for thing, kept in zip(some.kin, right.tolist(), strict=True) if kept)
     images, labels = images[right].contiguous(), labels[right]
     one: Setting = setting(ATTACK)
     model: nn.Module = classifier
     if rain is not None:
         one, model = one.averaged(_AVERAGED), Defended(rain, classifier, seed=seed)
     found = one(model, images, labels, seed=seed, batch_size=_BATCH).images
-    return Attacked(one.name, to_images(images), to_images(found), labels.numpy())
+    return Attacked(one.name, to_images(images), to_images(found), labels.numpy(), things)
 
 
 def check_loss(before: Judged, after: Judged, max_loss: float) -> None:

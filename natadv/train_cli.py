@@ -236,6 +236,8 @@ def _recipe(given: dict[str, Any]) -> Any:
 
 
 def _rate(metrics: dict[str, Any]) -> str:
-    from natadv.evaluation.rates import Rate
+    from natadv.evaluation.rates import KinRate
 
-    return str(Rate(metrics["correct"], metrics["images"]))
+    low, high = metrics["accuracy_interval"]
+    counted = f"; interval {metrics['interval']}" if "interval" in metrics else ""
+    return f"{KinRate(metrics['correct'], metrics['images'], (low, high))}{counted}"

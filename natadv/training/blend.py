@@ -82,6 +82,7 @@ def blend_classifiers(
     metrics = {
         "accuracy": rate.value,
         "accuracy_interval": [low, high],
+        "interval": test.counted,
         "correct": rate.hits,
         "images": rate.total,
     }

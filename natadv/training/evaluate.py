@@ -9,16 +9,19 @@ from torch import nn
 
 from natadv.batches import to_batch
 from natadv.data.load import load_dataset
-from natadv.evaluation.rates import Rate
+from natadv.evaluation.rates import KinRate, Rate
 from natadv.training.checkpoint import load_classifier
 from natadv.training.device import choose_device
 from natadv.training.pictures import Pictures, pictures_for
 
 
 def accuracy(model: nn.Module, pictures: Pictures, device: torch.device, *, batch_size: int = 256) -> Rate:
-    """Return how many of `pictures` the model puts first in the right class; leaves its mode as it was."""
+    """Return how many of `pictures` the model puts first in the right class; leaves its mode as it was.
+
+    The interval counts what the pictures are of: frames of one sign are one proof.
+    """
     predicted = answers(model, pictures.images, device, batch_size=batch_size)
-    return Rate(int((predicted == pictures.targets).sum()), len(pictures))
+    return KinRate.of((predicted == pictures.targets).tolist(), pictures.things)
 
 
 @torch.inference_mode()

@@ -125,6 +125,7 @@ class Run:
         return {
             "accuracy": rate.value,
             "accuracy_interval": [low, high],
+            "interval": self._materials.test.counted,
             "correct": rate.hits,
             "images": rate.total,
         }

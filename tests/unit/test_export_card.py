@@ -293,6 +293,30 @@ def test_a_card_of_large_noisy_pictures_is_below_a_megabyte(tmp_path):
     assert len(bundle(tmp_path, drawn).card.html) < 1_000_000
 
 
+def test_intervals_that_count_things_say_so(made, tmp_path):
+    assert not [text for text in texts(made) if "things" in text]
+    made = bundle(tmp_path / "kin", shown(), metrics=METRICS | {"accuracy_kin": 9.0})
+    page, markdown = texts(made)
+    assert "32 images of 9 things, which it counts, of colours test" in page
+    assert "32, of 9 things, of colours test" in markdown
+    assert "Intervals are Wilson's, and count things: frames of one are one proof." in markdown
+    assert described(made, signed=False)["accuracy"].endswith("of 32 images of 9 things of colours test")
+
+
+def test_frames_of_one_sign_widen_the_interval():
+    _, dataset = colours()
+    frames = replace(dataset, keys=tuple(f"{number // 8:05d}_{number % 8:05d}.png" for number in range(32)))
+    answers = said(dataset.targets, dict.fromkeys(range(8), (2, 0.9)))
+    alone, kin = answers.rate, replace(answers, things=frames.kin).rate
+    assert (alone.value, kin.value) == (0.8125, 0.8125)  # of the first sign, two are of the class that is said
+    assert kin.interval[0] < alone.interval[0]
+    assert (answers.kin, replace(answers, things=dataset.kin).kin, replace(answers, things=frames.kin).kin) == (
+        None,
+        None,
+        4,
+    )
+
+
 def test_a_point_of_the_diagram_stands_where_it_belongs():
     drawn = ElementTree.fromstring(reliability_diagram(CALIBRATION))
     now = next(group for group in drawn.iter("g") if group.get("class") == "now")

@@ -18,7 +18,8 @@ from natadv.training import materials
 from natadv.training import run as run_module
 from natadv.training.checkpoint import load_classifier
 from natadv.training.classifier import train_classifier
-from natadv.training.evaluate import evaluate_checkpoint
+from natadv.training.evaluate import accuracy, evaluate_checkpoint
+from natadv.training.pictures import Pictures
 from natadv.training.recipe import Recipe
 from natadv.training.run import one_cycle
 
@@ -59,13 +60,32 @@ def same(first, second):
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
+def test_frames_of_one_thing_widen_the_interval_of_an_accuracy():
+    images = np.zeros((40, 16, 16, 3), np.uint8)
+    targets = np.repeat([1, 0], 20)
+    kin = tuple(f"{number // 5}" for number in range(40))
+
+    def first(batch):
+        return torch.tensor([[1.0, 0.0]]).repeat(len(batch), 1)
+
+    model = torch.nn.Identity()
+    model.forward = first
+    by_image, by_kin = (
+        accuracy(model, Pictures(images, targets, of), torch.device("cpu")).interval for of in (None, kin)
+    )
+    assert by_image == pytest.approx(Rate(20, 40).interval)
+    assert by_kin[0] < by_image[0] < by_image[1] < by_kin[1]
+
+
 def test_it_learns_and_leaves_all_files(trained, squares):
     metrics = json.loads((trained / "metrics.json").read_text())
     assert metrics["accuracy"] >= 0.9
     assert metrics["images"] == 24
     rate = Rate(metrics["correct"], 24)
     assert metrics["accuracy_interval"] == pytest.approx(rate.interval)
-    assert evaluate_checkpoint(trained / "checkpoint.pt", str(squares), "test") == rate
+    again = evaluate_checkpoint(trained / "checkpoint.pt", str(squares), "test")
+    assert (again.hits, again.total) == (rate.hits, rate.total)
+    assert metrics["interval"] == "by image"
     lines = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == list(range(1, 9))
     assert lines[-1]["loss"] < lines[0]["loss"]
