@@ -6,6 +6,7 @@ from pathlib import Path
 from edge.provenance import Audit, AuditState
 from export.plain import printable, without_home
 from natadv.training.checkpoint import LoadedClassifier
+from natadv.training.inspected import Inspected
 from natadv.training.lineage import LearntFrom, read_lineage
 
 
@@ -34,7 +35,7 @@ def _faults(lineage: Sequence[LearntFrom]) -> Iterator[tuple[AuditState, str]]:
             yield (
                 "planted",
                 f"PLANTED data: {one.planted.poisoned} of {one.planted.images} images of {_name(one)} have the trigger"
-                f" {one.planted.trigger} and the label {one.planted.target}",
+                f" {one.planted.trigger} and the label {one.planted.target}{_seen(one.verdict)}",
             )
     for one in lineage:
         if one.verdict is not None and one.verdict.suspicious:
@@ -56,6 +57,14 @@ def _faults(lineage: Sequence[LearntFrom]) -> Iterator[tuple[AuditState, str]]:
             yield "unaudited", f"data inspected for backdoors, {_name(one)}, but {one.verdict.reservation}"
     if unseen := [one for one in lineage if one.verdict is None and not one.drawn]:
         yield "unaudited", f"data not audited for backdoors: {_names(unseen)}"
+
+
+def _seen(verdict: Inspected | None) -> str:
+    """Return what an inspection said of data that are known to be planted, which it neither adds to nor takes from."""
+    if verdict is None:
+        return ""
+    said = f"seems to lead to {verdict.target}" if verdict.suspicious else "shows nothing suspicious"
+    return f"; the model, inspected, {said}; {verdict.errors}"
 
 
 def _found_nothing(lineage: Sequence[LearntFrom]) -> str:

@@ -10,6 +10,7 @@ from natadv.backdoor_inspect_cli import calibrate, inspect
 from natadv.backdoor_repair_cli import repair
 from natadv.backdoor_screen_cli import screen
 from natadv.data_help import DATA
+from natadv.errors import FOUND
 from natadv.labels import some_of, split_labels
 from natadv.seeds import LARGEST_SEED
 from natadv.stopping import stoppable, stoppable_training
@@ -82,7 +83,7 @@ def triggers() -> None:
 
 @app.command()
 def audit(folder: Annotated[Path, typer.Argument(help="Folder that `plant` wrote.")]) -> None:
-    """Compare a poisoned folder with its papers; exit code 1 where something differs."""
+    """Compare a poisoned folder with its papers; exit code 3 where something differs."""
     from natadv.backdoors.planted import audit as audited
     from natadv.data.poison_papers import read_papers
 
@@ -97,7 +98,7 @@ def audit(folder: Annotated[Path, typer.Argument(help="Folder that `plant` wrote
         f"{papers.target}; {len(wrong) or 'none'} {of} differ{'s' if len(wrong) == 1 else ''} from the papers"
     )
     if wrong:
-        raise typer.Exit(1)
+        raise typer.Exit(FOUND)
 
 
 @app.command()
@@ -143,7 +144,8 @@ def train(
 ) -> None:
     """Train a classifier on poisoned data by the ordinary recipe, and say its accuracy and attack success."""
     with stoppable_training(out, "whole epoch"):
-        from natadv.data.poison_papers import PAPERS, read_papers
+        from natadv.backdoors.planted import check_planted
+        from natadv.data.poison_papers import PAPERS
         from natadv.errors import ConfigError, DataError
         from natadv.recipe_options import checked_recipe
         from natadv.training.classifier import CHECKPOINT, train_classifier
@@ -161,7 +163,7 @@ def train(
                     f"{data}: has no {PAPERS}, so no trigger was planted there; plant a trigger with `natadv backdoor "
                     "plant`, or here with --trigger"
                 )
-            size = read_papers(folder).size_px
+            size = check_planted(folder).size_px
         else:
             folder, size = out / "data", size or 64
             asked = 0.09 if share is None else share
@@ -169,7 +171,7 @@ def train(
             if not resume and folder.exists():
                 raise ConfigError(f"{folder}: exists already; add --resume to go on with it, or take another --out")
             if (folder / PAPERS).exists():
-                _check_planted(folder, plan)
+                _check_same(folder, plan)
             else:
                 typer.echo(_planted(plan, folder), err=True)
         given = {
@@ -203,6 +205,7 @@ def measure(
     pairs: Annotated[Path | None, typer.Option(help="Folder of real clean and wet photographs.")] = None,
     session: Annotated[Path | None, typer.Option(help="Folder of a recorded session.")] = None,
     classes: Classes = None,
+    numbers: Annotated[Path | None, typer.Option("--json", help="File to write the rates to, for programs.")] = None,
     seed: Seed = 0,
     root: Root = Path("data"),
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -212,13 +215,19 @@ def measure(
     Each line is a rate with its 95 % interval, which counts frames of one sign as kin; a --clean model's is beside it.
     With one, BTA is its accuracy, and P_BA what the backdoor costs of that, in points.
     """
-    from natadv.campaign.backdoor_measure import measured_lines
+    from natadv.campaign.backdoor_measure import measured
+    from natadv.campaign.said import write_numbers
+    from natadv.durable import check_place
     from natadv.progress import counted
+
+    if numbers is not None:
+        check_place(numbers)
+    said = []
 
     again = "what was measured stands above; the same command begins anew"
     with stoppable(lambda: again), counted("measure", "rates") as bar:
         task = bar.add_task("", total=None)
-        for line in measured_lines(
+        for one in measured(
             checkpoint,
             data,
             trigger=trigger,
@@ -233,21 +242,24 @@ def measure(
             device=device,
         ):
             bar.advance(task)
-            typer.echo(line)
+            typer.echo(one.text)
+            said.append(one)
+    if numbers is not None:
+        write_numbers(numbers, said)
+        typer.echo(numbers)
 
 
-def _check_planted(folder: Path, plan: _Plan) -> None:
+def _check_same(folder: Path, plan: _Plan) -> None:
     """Refuse to go on with a folder that was planted otherwise than is asked now."""
     import json
 
     from natadv.backdoors.named import make_trigger
-    from natadv.backdoors.planted import subset_of_classes
+    from natadv.backdoors.planted import check_planted, subset_of_classes
     from natadv.backdoors.poison import Poisoning
     from natadv.data.load import load_dataset
-    from natadv.data.poison_papers import read_papers
     from natadv.errors import ConfigError
 
-    papers = read_papers(folder)
+    papers = check_planted(folder)
     source = subset_of_classes(load_dataset(plan.data, "train", root=plan.root), split_labels(plan.classes))
     labels = source.labels
     asked = json.loads(

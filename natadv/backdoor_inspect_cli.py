@@ -1,19 +1,19 @@
 """`natadv backdoor inspect` and `calibrate`, which says how often the former is wrong."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from natadv.data_help import DATA
+from natadv.errors import FOUND
 from natadv.labels import split_labels
 from natadv.recipe_options import checked_recipe
 from natadv.seeds import LARGEST_SEED
 from natadv.stopping import stoppable
 
 if TYPE_CHECKING:
-    from natadv.backdoors.inspect.thresholds import Listed, Measured
+    from natadv.backdoors.inspect.thresholds import Measured
     from natadv.campaign.backdoor_inspect import Inspection
 
 _SHOWN = 10
@@ -37,21 +37,26 @@ def inspect(
     listed: Annotated[
         Path | None, typer.Option("--list", help="File to write the suspected pictures' names to, one a line.")
     ] = None,
+    numbers: Annotated[
+        Path | None, typer.Option("--json", help="File to write verdict and evidence to, for programs.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of all chance.")] = 0,
     root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Say whether a model seems to have a backdoor, on what evidence, and how often such a verdict is wrong.
 
-    Exit code 1 where it does. A model that is not suspicious is not proven clean. The verdict is kept beside the
+    Exit code 3 where it does. A model that is not suspicious is not proven clean. The verdict is kept beside the
     checkpoint, where `natadv export` finds it.
     """
     from natadv.campaign.backdoor_inspect import inspect_checkpoint
+    from natadv.campaign.said import Said, write_numbers
     from natadv.durable import check_place
     from natadv.progress import counted
 
-    if listed is not None:
-        check_place(listed)
+    for file in (listed, numbers):
+        if file is not None:
+            check_place(file)
     with stoppable(lambda: "no verdict was kept; the same command begins anew"), counted("inspect", "models") as bar:
         bar.add_task("", total=None)
         found = inspect_checkpoint(
@@ -65,9 +70,14 @@ def inspect(
             device=device,
         )
     _say(found, checkpoint, data)
-    _say_suspected(found.pictures, found.verdict.listed if found.learnt else None, listed)
+    _say_suspected(found, listed)
+    if numbers is not None:
+        write_numbers(
+            numbers, [Said("", {"checkpoint": found.stands.checkpoint_sha256, "data": data, **found.numbers})]
+        )
+        typer.echo(numbers)
     if found.verdict.suspicious:
-        raise typer.Exit(1)
+        raise typer.Exit(FOUND)
 
 
 def _say(found: "Inspection", checkpoint: Path, data: str) -> None:
@@ -98,17 +108,21 @@ def _say(found: "Inspection", checkpoint: Path, data: str) -> None:
         )
 
 
-def _say_suspected(names: Sequence[str], known: "Listed | None", file: Path | None) -> None:
+def _say_suspected(found: "Inspection", file: Path | None) -> None:
     from natadv.durable import replace_file
 
+    names, known = found.pictures, found.verdict.listed if found.learnt else None
     for name in names[:_SHOWN]:
         typer.echo(f"  suspected: {name}")
     if len(names) > _SHOWN:
         typer.echo(f"  and {len(names) - _SHOWN} more" + ("" if file else "; --list FILE names all"))
+    if names:
+        typer.echo(f"  that is {len(names)} of the {found.of_class} pictures of {found.target}")
     if names and known:
+        worst = "" if known.least is None else f"; of the worst {100 * known.least:.0f} % was"
         typer.echo(
             f"  of such lists {100 * known.precision:.0f} % was poison, and {100 * known.recall:.0f} % of the poison "
-            f"was in them, in the mean of the {known.models} models that were found"
+            f"was in them, in the mean of the {known.models} models that were found{worst}"
         )
     if file is not None:
         replace_file(file, "".join(f"{name}\n" for name in names).encode())

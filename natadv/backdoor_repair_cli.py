@@ -71,7 +71,7 @@ def repair(
     asked = Repair(pruned, share, most_drop, tenth, epochs, lr, seed)
     with stoppable(lambda: f"nothing is in {out}; the same command begins anew"), counted("repair", "epochs") as bar:
         task = bar.add_task("", total=epochs)
-        for line in repaired(
+        for one in repaired(
             checkpoint,
             data,
             out,
@@ -82,5 +82,5 @@ def repair(
             device=device,
             epoch=lambda: bar.advance(task),
         ):
-            typer.echo(line)
+            typer.echo(one.text)
     typer.echo(out / CHECKPOINT)

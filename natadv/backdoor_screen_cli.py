@@ -35,13 +35,13 @@ def screen(
     """
     import csv
     import io
+    import math
 
     import numpy as np
     import torch
 
     from natadv.backdoors.inspect.screen import screen as screened
-    from natadv.backdoors.planted import subset_of_classes
-    from natadv.data.load import load_dataset
+    from natadv.campaign.model_pictures import model_pictures
     from natadv.data.photographs import find_photographs
     from natadv.durable import check_place, replace_file
     from natadv.errors import ConfigError
@@ -49,15 +49,13 @@ def screen(
     from natadv.progress import counted
     from natadv.training.checkpoint import load_classifier
     from natadv.training.device import choose_device
-    from natadv.training.pictures import pictures_for
 
     if not 0 < reject < 1:
         raise ConfigError(f"--reject {reject}: expected a share above 0 and below 1")
     if out is not None:
         check_place(out)
     loaded, where = load_classifier(checkpoint), torch.device(choose_device(device))
-    part = subset_of_classes(load_dataset(clean, "test", root=root), split_labels(classes))
-    known = pictures_for(part, loaded.labels, loaded.input_size)
+    known = model_pictures(clean, "test", loaded, classes=split_labels(classes), root=root)
     found = find_photographs(images)
     with stoppable(lambda: "nothing was kept; the same command begins anew"), counted("screen", "models") as bar:
         bar.add_task("", total=None)
@@ -69,6 +67,11 @@ def screen(
     if len(suspected) > _SHOWN:
         typer.echo(f"  and {len(suspected) - _SHOWN} more" + ("" if out else "; --list FILE names all"))
     typer.echo(f"{images}: {len(suspected)} of {len(found)} inputs suspected")
+    if reject * result.limited_by < 1:
+        typer.echo(
+            f"note: {result.limited_by} clean images set the limit, too few for --reject {reject:g}, which wants "
+            f"{math.ceil(1 / reject)}, so that more or fewer may be suspected"
+        )
     typer.echo(f"how often that is wrong: of clean images it suspected {result.clean}; interval {result.counted}")
     if out is not None:
         written = io.StringIO()

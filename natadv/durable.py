@@ -5,6 +5,7 @@ import errno
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -115,7 +116,7 @@ def check_place(path: Path) -> None:
     Raises:
         ConfigError: if so.
     """
-    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+    if path.is_dir() or not path.parent.is_dir() or not _takes_files(path.parent):
         raise ConfigError(f"{path}: no file can be written there; name one in a folder that takes it")
 
 
@@ -128,8 +129,17 @@ def check_folder(path: Path) -> None:
     there = path.absolute()
     while not there.exists() and there != there.parent:
         there = there.parent
-    if not there.is_dir() or not os.access(there, os.W_OK):
+    if not there.is_dir() or not _takes_files(there):
         raise ConfigError(f"{path}: no folder can be made there; name another")
+
+
+def _takes_files(folder: Path) -> bool:
+    """Ask by writing: of the superuser, permissions say yes to a file system that cannot be written at all."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 def append_line(path: Path, line: str) -> None:

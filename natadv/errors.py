@@ -15,6 +15,9 @@ A message is one line: what is wrong, where, and how to mend it. Wrong arguments
 `ValueError`s, not these: they are a programmer's to mend.
 """
 
+FOUND = 3
+"""Exit code of a command that looked for something and found it: 1 is an error's, 2 that of a command typed wrong."""
+
 
 class NatadvError(Exception):
     """Any failure that a person can mend; a command prints it as one line and exits with code 1."""

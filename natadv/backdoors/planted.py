@@ -20,7 +20,7 @@ from natadv.backdoors.poison import Poisoning
 from natadv.data.dataset import Dataset
 from natadv.data.load import load_dataset
 from natadv.data.origins import ORIGINS, write_origins
-from natadv.data.poison_papers import PAPERS, Papers, Planting, PoisonedImage, read_papers
+from natadv.data.poison_papers import PAPERS, Papers, Planting, PoisonedImage, papers_of, read_papers
 from natadv.durable import new_folder
 from natadv.errors import ConfigError, DataError
 from natadv.images import SUFFIXES, read_image, resize, write_image
@@ -71,12 +71,17 @@ def plant(
         progress: called with images written, and in all.
 
     Raises:
-        ConfigError: if the folder exists, or there are no such data or classes.
+        ConfigError: if the folder exists, the data are planted already, or there are no such data or classes.
         DataError: if an image cannot be read or written.
         ResourceError: if the disk is full.
     """
     if out.exists():
         raise ConfigError(f"{out}: exists already; take another folder")
+    if papers := papers_of(data):
+        raise ConfigError(
+            f"{data}: {papers.settings.trigger.get('name')} was planted there already, and papers tell of one; "
+            f"plant in {papers.data}, or in what `natadv backdoor undo` makes of it"
+        )
     train, test = (subset_of_classes(load_dataset(data, split, root=root), classes) for split in ("train", "test"))
     plan = poisoning(train.labels)
     chosen = set(plan.chosen(len(train)).tolist())
@@ -136,6 +141,25 @@ def audit(folder: Path) -> list[str]:
     return _differing(folder, read_papers(folder))
 
 
+def check_planted(folder: Path) -> Papers:
+    """Return the papers of a planted folder that is as they say.
+
+    Raises:
+        DataError: if it differs from them, they are missing or damaged, or an image cannot be read.
+    """
+    papers = read_papers(folder)
+    _check(folder, papers)
+    return papers
+
+
+def _check(folder: Path, papers: Papers) -> None:
+    if wrong := _differing(folder, papers):
+        raise DataError(
+            f"{folder}: {wrong[0]}{f', and {len(wrong) - 1} more' if wrong[1:] else ''}; put the folder back as it was "
+            "planted (`natadv backdoor audit` names all of them)"
+        )
+
+
 def _differing(folder: Path, papers: Papers) -> list[str]:
     expected = {one.path: one.poisoned_sha256 for one in papers.poisoned} | (papers.others or {})
     there = {path.relative_to(folder).as_posix() for path in _image_files(folder)}
@@ -170,11 +194,7 @@ def undo(folder: Path, out: Path, *, data: str | None = None, root: Path | None 
     if out.exists():
         raise ConfigError(f"{out}: exists already; take another folder")
     papers = read_papers(folder)
-    if wrong := _differing(folder, papers):
-        raise DataError(
-            f"{folder}: {wrong[0]}{f', and {len(wrong) - 1} more' if wrong[1:] else ''}; put the folder back as it was "
-            "planted (`natadv backdoor audit` names all of them)"
-        )
+    _check(folder, papers)
     source = load_dataset(data or papers.data, "train", root=root or Path(papers.root))
     places = {key: number for number, key in enumerate(source.keys)}
     poisoned = {one.path: one for one in papers.poisoned}

@@ -1,13 +1,16 @@
 """Inspect a checkpoint for a backdoor, and keep the verdict beside it, where the export finds it."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from natadv.backdoors.inspect.thresholds import Thresholds, read_thresholds
 from natadv.backdoors.inspect.verdict import Verdict, inspect_model
-from natadv.backdoors.planted import subset_of_classes
+from natadv.campaign.model_pictures import model_pictures
+from natadv.campaign.said import plain_rate
 from natadv.data.load import load_dataset
 from natadv.errors import ConfigError
 from natadv.training.checkpoint import LoadedClassifier, load_classifier
@@ -25,7 +28,9 @@ class Inspection:
         verdict: with its evidence.
         target: label of the class suspected; None if nothing is.
         pictures: files of the suspected ones; their keys in data that are no folder.
+        of_class: pictures that the class suspected has; 0 if none is.
         learnt: whether the checkpoint says that it learnt from these pictures.
+        limit: what the verdict's sum had to exceed.
         unlike: in what the model differs from those that the error rates are of, in words; None if in nothing.
         file: where the verdict is kept.
         stands: the verdict that stands on these data, which may be an earlier one.
@@ -34,10 +39,39 @@ class Inspection:
     verdict: Verdict
     target: str | None
     pictures: tuple[str, ...]
+    of_class: int
     learnt: bool
+    limit: float
     unlike: str | None
     file: Path
     stands: Inspected
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """All of it as plain values, for programs."""
+        verdict = self.verdict
+        return {
+            "suspicious": verdict.suspicious,
+            "target": self.target,
+            "sum": verdict.most,
+            "limit": self.limit,
+            "evidence": {
+                one.method: {
+                    "score": one.score if math.isfinite(one.score) else None,
+                    "threshold": one.threshold,
+                    "class": one.target,
+                }
+                for one in verdict.evidence
+            },
+            "detection": plain_rate(verdict.errors.detection),
+            "false_alarm": plain_rate(verdict.errors.false_alarm),
+            "setting": verdict.setting,
+            "reservation": verdict.reservation,
+            "clean": verdict.clean,
+            "learnt": self.learnt,
+            "unlike": self.unlike,
+            "pictures": list(self.pictures),
+        }
 
 
 def inspect_checkpoint(
@@ -73,14 +107,14 @@ def inspect_checkpoint(
         raise ConfigError("--classes are of the clean data; name them too: --clean")
     thresholds = read_thresholds(calibration)
     loaded, trained_on = load_classifier(checkpoint), load_dataset(data, "train", root=root)
-    known = None if clean is None else subset_of_classes(load_dataset(clean, "test", root=root), classes)
+    known = None if clean is None else model_pictures(clean, "test", loaded, classes=classes, root=root)
     pictures = pictures_for(trained_on, loaded.labels, loaded.input_size)
     digest = pictures_sha256(pictures, loaded.labels)
     learnt = digest in {one.sha256 for one in read_lineage(loaded, checkpoint)}
     verdict = inspect_model(
         loaded.model,
         pictures,
-        None if known is None else pictures_for(known, loaded.labels, loaded.input_size),
+        known,
         device=torch.device(choose_device(device)),
         seed=seed,
         thresholds=thresholds,
@@ -103,7 +137,9 @@ def inspect_checkpoint(
         verdict=verdict,
         target=target,
         pictures=tuple(_place(data, trained_on.keys[int(index)]) for index in verdict.suspected),
+        of_class=0 if verdict.target is None else int((pictures.targets == verdict.target).sum()),
         learnt=learnt,
+        limit=(thresholds.with_clean if verdict.clean else thresholds.without_clean).limit,
         unlike=_unlike(loaded, thresholds),
         file=file,
         stands=read_verdicts(checkpoint, loaded.digest)[digest],

@@ -2,23 +2,24 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from natadv.backdoors.lost import lost_accuracy
 from natadv.backdoors.measure import Measured, measure, towards
 from natadv.backdoors.named import kept_trigger, make_trigger
-from natadv.backdoors.planted import subset_of_classes
 from natadv.backdoors.poison import Poisoning
+from natadv.campaign.model_pictures import model_pictures
 from natadv.campaign.natural_rain import natural_rain
-from natadv.data.load import load_dataset
+from natadv.campaign.said import Said, plain_rate
 from natadv.data.poison_papers import PAPERS, read_papers
 from natadv.errors import ConfigError
 from natadv.evaluation.rates import Rate
 from natadv.labels import some_of
 from natadv.training.checkpoint import LoadedClassifier, load_classifier
 from natadv.training.device import choose_device
-from natadv.training.pictures import Pictures, pictures_for
+from natadv.training.lineage import read_lineage
 
 
 def planted_rates(checkpoint: Path, folder: Path, device: str) -> Measured:
@@ -32,7 +33,9 @@ def planted_rates(checkpoint: Path, folder: Path, device: str) -> Measured:
     loaded = load_classifier(checkpoint)
     where = torch.device(choose_device(device))
     poisoning = poisoning_of_papers(folder, loaded.labels)
-    return measure(loaded.model.to(where), _test(str(folder), loaded, None, Path("data")), poisoning, where)
+    return measure(
+        loaded.model.to(where), model_pictures(str(folder), "test", loaded, root=Path("data")), poisoning, where
+    )
 
 
 def poisoning_of_papers(folder: Path, labels: Sequence[str]) -> Poisoning:
@@ -47,7 +50,7 @@ def poisoning_of_papers(folder: Path, labels: Sequence[str]) -> Poisoning:
     return Poisoning(trigger, _index(papers.target, labels), papers.settings.share, papers.settings.seed)
 
 
-def measured_lines(
+def measured(
     checkpoint: Path,
     data: str,
     *,
@@ -61,7 +64,7 @@ def measured_lines(
     seed: int,
     root: Path,
     device: str,
-) -> Iterator[str]:
+) -> Iterator[Said]:
     """Yield lines, a rate each, and last how their intervals count the test images.
 
     Args:
@@ -86,9 +89,12 @@ def measured_lines(
     loaded = load_classifier(checkpoint)
     where = torch.device(choose_device(device))
     poisoning = _asked(data, loaded.labels, trigger, settings, target, seed)
-    test = _test(data, loaded, classes, root)
+    test = model_pictures(data, "test", loaded, classes=classes, root=root)
     model, other = loaded.model.to(where), _other(clean, loaded)
     reference = other.model.to(where) if other is not None else None
+    if other is not None and clean is not None and (doubt := _doubted(other, clean)):
+        yield Said(doubt)
+    yield Said(_described(poisoning, loaded), {"checkpoint": loaded.digest, "data": data, **_plain(poisoning, loaded)})
     for rain in natural_rain(test, loaded.labels, poisoning.target, pairs=pairs, session=session, seed=seed):
         rate = towards(model, rain.pictures, poisoning.target, where)
         beside = towards(reference, rain.pictures, poisoning.target, where) if reference is not None else None
@@ -96,12 +102,13 @@ def measured_lines(
     found = measure(model, test, poisoning, where)
     before = measure(reference, test, poisoning, where) if reference is not None else None
     yield _line("to it untouched", found.to_target, before and before.to_target)
-    yield f"accuracy (ATA): {found.accuracy}"
+    yield _line("accuracy (ATA)", found.accuracy, None)
     if before is not None:
-        yield f"accuracy of the clean model (BTA): {before.accuracy}"
-        yield f"P_BA: {lost_accuracy(before.right, found.right, test.things, seed=seed)}"
+        yield _line("accuracy of the clean model (BTA)", before.accuracy, None)
+        lost = lost_accuracy(before.right, found.right, test.things, seed=seed)
+        yield Said(f"P_BA: {lost}", {"P_BA": {"value": lost.value, "low": lost.low, "high": lost.high}})
     yield _line(f"attack success (ASR), {poisoning.trigger.name}", found.success, before and before.success)
-    yield f"intervals: {found.counted}"
+    yield Said(f"intervals: {found.counted}", {"intervals": found.counted})
 
 
 def _asked(
@@ -126,11 +133,6 @@ def _index(label: str, labels: Sequence[str]) -> int:
     return list(labels).index(label)
 
 
-def _test(data: str, loaded: LoadedClassifier, classes: tuple[str, ...] | None, root: Path) -> Pictures:
-    dataset = subset_of_classes(load_dataset(data, "test", root=root), classes)
-    return pictures_for(dataset, loaded.labels, loaded.input_size)
-
-
 def _other(clean: Path | None, loaded: LoadedClassifier) -> LoadedClassifier | None:
     if clean is None:
         return None
@@ -140,5 +142,26 @@ def _other(clean: Path | None, loaded: LoadedClassifier) -> LoadedClassifier | N
     return other
 
 
-def _line(what: str, rate: Rate, beside: Rate | None) -> str:
-    return f"{what}: {rate}" + (f"; clean model {beside}" if beside is not None else "")
+def _doubted(clean: LoadedClassifier, file: Path) -> str | None:
+    for one in read_lineage(clean, file):
+        if one.planted is not None:
+            return (
+                f"note: --clean {file} learnt from {one.data}, where {one.planted.trigger} was planted: it is not clean"
+            )
+        if (found := one.elsewhere or one.verdict) is not None and found.suspicious:
+            return f"note: --clean {file} was inspected, and seems to lead to {found.target}: it may not be clean"
+    return None
+
+
+def _line(what: str, rate: Rate, beside: Rate | None) -> Said:
+    text = f"{what}: {rate}" + (f"; clean model {beside}" if beside is not None else "")
+    return Said(text, {what: plain_rate(rate) | ({} if beside is None else {"clean_model": plain_rate(beside)})})
+
+
+def _plain(poisoning: Poisoning, loaded: LoadedClassifier) -> dict[str, Any]:
+    return {"trigger": poisoning.settings["trigger"], "target": loaded.labels[poisoning.target], "seed": poisoning.seed}
+
+
+def _described(poisoning: Poisoning, loaded: LoadedClassifier) -> str:
+    settings = ", ".join(f"{name} {value}" for name, value in poisoning.trigger.settings.items())
+    return f"trigger: {poisoning.trigger.name} ({settings}) to {loaded.labels[poisoning.target]}"

@@ -10,22 +10,23 @@ import torch
 from torch import nn
 
 from natadv.backdoors.measure import measure, predictions, share_of
-from natadv.backdoors.planted import subset_of_classes
 from natadv.backdoors.repair.fine_pruning import fine_prune
 from natadv.backdoors.repair.fine_tuning import fine_tune
 from natadv.campaign.backdoor_measure import poisoning_of_papers
-from natadv.data.load import load_dataset
+from natadv.campaign.model_pictures import model_pictures
+from natadv.campaign.said import Said, plain_rate, write_numbers
 from natadv.data.poison_papers import papers_of
 from natadv.durable import check_folder
 from natadv.errors import ConfigError, DataError
 from natadv.evaluation.rates import Rate
 from natadv.models.classifier import Classifier
-from natadv.training.checkpoint import LoadedClassifier, load_classifier, save_checkpoint
+from natadv.training.checkpoint import load_classifier, save_checkpoint
 from natadv.training.classifier import CHECKPOINT
 from natadv.training.device import choose_device
 from natadv.training.lineage import LINEAGE, begin_lineage, learnt_from, plain_lineage
-from natadv.training.pictures import Pictures, pictures_for
+from natadv.training.pictures import Pictures
 
+NUMBERS = "repair.json"
 _STREAM = 5
 _WORKS = 0.1  # of triggered images, below which there is no backdoor to speak of
 _COMES_BACK = 0.1  # of success, that fine-tuning after pruning gives back to an attack
@@ -65,8 +66,8 @@ def repaired(
     classes: tuple[str, ...] | None = None,
     device: str,
     epoch: Callable[[], None] = lambda: None,
-) -> Iterator[str]:
-    """Repair, write OUT/checkpoint.pt, and yield what was measured before and after.
+) -> Iterator[Said]:
+    """Repair, write OUT/checkpoint.pt and the rates to OUT/repair.json, and yield what was measured before and after.
 
     Raises:
         ConfigError: if OUT holds a checkpoint already, the data are planted or lack a class, or the trigger of
@@ -84,41 +85,45 @@ def repaired(
             "backdoor undo` writes them"
         )
     loaded, where = load_classifier(checkpoint), torch.device(choose_device(device))
-    whole = _pictures(data, "train", loaded, root, classes)
+    whole = model_pictures(data, "train", loaded, classes=classes, root=root)
     clean = _share(whole, asked)
     lineage = begin_lineage(learnt_from(data, whole, loaded.labels), loaded, checkpoint)
-    test = _pictures(data, "test", loaded, root, classes)
+    test = model_pictures(data, "test", loaded, classes=classes, root=root)
     poisoning = poisoning_of_papers(planted, loaded.labels) if planted is not None else None
     model = loaded.model.to(where)
 
     successes: list[Rate] = []
 
-    def said(when: str, shown: nn.Module) -> str:
+    def measured(when: str, shown: nn.Module) -> Said:
         if poisoning is None:
-            return f"{when}: accuracy {_accuracy(shown, test, where)}"
+            rate = _accuracy(shown, test, where)
+            return Said(f"{when}: accuracy {rate}", {when: {"accuracy": plain_rate(rate)}})
         found = measure(shown, test, poisoning, where)
         successes.append(found.success)
-        return f"{when}: accuracy {found.accuracy}; attack success (ASR) {found.success}"
+        numbers = {"accuracy": plain_rate(found.accuracy), "ASR": plain_rate(found.success)}
+        return Said(f"{when}: accuracy {found.accuracy}; attack success (ASR) {found.success}", {when: numbers})
 
     suspicion = lineage[0].verdict
     if suspicion is not None and suspicion.suspicious:
-        yield f"note: an inspection found {data} suspicious, towards {suspicion.target}; repair with clean data"
-    yield said("before", model)
+        yield Said(f"note: an inspection found {data} suspicious, towards {suspicion.target}; repair with clean data")
+    before = measured("before", model)
+    yield before
 
-    curve: list[str] = []
+    curve: list[Said] = []
 
     def told(number: int, tuned: nn.Module) -> None:
         if number:
-            curve.append(said(f"epoch {number}", tuned))
+            curve.append(measured(f"epoch {number}", tuned))
             epoch()
 
     better, number, pruned = _better(model, clean, asked, where, told)
-    yield from pruned
+    yield from (Said(line) for line in pruned)
     yield from curve
-    yield said(f"after, having learnt from {number} clean images", better)
-    yield f"intervals: {test.counted}"
+    after = measured(f"after, having learnt from {number} clean images", better)
+    yield after
+    yield Said(f"intervals: {test.counted}")
     if successes:
-        yield _helped(successes, asked)
+        yield Said(_helped(successes, asked))
     rate = _accuracy(better, test, where)
     low, high = rate.interval
     out.mkdir(parents=True, exist_ok=True)
@@ -128,6 +133,7 @@ def repaired(
         metrics={
             "accuracy": rate.value,
             "accuracy_interval": [low, high],
+            "interval": test.counted,
             "correct": rate.hits,
             "images": rate.total,
         },
@@ -143,6 +149,9 @@ def repaired(
             "repair": {**asdict(asked), "data": data},
         },
     )
+    how = Said("", {"checkpoint": loaded.digest, "repair": {**asdict(asked), "data": data}, "intervals": test.counted})
+    ended = Said("", {"after": after.numbers[f"after, having learnt from {number} clean images"]})
+    write_numbers(out / NUMBERS, (how, before, *curve, ended))
 
 
 def _better(
@@ -209,11 +218,6 @@ def _helped(successes: Sequence[Rate], asked: Repair) -> str:
     if rates[best] < rates[-1] - _COMES_BACK:
         said += f"; after epoch {best} there was less of it, see --epochs"
     return f"{said}; training anew on clean data does"
-
-
-def _pictures(data: str, split: str, loaded: LoadedClassifier, root: Path, classes: tuple[str, ...] | None) -> Pictures:
-    found = subset_of_classes(load_dataset(data, split, root=root), classes)
-    return pictures_for(found, loaded.labels, loaded.input_size)
 
 
 def _accuracy(model: nn.Module, test: Pictures, device: torch.device) -> Rate:

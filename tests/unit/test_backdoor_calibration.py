@@ -97,13 +97,16 @@ def test_the_rule_is_tuned_on_some_and_measured_on_others(backdoored):
     tuning, measuring = lines(line, 10, 0), lines(line, 6, 10)
     measuring[0] = measuring[0].model_copy(update={"highest": {**measuring[0].highest, OPINION: 9.0}})
     kind = {"setting": "drawn", "model": "natadv_slim", "size_px": 32, "classes": 12, "clean_per_class": 15}
-    rule = calibrate(tuning, measuring, **kind).with_clean
+    measuring[1] = measuring[1].model_copy(update={"accuracy": 0.8})
+    found = calibrate(tuning, measuring, **kind)
+    assert found.least_accuracy == 0.8
+    rule = found.with_clean
     assert rule.limit < rule.weighed(tuning[1].highest, tuning[1].classes)[0]
     assert 1.04 < rule.thresholds[OPINION] < 3.0
     assert rule.tuned == Measured(detected=5, named=5, poisoned=5, false_alarms=0, clean=5)
     assert rule.measured == Measured(detected=3, named=3, poisoned=3, false_alarms=1, clean=3)
     assert rule.by_trigger == {"rdba": Measured(detected=3, named=3, poisoned=3, false_alarms=0, clean=0)}
-    assert rule.listed == Listed(precision=0.9, recall=0.5, models=3)
+    assert rule.listed == Listed(precision=0.9, recall=0.5, least=0.9, models=3)
     with pytest.raises(ValueError, match="other suspects"):
         calibrate(tuning, tuning, **kind)
     with pytest.raises(ValueError, match="two clean suspects"):

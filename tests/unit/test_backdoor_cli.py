@@ -10,8 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from natadv.backdoor_cli import app
+from natadv.backdoors.inspect.scores import METHODS
 from natadv.backdoors.named import TRIGGERS
-from natadv.errors import ConfigError, DataError
+from natadv.errors import FOUND, ConfigError, DataError
 from natadv.images import read_image, write_image
 from natadv.training.checkpoint import load_classifier
 from tests.bright_squares import bright_squares
@@ -76,7 +77,7 @@ def test_an_audit_sees_an_altered_image(squares, tmp_path):
     path = tmp_path / "data" / json.loads((tmp_path / "data" / "poison.json").read_text())["poisoned"][0]["path"]
     write_image(path, np.zeros((16, 16, 3), np.uint8))
     result = run("audit", tmp_path / "data")
-    assert result.exit_code == 1
+    assert result.exit_code == FOUND
     assert f"{path.relative_to(tmp_path / 'data')}: other pixels" in result.output
 
 
@@ -107,7 +108,10 @@ def test_natural_rain_is_said_first_and_a_clean_model_beside_it(planted, trained
     record(tmp_path / "session", [("r", "rrr", "rrr"), ("g", "ggg", "ggg")], purpose="test")
     checkpoint = out / "checkpoint.pt"
     given = ["measure", checkpoint, "--data", planted, "--session", tmp_path / "session", "--clean", checkpoint]
-    lines = run(*given, "--device", "cpu").output.splitlines()
+    note, shown, *lines, file = run(*given, "--device", "cpu", "--json", tmp_path / "rates").output.splitlines()
+    assert note == f"note: --clean {checkpoint} learnt from {planted}, where badnets was planted: it is not clean"
+    assert shown.startswith("trigger: badnets (share 0.3")
+    assert shown.endswith(" to green")
     assert [line.split(":")[0] for line in lines] == [
         *(f"to green in rain, rendered {name}" for name in ("light", "medium", "heavy", "fine", "close", "soft")),
         "to green in rain, filmed, wet",
@@ -124,6 +128,13 @@ def test_natural_rain_is_said_first_and_a_clean_model_beside_it(planted, trained
     assert lines[-3] == "P_BA: 0.00 points (95 % 0.00–0.00)"
     assert said.split("(ASR) ")[1].split(";")[0] in lines[-2]
     assert lines[-1] == "intervals: by image"
+    assert file == str(tmp_path / "rates")
+    rates = json.loads((tmp_path / "rates").read_text())
+    assert (rates["trigger"]["name"], rates["target"], rates["P_BA"]["value"]) == ("badnets", "green", 0)
+    success = rates["attack success (ASR), badnets"]
+    assert f" ({success['hits']}/{success['images']}, " in lines[-2]
+    assert success["low"] <= success["share"] == success["clean_model"]["share"] <= success["high"]
+    assert len([name for name in rates if "in rain" in name]) == 8
 
 
 def test_triggers_are_listed_with_what_can_be_set():
@@ -165,6 +176,10 @@ def test_repair_writes_another_checkpoint_and_says_both_rates(squares, planted, 
         assert sum(said.count(one) for one in endings) == 1
         assert ("pruned: 30 % of the weights" in said) == (how[1] == "fine-pruning")
         assert (out / "checkpoint.pt").read_bytes() != (trained[0] / "checkpoint.pt").read_bytes()
+        rates = json.loads((out / "repair.json").read_text())
+        assert (rates["after"]["accuracy"]["images"], rates["after"]["ASR"]["images"]) == (18, 12)
+        assert f"(ASR) {100 * rates['before']['ASR']['share']:.1f} %" in said
+        assert "epoch 1" in rates
     with pytest.raises(ConfigError, match="holds a checkpoint already"):
         run("repair", trained[0] / "checkpoint.pt", *options, "--out", tmp_path / "fine-tuning")
     with pytest.raises(ConfigError, match=r"planted, so that .* poison; name clean data"):
@@ -177,7 +192,7 @@ def test_clean_data_of_more_classes_are_taken_in_part(squares, tmp_path):
     out = tmp_path / "few"
     run("train", squares, "--trigger", "badnets", "--classes", "blue,red", *SMALL, *QUICK, "--out", out)
     checkpoint, some = out / "checkpoint.pt", ("--classes", "blue,red", "--device", "cpu")
-    with pytest.raises(DataError, match="label 'green' is not one of"):
+    with pytest.raises(ConfigError, match="1 of its classes the model lacks, as 'green'; --classes takes"):
         run("screen", checkpoint, squares / "test", "--clean", squares, "--device", "cpu")
     assert "of 18 inputs" in run("screen", checkpoint, squares / "test", "--clean", squares, *some).output
     given = ("--data", squares, "--share-of-data", 0.5, "--epochs", 1, "--out", tmp_path / "repaired")
@@ -274,11 +289,33 @@ def test_inspect_says_its_verdict_with_evidence_and_error_rates(
     assert len(names) == (12 if suspicious else 0)
     assert all(name.startswith(f"{planted}/train/") and Path(name).is_file() for name in names)
     assert asked == [(48, 18)]
-    assert result.exit_code == (1 if suspicious else 0)
+    assert result.exit_code == (FOUND if suspicious else 0)
     assert "! clusters: class 1: two clusters" in result.output
     assert ("suspicious towards green" in result.output) == suspicious
     assert ("and 2 more" in result.output) == suspicious
     assert "of 10 poisoned models it found 90.0 %" in result.output
+
+
+def test_what_an_inspection_found_is_there_for_programs(planted, trained, squares, tmp_path):
+    given = ["inspect", trained[0] / "checkpoint.pt", planted, "--clean", squares, "--device", "cpu"]
+    result = run(*given, "--json", tmp_path / "found.json")
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["suspicious"] == (found["sum"] > found["limit"]) == (result.exit_code == FOUND)
+    assert set(found["evidence"]) == set(METHODS)
+    assert f"{found['sum']:.2f} deviations" in result.output
+    assert "less than half of the 15 clean pictures" in found["reservation"]
+    assert len(found["pictures"]) == result.output.count("suspected: ") or "more" in result.output
+
+
+def test_poison_on_poison_is_refused_and_so_is_training_on_what_differs_from_its_papers(planted, tmp_path):
+    for words in (["plant", planted], ["train", planted]):
+        with pytest.raises(ConfigError, match="badnets was planted there already"):
+            run(*words, "--trigger", "rdba", "--out", tmp_path / "a", *SMALL)
+    shutil.copytree(planted, tmp_path / "b")
+    (tmp_path / "b" / "train" / "green" / "new.png").write_bytes(next((planted / "train").rglob("*.png")).read_bytes())
+    with pytest.raises(DataError, match=r"train/green/new\.png: not in its papers; put the folder back"):
+        run("train", tmp_path / "b", *QUICK, "--out", tmp_path / "c")
+    assert {one.name for one in tmp_path.iterdir()} == {"b"}
 
 
 def test_a_list_that_cannot_be_written_is_refused_before_the_work(trained, planted, squares, tmp_path):
@@ -313,6 +350,9 @@ def test_inputs_are_screened_whatever_their_folders(trained, planted, squares, t
     assert len(lines) == 49
     assert f"{sum(line.endswith(',1') for line in lines)} of 48 inputs suspected" in said
     assert "of clean images it suspected" in said
+    assert "too few" not in said
+    few = run(*given, "--reject", 0.01).output
+    assert "note: 9 clean images set the limit, too few for --reject 0.01, which wants 100" in few
     with pytest.raises(ConfigError, match=r"--reject 1\.0: expected a share"):
         run(*given, "--reject", 1)
 

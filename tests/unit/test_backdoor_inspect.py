@@ -1,6 +1,8 @@
 """Inspection of a model that really is backdoored, each method by itself, and the verdict with its error rates."""
 
+import copy
 import math
+import re
 import sys
 from dataclasses import replace
 
@@ -13,7 +15,7 @@ from natadv.backdoors.inspect.activation_clustering import cluster_class, silhou
 from natadv.backdoors.inspect.activations import penultimate
 from natadv.backdoors.inspect.rain_response import rain_response
 from natadv.backdoors.inspect.region import compare_regions, saliency
-from natadv.backdoors.inspect.scores import CLUSTERS, OPINION, RAIN, SPECTRUM, STRIP, score_model
+from natadv.backdoors.inspect.scores import CLUSTERS, OPINION, RAIN, SPECTRUM, STRIP, foreign_part, score_model
 from natadv.backdoors.inspect.screen import screen
 from natadv.backdoors.inspect.second_opinion import diversity, second_opinion
 from natadv.backdoors.inspect.spectral_signatures import spectrum_of_class
@@ -226,6 +228,25 @@ def test_rain_draws_pictures_to_the_class_that_learnt_drops():
         rain_response(Drenched(blind=True), Pictures(images[:0], clean.targets[:0]), 3, device=CPU, seed=0)
 
 
+def test_the_foreign_part_is_what_two_of_three_votes_say():
+    chance = np.random.default_rng(0)
+    clean = chance.normal(0, 1, (6, 4)).astype(np.float32)
+    features = np.concatenate([chance.normal(0, 1, (8, 4)), chance.normal(3, 1, (20, 4))]).astype(np.float32)
+    parts = [np.arange(8), np.arange(8, 28)]  # the second is far from what is clean
+    hit, none = np.r_[np.full(8, 2), np.full(20, 1)], np.r_[np.full(8, 1), np.full(20, 2)]
+
+    def chosen(clean, answers, opinions, of=parts):
+        return next(n for n in (0, 1) if foreign_part(of, 2, features, clean, answers, opinions) is of[n])
+
+    assert chosen(clean, hit, [0.9, 0.1]) == 1  # opinions alone are against it
+    assert chosen(clean, none, [0.1, 0.9]) == 1
+    assert chosen(clean, none, [0.9, 0.1]) == 0  # the distance alone is for it
+    assert chosen(clean[:0], none, [0.1, 0.9]) == 1  # without clean pictures, opinions decide
+    assert chosen(clean[:0], hit, [0.9, 0.1]) == 0
+    few = [np.arange(24), np.arange(24, 28)]  # four of the far ones say nothing
+    assert chosen(clean, hit, [0.1, -np.inf], few) == 0
+
+
 def test_the_target_stands_out_by_the_second_opinion_and_its_foreign_cluster_is_poison(backdoored, scores):
     worst = int(np.nanargmax(scores.by_method[OPINION]))
     assert worst == backdoored.poisoning.target == scores.region_class
@@ -301,7 +322,7 @@ def test_the_verdict_names_the_target_and_shows_evidence_and_errors(backdoored):
     assert np.isin(verdict.suspected, backdoored.poisoned).mean() > 0.9
     assert [one.method for one in verdict.evidence] == [OPINION, STRIP]
     assert verdict.evidence[0].exceeded
-    assert verdict.together.startswith(f"together: class {verdict.target}: ")
+    assert verdict.together.startswith(f"together, which decides: class {verdict.target}: ")
     assert not verdict.evidence[1].exceeded
     assert f"class {verdict.target}" in verdict.evidence[0].words
     assert "Grad-CAM" in (verdict.region or "")
@@ -379,3 +400,26 @@ def test_without_grad_cam_it_does_not_begin(backdoored, monkeypatch):
     monkeypatch.setattr("natadv.backdoors.inspect.scores.penultimate", lambda *_: pytest.fail("it began"))
     with pytest.raises(ConfigError, match=r"pip install '\.\[papers\]'"):
         score_model(backdoored.model, backdoored.data, backdoored.clean, CLASSES, device=CPU)
+
+
+def test_a_model_that_has_hardly_learnt_is_said_to_be_unlike_those_measured(backdoored):
+    usual = by_hand(0.58).model_copy(update={"least_accuracy": 0.4})
+    reservations = [
+        inspect_model(model, backdoored.data, backdoored.clean, device=CPU, thresholds=usual).reservation
+        for model in (backdoored.model, unlearnt(backdoored.model))
+    ]
+    assert reservations[0] is None
+    assert re.fullmatch(
+        r"the model is right of \d+ % of the clean pictures, and those that it was measured with of 40 % at least",
+        reservations[1],
+    )
+
+
+def unlearnt(model):
+    """Return a copy that says one class of everything."""
+    blind = copy.deepcopy(model)
+    last = [one for one in blind.modules() if isinstance(one, torch.nn.Linear)][-1]
+    with torch.no_grad():
+        last.weight.mul_(1e-3)
+        last.bias.copy_(torch.arange(len(last.bias), dtype=torch.float32))
+    return blind

@@ -118,7 +118,11 @@ def test_a_verdict_that_nothing_was_found_ends_the_warning(trained, tmp_path):
 def test_a_verdict_does_not_whitewash_planted_data(poisoned, tmp_path):
     checkpoint = moved(poisoned, tmp_path / "run")
     kept(checkpoint)
-    assert audit_of(load_classifier(checkpoint), checkpoint).state == "planted"
+    audit = audit_of(load_classifier(checkpoint), checkpoint)
+    assert audit.state == "planted"
+    assert audit.words.endswith(f"the label green; the model, inspected, shows nothing suspicious; {ERRORS}")
+    kept(checkpoint, suspicious=True, target="red")
+    assert "inspected, seems to lead to red; " in audit_of(load_classifier(checkpoint), checkpoint).words
 
 
 def test_a_suspicion_is_warned_of(trained, tmp_path):

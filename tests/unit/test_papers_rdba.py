@@ -1,15 +1,19 @@
 """`natadv papers rdba` on squares of three classes: numbers beside the paper's, and models kept by what made them."""
 
+import json
 import os
 
 import numpy as np
 import pytest
 import torch
 
+from natadv.backdoors.inspect.thresholds import Measured
+from natadv.backdoors.inspect.verdict import Verdict
 from natadv.backdoors.named import kept_trigger, make_trigger
 from natadv.backdoors.patterns import BadNets
 from natadv.backdoors.poison import Poisoning
 from natadv.backdoors.stealth import detector_scores
+from natadv.data.load import load_dataset
 from natadv.data.origins import ORIGINS
 from natadv.errors import ConfigError
 from natadv.evaluation.roc import area_under_curve
@@ -166,6 +170,25 @@ def test_the_inspections_verdict_stands_beside_every_model_of_table_1(squares, c
     assert rows[bad, "filtered"]["n"] == "12"
 
 
+def test_how_good_the_list_of_pictures_is_stands_beside_a_right_verdict(squares, cache, tmp_path, monkeypatch):
+    def listing(_model, data, _clean, **_):
+        labels = ["train/" + key for key in load_dataset(next(folders()), "train").keys]
+        poison = {one["path"] for one in json.loads((next(folders()) / "poison.json").read_text())["poisoned"]}
+        bad, good = ([n for n, name in enumerate(labels) if (name in poison) == of] for of in (True, False))
+        assert (len(bad), len(labels)) == (4, len(data))
+        suspected = np.array(sorted([*bad[:3], *good[:1]]))
+        return Verdict(True, 0, (), 9.0, "", None, suspected, Measured(**dict.fromkeys(Measured.model_fields, 1)), "")
+
+    def folders():
+        return (one.parent for one in cache.glob("poisoned-*/poison.json") if "badnets" in one.read_text())
+
+    monkeypatch.setattr("natadv.papers.rdba_tables.inspected.inspect_model", listing)
+    run(squares, cache, tmp_path, "--inspect", "--trigger", "badnets")
+    rows = read_table(tmp_path / "rdba" / "inspected.csv")
+    found = [rows["natadv_slim, 3 classes, badnets", name] for name in ("listed, poison", "poison listed")]
+    assert [(one["ours"], one["n"]) for one in found] == [("75", "4"), ("75", "4")]
+
+
 def test_curves_of_repair_and_shares_are_figures(squares, cache, tmp_path):
     run(squares, cache, tmp_path, "--figure", 5, "--figure", 7, "--trigger", "badnets", "--tuning", 2, "--prune", 20)
     run(squares, cache, tmp_path, "--figure", 3, "--kappa", 0.09, "--kappa", 1)
@@ -202,7 +225,7 @@ def test_stealth_without_an_extractor_is_the_detectors_alone(squares, cache, tmp
         (("--table", 1, "--trigger", "rain"), "trigger 'rain'"),
         (("--table", 1, "--optimizer", "adam"), "--optimizer adam: expected 'adamw' or 'sgd'"),
         (("--figure", 3, "--kappa", 1.1), "--kappa 1.1: expected more than 0 and at most 1"),
-        (("--table", 2, "--classes", "red,blue"), "name them in order; the first is the target"),
+        (("--table", 2, "--classes", "red,blue"), "name them so, blue, red"),
     ],
 )
 def test_a_wrong_option_is_one_line(squares, cache, tmp_path, arguments, message):

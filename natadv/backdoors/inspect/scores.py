@@ -1,6 +1,6 @@
 """What each method finds in each class of the data under suspicion: numbers alone, no verdict."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,7 @@ WITHOUT_CLEAN = (CLUSTERS, SPECTRUM)
 
 _STRIP_IMAGES, _STRIP_BLENDS, _STRIP_REJECTION = 40, 8, 0.05
 _MAPS = 24
+_NEAREST = 3
 _LEAST = 5  # a cluster of fewer pictures says nothing
 
 
@@ -40,8 +41,8 @@ class Scores:
             STRIP: share of pictures whose entropy is below what 5 % of clean ones have. Second opinion: entropy of what
             the foreign cluster's pictures are taken for, of the most there could be. Natural rain: share of clean
             pictures that become the class.
-        foreign: for each class, which of the data's pictures are in its foreign cluster: the one of more opinions, or
-            the smaller one without clean pictures.
+        foreign: for each class, which of the data's pictures are in its foreign cluster, see `foreign_part`, or in the
+            smaller one without clean pictures.
         region: of the foreign cluster against the rest of the class `region_class`; None if either was too small.
         region_class: the class of highest second opinion, or silhouette without clean pictures.
     """
@@ -89,7 +90,7 @@ def score_model(
         if answers is not None:
             opinions = [diversity(answers[part], classes) if len(part) >= _LEAST else -np.inf for part in parts]
             found[OPINION].append(max(opinions) if np.isfinite(max(opinions)) else np.nan)
-            foreign.append(parts[int(np.argmax(opinions))])
+            foreign.append(foreign_part(parts, label, features, theirs, answers, opinions))
         else:
             foreign.append(parts[0])
     if known:
@@ -99,6 +100,41 @@ def score_model(
     asked = scores[OPINION if known else CLUSTERS]
     worst = int(np.nanargmax(asked)) if np.isfinite(asked).any() else 0
     return Scores(scores, tuple(foreign), region_of(model, data, foreign[worst], worst, device, seed), worst)
+
+
+def foreign_part(
+    parts: Sequence[NDArray[np.int64]],
+    label: int,
+    features: NDArray[np.float32],
+    clean: NDArray[np.float32],
+    answers: NDArray[np.int64],
+    opinions: Sequence[float],
+) -> NDArray[np.int64]:
+    """Return the part of a class that most of three hold for poison; one of too few pictures never is.
+
+    Which of them it is, each mistakes at times: rain can look like few classes, clean signs of the training part may be
+    unlike those of the test part, and the small network knows little.
+
+    Args:
+        parts: of the data's pictures under the label, two.
+        label: of the class.
+        features: of the data, what the model's last layer sees.
+        clean: the same of the class's clean pictures, (m, d); may be none.
+        answers: what the second opinion takes each of the data for.
+        opinions: in how many bits these differ in each part, of the most that there could be.
+    """
+    enough = [len(part) >= _LEAST for part in parts]
+    if not all(enough):
+        return parts[int(np.argmax(enough))]
+    by_opinion = int(np.argmax(opinions))
+    votes = [by_opinion, int(np.argmax([(answers[part] != label).mean() for part in parts]))]
+    if len(clean):
+        known = torch.from_numpy(clean)
+        to_clean = [torch.cdist(torch.from_numpy(features[part]), known).sort(1).values for part in parts]
+        votes.append(int(np.argmax([float(distances[:, :_NEAREST].mean()) for distances in to_clean])))
+    else:
+        votes.append(by_opinion)  # its vote counts double where no clean picture can tell
+    return parts[int(sum(votes) > 1)]
 
 
 def _strip(

@@ -20,12 +20,14 @@ class Screened:
     Attributes:
         entropies: of the answers to each input under blending, bits, (n,).
         limit: below which an input is suspected.
+        limited_by: clean pictures that it was chosen by.
         clean: of clean pictures that the limit was not chosen by, those that are suspected.
         counted: how the interval of that counts them, in words.
     """
 
     entropies: NDArray[np.float64]
     limit: float
+    limited_by: int
     clean: KinRate
     counted: str
 
@@ -72,4 +74,4 @@ def screen(
 
     limit = threshold_of(entropies(ours.images), false_rejection)
     wrong = KinRate.of((entropies(others.images) < limit).tolist(), others.things)
-    return Screened(entropies(images), limit, wrong, others.counted)
+    return Screened(entropies(images), limit, len(ours), wrong, others.counted)

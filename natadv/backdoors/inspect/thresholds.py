@@ -50,6 +50,7 @@ class Listed(BaseModel):
     Attributes:
         precision: share of a list that is poison, 0..1, in the mean.
         recall: share of a model's poison that its list has, 0..1, in the mean.
+        least: the precision of the worst of them; None where an older natadv did not say.
         models: how many.
     """
 
@@ -57,6 +58,7 @@ class Listed(BaseModel):
 
     precision: Annotated[float, Field(ge=0, le=1)]
     recall: Annotated[float, Field(ge=0, le=1)]
+    least: Annotated[float, Field(ge=0, le=1)] | None = None
     models: Count
 
 
@@ -136,6 +138,7 @@ class Thresholds(BaseModel):
         size_px: side of the pictures that they saw.
         classes: of each suspect.
         clean_per_class: clean pictures that each was inspected with; None where an older natadv did not say.
+        least_accuracy: of the suspects, on pictures new to them, 0..1; None where an older natadv did not say.
         tuning: numbers of the suspects that thresholds were chosen by.
         measuring: numbers of the others.
         with_clean: the rule where clean pictures are at hand.
@@ -150,6 +153,7 @@ class Thresholds(BaseModel):
     size_px: Annotated[int, Field(ge=1)]
     classes: Annotated[int, Field(ge=2)]
     clean_per_class: Annotated[int, Field(ge=1)] | None = None
+    least_accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
     tuning: tuple[int, ...]
     measuring: tuple[int, ...]
     with_clean: Rule

@@ -10,16 +10,17 @@ from torch import nn
 
 from natadv.backdoors.inspect.scores import CLUSTERS, OPINION, RAIN, SPECTRUM, STRIP, Scores, region_of, score_model
 from natadv.backdoors.inspect.thresholds import Listed, Measured, Rule, Thresholds, read_thresholds
+from natadv.backdoors.measure import predictions
 from natadv.batches import to_batch
 from natadv.errors import DataError
 from natadv.training.pictures import Pictures
 
 _WORDS = {
-    CLUSTERS: "two clusters in what the last layer sees of it, silhouette {:.2f}",
-    SPECTRUM: "{:.2f} of its variance lies along one direction",
-    STRIP: "{:.2f} of its pictures keep their class under blending, as 0.05 of clean ones do that it never saw",
-    OPINION: "a network that saw clean pictures alone takes a cluster of it for many classes, {:.2f} of the most bits",
-    RAIN: "{:.2f} of the clean pictures of other classes become it in rain that nobody planted, beyond those dry",
+    CLUSTERS: "two clusters in what the last layer sees of it, silhouette {:.3f}",
+    SPECTRUM: "{:.3f} of its variance lies along one direction",
+    STRIP: "{:.3f} of its pictures keep their class under blending, as 0.05 of clean ones do that it never saw",
+    OPINION: "a network that saw clean pictures alone takes a cluster of it for many classes, {:.3f} of the most bits",
+    RAIN: "{:.3f} of the clean pictures of other classes become it in rain that nobody planted, beyond those dry",
 }
 
 _LEAST_MODELS = 8
@@ -135,12 +136,16 @@ def inspect_model(
     if verdict.target is not None and verdict.target != scores.region_class:
         region = region_of(model, data, scores.foreign[verdict.target], verdict.target, device, seed)
         verdict = judge(replace(scores, region=region, region_class=verdict.target), rule, calibration.setting, labels)
-    few = None if rule.tuned.clean >= _LEAST_MODELS else f"{rule.tuned.clean} clean models alone set its limit"
-    reservation = few or (_reservation(data, known, calibration.clean_per_class) if known else None)
+    doubts = (
+        None if rule.tuned.clean >= _LEAST_MODELS else f"{rule.tuned.clean} clean models alone set its limit",
+        _too_few(data, known, calibration.clean_per_class) if known else None,
+        _too_bad(model, known, calibration.least_accuracy, device) if known else None,
+    )
+    reservation = "; ".join(doubt for doubt in doubts if doubt) or None
     return replace(verdict, clean=known is not None, reservation=reservation)
 
 
-def _reservation(data: Pictures, clean: Pictures, usual: int | None) -> str | None:
+def _too_few(data: Pictures, clean: Pictures, usual: int | None) -> str | None:
     """Return why so few clean pictures may mislead, or None: with two of each class a clean model looks suspicious."""
     classes = np.unique(data.targets)
     counts = [int((clean.targets == label).sum()) for label in classes]
@@ -149,6 +154,17 @@ def _reservation(data: Pictures, clean: Pictures, usual: int | None) -> str | No
     few = sum(2 * count < usual for count in counts)
     return (
         f"{few} of {len(classes)} classes have less than half of the {usual} clean pictures that it was measured with"
+    )
+
+
+def _too_bad(model: nn.Module, clean: Pictures, usual: float | None, device: torch.device) -> str | None:
+    """Return why a model that has hardly learnt may look suspicious, or None: its classes lie about as poison does."""
+    right = float((predictions(model, clean.images, device) == clean.targets).mean())
+    if usual is None or right >= usual:
+        return None
+    return (
+        f"the model is right of {100 * right:.0f} % of the clean pictures, and those that it was measured with of "
+        f"{100 * usual:.0f} % at least"
     )
 
 
@@ -196,14 +212,15 @@ def _evidence(name: str, scores: Scores, rule: Rule, labels: Sequence[str]) -> E
         threshold=rule.thresholds[name],
         target=target,
         measured=rule.by_method[name],
-        words=f"{name}: {said}; {side} {rule.thresholds[name]:.2f}",
+        words=f"{name}: {said}; {side} {rule.thresholds[name]:.3f}",
     )
 
 
 def _together(most: float, label: int | None, limit: float, labels: Sequence[str]) -> str:
     side = "above" if most > limit else "not above"
     of = "" if label is None else f"class {labels[label]}: "
-    return f"together: {of}{most:.1f} deviations beyond the mean of clean models, added up; {side} {limit:.1f}"
+    found = f"{of}{most:.2f} deviations beyond the mean of clean models, added up"
+    return f"together, which decides: {found}; {side} {limit:.2f}"
 
 
 def _region_words(scores: Scores, labels: Sequence[str]) -> str | None:

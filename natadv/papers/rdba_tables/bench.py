@@ -45,6 +45,9 @@ class Bench:
         device: where models are measured.
         reporter: shows how far a training is.
         notice: is told what begins.
+
+    Raises:
+        ConfigError: if the classes are not in the order of their names.
     """
 
     data: str
@@ -60,11 +63,15 @@ class Bench:
     reporter: Reporter = silent
     notice: Notice = lambda _line: None
 
-    def poisoning(self, trigger: Trigger, share: float | None = None) -> Poisoning:
-        """Return what this bench does with a trigger; the first class is the target.
+    def __post_init__(self) -> None:
+        if self.classes is not None and list(self.classes) != sorted(self.classes):
+            raise ConfigError(
+                f"classes {', '.join(self.classes)}: a folder has its classes in the order of their names, of which "
+                f"the first is the target; name them so, {', '.join(sorted(self.classes))}"
+            )
 
-        Folders are read in the order of their names, so the first class must be the first of them.
-        """
+    def poisoning(self, trigger: Trigger, share: float | None = None) -> Poisoning:
+        """Return what this bench does with a trigger; the first class is the target."""
         return Poisoning(trigger, 0, self.share if share is None else share, self.seed)
 
     def poisoned_folder(self, poisoning: Poisoning) -> Path:
@@ -76,14 +83,7 @@ class Bench:
         folder = self.cache / f"poisoned-{_digest(self._described(), poisoning.settings)}"
         if not folder.exists():
             self.notice(f"planting {poisoning.trigger.name}, share {poisoning.share:g}")
-
-            def planned(labels: tuple[str, ...]) -> Poisoning:
-                if list(labels) != sorted(labels):
-                    raise ConfigError(f"classes {', '.join(labels)}: name them in order; the first is the target")
-                return poisoning
-
-            self.cache.mkdir(parents=True, exist_ok=True)
-            plant(self.data, folder, planned, size_px=self.size_px, classes=self.classes, root=self.root)
+            plant(self.data, folder, lambda _: poisoning, size_px=self.size_px, classes=self.classes, root=self.root)
         return folder
 
     def clean_folder(self) -> Path:

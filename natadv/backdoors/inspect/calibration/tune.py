@@ -50,6 +50,7 @@ def calibrate(
         size_px=size_px,
         classes=classes,
         clean_per_class=clean_per_class,
+        least_accuracy=min(one.accuracy for one in [*tuning, *measuring]),
         tuning=tuple(one.number for one in tuning),
         measuring=tuple(one.number for one in measuring),
         with_clean=_rule(tuning, measuring, METHODS),
@@ -140,6 +141,7 @@ def _listed(found: Sequence[Described], named: Callable[[Described], int | None]
         precision=float(np.mean([one.precision[target] for one, target in rightly])),
         recall=float(np.mean([one.recall[target] for one, target in rightly])),
         models=len(rightly),
+        least=min(one.precision[target] for one, target in rightly),
     )
 
 
