@@ -60,11 +60,11 @@ def _faults(lineage: Sequence[LearntFrom]) -> Iterator[tuple[AuditState, str]]:
 
 
 def _seen(verdict: Inspected | None) -> str:
-    """Return what an inspection said of data that are known to be planted, which it neither adds to nor takes from."""
+    """Return what an inspection said of data that are known to be planted, by this model or one that it comes from."""
     if verdict is None:
         return ""
     said = f"seems to lead to {verdict.target}" if verdict.suspicious else "shows nothing suspicious"
-    return f"; the model, inspected, {said}; {verdict.errors}"
+    return f"; a model that learnt from them, inspected, {said}; {verdict.errors}"
 
 
 def _found_nothing(lineage: Sequence[LearntFrom]) -> str:

@@ -145,7 +145,9 @@ def write(
     manifest = done.bundle.manifest
     accuracy = ""
     if done.judged is not None:
-        accuracy = f", accuracy {done.judged.accuracy} on {manifest.accuracy_data}"
+        kin = done.judged.clean.kin
+        things = "" if kin is None else f", {kin} things,"
+        accuracy = f", accuracy {done.judged.accuracy} on {manifest.accuracy_data}{things}"
         if done.judged.robust is not None:
             accuracy += f", under {manifest.attack} at 8/255 {done.judged.robust}"
     if done.full is not None:

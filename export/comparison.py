@@ -14,7 +14,7 @@ from edge.noise import SEED_BYTES
 from export.frames import batches, targets_in
 from natadv.data.dataset import Dataset
 from natadv.errors import BundleError
-from natadv.evaluation.rates import Rate
+from natadv.evaluation.rates import KinRate, Rate
 
 _TIMED = 50
 """Single frames that each model is timed on, in turn."""
@@ -64,24 +64,25 @@ def compare_bundles(
         if one.labels != other.labels:
             raise BundleError(f"{first} and {second}: their labels differ, so their answers cannot be compared")
         places = targets_in(dataset, one.labels)
-        right = [0, 0]
-        only, same, largest, done = [0, 0], 0, 0.0, 0
+        right: list[list[bool]] = [[], []]
+        same: list[bool] = []
+        only, largest, done = [0, 0], 0.0, 0
         pairs = zip(batches(dataset, one.input_size), batches(dataset, other.input_size), strict=True)
         for (ours, targets), (theirs, _) in pairs:
             answers = (one.probabilities(ours), other.probabilities(theirs))
             hits = [answer.argmax(1) == places[targets] for answer in answers]
             for place in (0, 1):
-                right[place] += int(hits[place].sum())
+                right[place] += hits[place].tolist()
                 only[place] += int((hits[place] & ~hits[1 - place]).sum())
-            same += int((answers[0].argmax(1) == answers[1].argmax(1)).sum())
+            same += (answers[0].argmax(1) == answers[1].argmax(1)).tolist()
             largest = max(largest, float(np.abs(answers[0] - answers[1]).max()))
             done += len(targets)
             report(done, len(dataset))
         frame_s = _timed((one, other), dataset)
         sizes = tuple((folder / "model.onnx").stat().st_size for folder in (first, second))
     return BundleComparison(
-        (Rate(right[0], done), Rate(right[1], done)),
-        Rate(same, done),
+        (KinRate.of(right[0], dataset.kin), KinRate.of(right[1], dataset.kin)),
+        KinRate.of(same, dataset.kin),
         (only[0], only[1]),
         largest,
         frame_s,

@@ -217,11 +217,11 @@ def measure(
     """
     from natadv.campaign.backdoor_measure import measured
     from natadv.campaign.said import write_numbers
-    from natadv.durable import check_place
+    from natadv.durable import check_places
     from natadv.progress import counted
+    from natadv.training.inspected import verdicts_file
 
-    if numbers is not None:
-        check_place(numbers)
+    check_places((numbers,), [place for one in (checkpoint, clean) if one for place in (one, verdicts_file(one))])
     said = []
 
     again = "what was measured stands above; the same command begins anew"

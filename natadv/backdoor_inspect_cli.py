@@ -51,12 +51,11 @@ def inspect(
     """
     from natadv.campaign.backdoor_inspect import inspect_checkpoint
     from natadv.campaign.said import Said, write_numbers
-    from natadv.durable import check_place
+    from natadv.durable import check_places
     from natadv.progress import counted
+    from natadv.training.inspected import verdicts_file
 
-    for file in (listed, numbers):
-        if file is not None:
-            check_place(file)
+    check_places((listed, numbers), (checkpoint, verdicts_file(checkpoint)))
     with stoppable(lambda: "no verdict was kept; the same command begins anew"), counted("inspect", "models") as bar:
         bar.add_task("", total=None)
         found = inspect_checkpoint(

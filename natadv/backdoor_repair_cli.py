@@ -1,5 +1,6 @@
 """`natadv backdoor repair`."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -61,7 +62,7 @@ def repair(
         raise ConfigError(f"--prune {prune}: expected {' or '.join(_WHATS)}")
     if share is not None and not 0 <= share < 1:
         raise ConfigError(f"--share {share}: expected 0 to below 1")
-    if not 0 < tenth <= 1 or not lr > 0:
+    if not 0 < tenth <= 1 or not 0 < lr < math.inf:
         raise ConfigError(
             f"--share-of-data {tenth} and --lr {lr}: expected a share above 0, at most 1, and a rate above 0"
         )

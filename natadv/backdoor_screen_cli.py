@@ -43,17 +43,17 @@ def screen(
     from natadv.backdoors.inspect.screen import screen as screened
     from natadv.campaign.model_pictures import model_pictures
     from natadv.data.photographs import find_photographs
-    from natadv.durable import check_place, replace_file
+    from natadv.durable import check_places, replace_file
     from natadv.errors import ConfigError
     from natadv.images import resize
     from natadv.progress import counted
     from natadv.training.checkpoint import load_classifier
     from natadv.training.device import choose_device
+    from natadv.training.inspected import verdicts_file
 
     if not 0 < reject < 1:
         raise ConfigError(f"--reject {reject}: expected a share above 0 and below 1")
-    if out is not None:
-        check_place(out)
+    check_places((out,), (checkpoint, verdicts_file(checkpoint)))
     loaded, where = load_classifier(checkpoint), torch.device(choose_device(device))
     known = model_pictures(clean, "test", loaded, classes=split_labels(classes), root=root)
     found = find_photographs(images)
@@ -69,8 +69,8 @@ def screen(
     typer.echo(f"{images}: {len(suspected)} of {len(found)} inputs suspected")
     if reject * result.limited_by < 1:
         typer.echo(
-            f"note: {result.limited_by} clean images set the limit, too few for --reject {reject:g}, which wants "
-            f"{math.ceil(1 / reject)}, so that more or fewer may be suspected"
+            f"note: half of the clean images set the limit, {result.limited_by}, too few for --reject {reject:g}, "
+            f"which wants {math.ceil(1 / reject)}, so that more or fewer may be suspected"
         )
     typer.echo(f"how often that is wrong: of clean images it suspected {result.clean}; interval {result.counted}")
     if out is not None:

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -116,8 +116,29 @@ def check_place(path: Path) -> None:
     Raises:
         ConfigError: if so.
     """
-    if path.is_dir() or not path.parent.is_dir() or not _takes_files(path.parent):
+    in_the_way = path.exists() and not path.is_file()  # a folder, a device, a pipe
+    if in_the_way or not path.parent.is_dir() or not _takes_files(path.parent):
         raise ConfigError(f"{path}: no file can be written there; name one in a folder that takes it")
+
+
+def check_places(places: Iterable[Path | None], kept: Iterable[Path]) -> None:
+    """Refuse, before long work, files that could not be written, that are the same, or that would replace one to keep.
+
+    Args:
+        places: of the files to come; None for one that nobody wants.
+        kept: files that stay as they are.
+
+    Raises:
+        ConfigError: if so.
+    """
+    taken = {path.resolve() for path in kept}
+    for path in places:
+        if path is None:
+            continue
+        check_place(path)
+        if path.resolve() in taken:
+            raise ConfigError(f"{path}: something else is kept there; name another file")
+        taken.add(path.resolve())
 
 
 def check_folder(path: Path) -> None:

@@ -218,7 +218,9 @@ def evaluate(
     """Print a checkpoint's accuracy on some data, with its 95 % interval."""
     from natadv.training.evaluate import evaluate_checkpoint
 
-    typer.echo(f"accuracy {evaluate_checkpoint(checkpoint, data, split, root=root, device=device)}")
+    rate = evaluate_checkpoint(checkpoint, data, split, root=root, device=device)
+    kin = "" if rate.things in (None, rate.total) else f"; interval by kin, {rate.things} in {rate.total} images"
+    typer.echo(f"accuracy {rate}{kin}")
 
 
 def _recipe(given: dict[str, Any]) -> Any:

@@ -26,6 +26,7 @@ class Inspection:
 
     Attributes:
         verdict: with its evidence.
+        labels: of the model's classes.
         target: label of the class suspected; None if nothing is.
         pictures: files of the suspected ones; their keys in data that are no folder.
         of_class: pictures that the class suspected has; 0 if none is.
@@ -37,6 +38,7 @@ class Inspection:
     """
 
     verdict: Verdict
+    labels: tuple[str, ...]
     target: str | None
     pictures: tuple[str, ...]
     of_class: int
@@ -48,7 +50,7 @@ class Inspection:
 
     @property
     def numbers(self) -> dict[str, Any]:
-        """All of it as plain values, for programs."""
+        """What was found, what it rests on, and what stands, as plain values for programs; classes by their labels."""
         verdict = self.verdict
         return {
             "suspicious": verdict.suspicious,
@@ -59,7 +61,7 @@ class Inspection:
                 one.method: {
                     "score": one.score if math.isfinite(one.score) else None,
                     "threshold": one.threshold,
-                    "class": one.target,
+                    "class": None if one.target is None else self.labels[one.target],
                 }
                 for one in verdict.evidence
             },
@@ -71,6 +73,10 @@ class Inspection:
             "learnt": self.learnt,
             "unlike": self.unlike,
             "pictures": list(self.pictures),
+            "of_class": self.of_class,
+            "region": verdict.region,
+            "listed": None if verdict.listed is None else verdict.listed.model_dump(),
+            "stands": {"suspicious": self.stands.suspicious, "target": self.stands.target},
         }
 
 
@@ -135,6 +141,7 @@ def inspect_checkpoint(
     )
     return Inspection(
         verdict=verdict,
+        labels=tuple(loaded.labels),
         target=target,
         pictures=tuple(_place(data, trained_on.keys[int(index)]) for index in verdict.suspected),
         of_class=0 if verdict.target is None else int((pictures.targets == verdict.target).sum()),

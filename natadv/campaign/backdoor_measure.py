@@ -93,8 +93,11 @@ def measured(
     model, other = loaded.model.to(where), _other(clean, loaded)
     reference = other.model.to(where) if other is not None else None
     if other is not None and clean is not None and (doubt := _doubted(other, clean)):
-        yield Said(doubt)
-    yield Said(_described(poisoning, loaded), {"checkpoint": loaded.digest, "data": data, **_plain(poisoning, loaded)})
+        yield Said(doubt, {"doubt": doubt})
+    asked = {"checkpoint": loaded.digest, "data": data, "classes": classes, "seed": seed}
+    if other is not None:
+        asked["clean_checkpoint"] = other.digest
+    yield Said(_described(poisoning, loaded), asked | _plain(poisoning, loaded))
     for rain in natural_rain(test, loaded.labels, poisoning.target, pairs=pairs, session=session, seed=seed):
         rate = towards(model, rain.pictures, poisoning.target, where)
         beside = towards(reference, rain.pictures, poisoning.target, where) if reference is not None else None
@@ -159,7 +162,11 @@ def _line(what: str, rate: Rate, beside: Rate | None) -> Said:
 
 
 def _plain(poisoning: Poisoning, loaded: LoadedClassifier) -> dict[str, Any]:
-    return {"trigger": poisoning.settings["trigger"], "target": loaded.labels[poisoning.target], "seed": poisoning.seed}
+    return {
+        "trigger_seed": poisoning.seed,
+        "trigger": poisoning.settings["trigger"],
+        "target": loaded.labels[poisoning.target],
+    }
 
 
 def _described(poisoning: Poisoning, loaded: LoadedClassifier) -> str:

@@ -16,7 +16,7 @@ from natadv.campaign.backdoor_measure import poisoning_of_papers
 from natadv.campaign.model_pictures import model_pictures
 from natadv.campaign.said import Said, plain_rate, write_numbers
 from natadv.data.poison_papers import papers_of
-from natadv.durable import check_folder
+from natadv.durable import changing, check_folder
 from natadv.errors import ConfigError, DataError
 from natadv.evaluation.rates import Rate
 from natadv.models.classifier import Classifier
@@ -67,7 +67,7 @@ def repaired(
     device: str,
     epoch: Callable[[], None] = lambda: None,
 ) -> Iterator[Said]:
-    """Repair, write OUT/checkpoint.pt and the rates to OUT/repair.json, and yield what was measured before and after.
+    """Repair, write OUT/repair.json and last OUT/checkpoint.pt, and yield what was measured before and after.
 
     Raises:
         ConfigError: if OUT holds a checkpoint already, the data are planted or lack a class, or the trigger of
@@ -117,16 +117,24 @@ def repaired(
             epoch()
 
     better, number, pruned = _better(model, clean, asked, where, told)
-    yield from (Said(line) for line in pruned)
+    yield from pruned
     yield from curve
-    after = measured(f"after, having learnt from {number} clean images", better)
+    after_repair = f"after, having learnt from {number} clean images"
+    after = measured(after_repair, better)
     yield after
     yield Said(f"intervals: {test.counted}")
     if successes:
         yield Said(_helped(successes, asked))
     rate = _accuracy(better, test, where)
     low, high = rate.interval
-    out.mkdir(parents=True, exist_ok=True)
+    how = {"checkpoint": loaded.digest, "repair": {**asdict(asked), "data": data, "classes": classes}}
+    how |= {"learnt_from": number, "intervals": test.counted}
+    if poisoning is not None:
+        how |= {"trigger": poisoning.settings["trigger"], "target": loaded.labels[poisoning.target]}
+    ended = Said("", {"after": after.numbers[after_repair]})
+    with changing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    write_numbers(out / NUMBERS, (Said("", how), *pruned, before, *curve, ended))
     save_checkpoint(
         out / CHECKPOINT,
         better,
@@ -149,9 +157,6 @@ def repaired(
             "repair": {**asdict(asked), "data": data},
         },
     )
-    how = Said("", {"checkpoint": loaded.digest, "repair": {**asdict(asked), "data": data}, "intervals": test.counted})
-    ended = Said("", {"after": after.numbers[f"after, having learnt from {number} clean images"]})
-    write_numbers(out / NUMBERS, (how, before, *curve, ended))
 
 
 def _better(
@@ -160,10 +165,10 @@ def _better(
     asked: Repair,
     device: torch.device,
     told: Callable[[int, nn.Module], None],
-) -> tuple[Classifier, int, list[str]]:
-    """Return the repaired model, how many images it learnt from, and what pruning came to, in words."""
+) -> tuple[Classifier, int, list[Said]]:
+    """Return the repaired model, how many images it learnt from, and what pruning came to."""
     found: nn.Module
-    learnt_from, pruned = len(clean), list[str]()
+    learnt_from, pruned = len(clean), list[Said]()
     if asked.prune is None:
         found = fine_tune(
             model,
@@ -188,11 +193,14 @@ def _better(
             after_epoch=told,
         )
         found, learnt_from = result.model, result.learnt_from
-        pruned.append(f"pruned: {100 * result.share:.0f} % of the {asked.prune}")
+        held = [{"pruned": share, **plain_rate(rate)} for share, rate in result.accuracies]
+        numbers = {"pruned": result.share, "held_back": held}
+        pruned.append(Said(f"pruned: {100 * result.share:.0f} % of the {asked.prune}", numbers))
         for share, rate in result.accuracies:
-            pruned.append(f"at {100 * share:.0f} %: accuracy of the {rate.total} images held back {rate}")
+            pruned.append(Said(f"at {100 * share:.0f} %: accuracy of the {rate.total} images held back {rate}"))
         if result.accuracies:
-            pruned.append("held back from the repair; where the model itself learnt from them, it loses more on others")
+            said = "held back from the repair; where the model itself learnt from them, it loses more on others"
+            pruned.append(Said(said))
     if not isinstance(found, Classifier):
         raise TypeError(f"expected a Classifier, got {type(found).__name__}")
     return found, learnt_from, pruned

@@ -42,4 +42,4 @@ def write_numbers(path: Path, said: Iterable[Said]) -> None:
     whole: dict[str, Any] = {"format": FORMAT}
     for one in said:
         whole |= one.numbers
-    replace_file(path, (json.dumps(whole, indent=1) + "\n").encode())
+    replace_file(path, (json.dumps(whole, indent=1, allow_nan=False) + "\n").encode())

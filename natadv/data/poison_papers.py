@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from natadv.data.load import NAMES
 from natadv.errors import DataError
 
 PAPERS = "poison.json"
@@ -110,9 +111,13 @@ def read_papers(folder: Path) -> Papers:
 def papers_of(data: str) -> Papers | None:
     """Return the papers of training data, a planted folder or its training part; None where there are none.
 
+    A named data set has none, even where a folder of its name lies by chance.
+
     Raises:
         DataError: if they are damaged.
     """
+    if data in NAMES:
+        return None
     whole = Path(data).resolve()
     places = (whole, whole.parent) if whole.name == "train" else (whole,)
     return next((read_papers(place) for place in places if (place / PAPERS).is_file()), None)

@@ -47,9 +47,11 @@ class KinRate(Rate):
 
     Attributes:
         ends: of its 95 % interval, see `clustered_interval`.
+        things: how many groups there are; None where nobody said.
     """
 
     ends: tuple[float, float]
+    things: int | None = None
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -71,7 +73,7 @@ class KinRate(Rate):
         for hit, name in zip(which, kin, strict=True):
             groups.setdefault(name, []).append(bool(hit))
         hits, totals = [sum(some) for some in groups.values()], [len(some) for some in groups.values()]
-        return cls(sum(hits), sum(totals), clustered_interval(hits, totals))
+        return cls(sum(hits), sum(totals), clustered_interval(hits, totals), len(groups))
 
 
 def clustered_interval(hits: Sequence[int], totals: Sequence[int]) -> tuple[float, float]:

@@ -20,7 +20,7 @@ from natadv.campaign.job import attack_dataset
 from natadv.campaign.settings import AdvrdSettings
 from natadv.data.dataset import Dataset
 from natadv.errors import ConfigError
-from natadv.evaluation.rates import Rate
+from natadv.evaluation.rates import KinRate, Rate
 from natadv.papers.number import Number, percentage, setting
 from natadv.papers.sessions import setting_of
 from natadv.progress import Report
@@ -114,9 +114,11 @@ def _of_manifest(request: DeployedRequest, row: str, manifest: Manifest) -> Iter
         ("pgd", "robust", {"data": manifest.accuracy_data, "attack": manifest.attack, "epsilon": "8/255"}),
     ):
         if column in request.columns:
-            total = round(metrics[f"{name}_images"])
-            rate = Rate(round(metrics[name] * total), total)
-            yield percentage(row, column, rate, paper=None, setting=_said(request, manifest, **how))
+            value, low, high = (metrics[f"{name}{end}"] for end in ("", "_low", "_high"))
+            total, things = round(metrics[f"{name}_images"]), metrics.get(f"{name}_kin")
+            rate = KinRate(round(value * total), total, (low, high))
+            interval = None if things is None else f"by kin, {things:.0f} in {total} images"
+            yield percentage(row, column, rate, paper=None, setting=_said(request, manifest, **how, interval=interval))
 
 
 def _drops(request: DeployedRequest, row: str, manifest: Manifest, report: Report) -> Number:
@@ -133,7 +135,7 @@ def _drops(request: DeployedRequest, row: str, manifest: Manifest, report: Repor
             progress=lambda done, total: report(f"{row}, drops", done, total),
         )
     left = Rate(summary.success.total - summary.success.hits, summary.success.total)
-    said = _said(request, manifest, generator="optics", box="black", N=request.restarts)
+    said = _said(request, manifest, generator="optics", box="black", N=request.restarts, interval="by image")
     return percentage(row, "advrd", left, paper=None, setting=said)
 
 

@@ -17,7 +17,9 @@ FORMAT = "natadv-checkpoint/1"
 
 @dataclass(frozen=True, slots=True)
 class LoadedClassifier(Trained):
-    """A classifier as read from its file; its metrics are `accuracy` (0..1), `accuracy_interval`, `images`.
+    """A classifier as read from its file.
+
+    Its metrics are `accuracy` (0..1), `accuracy_interval`, `interval` (how that counts images, in words), `images`.
 
     Attributes:
         model: on the CPU, in eval mode.

@@ -9,13 +9,13 @@ from torch import nn
 
 from natadv.batches import to_batch
 from natadv.data.load import load_dataset
-from natadv.evaluation.rates import KinRate, Rate
+from natadv.evaluation.rates import KinRate
 from natadv.training.checkpoint import load_classifier
 from natadv.training.device import choose_device
 from natadv.training.pictures import Pictures, pictures_for
 
 
-def accuracy(model: nn.Module, pictures: Pictures, device: torch.device, *, batch_size: int = 256) -> Rate:
+def accuracy(model: nn.Module, pictures: Pictures, device: torch.device, *, batch_size: int = 256) -> KinRate:
     """Return how many of `pictures` the model puts first in the right class; leaves its mode as it was.
 
     The interval counts what the pictures are of: frames of one sign are one proof.
@@ -41,7 +41,7 @@ def answers(
 
 def evaluate_checkpoint(
     checkpoint: Path, data: str, split: str, *, root: Path = Path("data"), device: str = "auto"
-) -> Rate:
+) -> KinRate:
     """Return a checkpoint's accuracy on one split of a dataset; labels are compared by name.
 
     Raises:

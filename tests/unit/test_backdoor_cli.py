@@ -108,7 +108,9 @@ def test_natural_rain_is_said_first_and_a_clean_model_beside_it(planted, trained
     record(tmp_path / "session", [("r", "rrr", "rrr"), ("g", "ggg", "ggg")], purpose="test")
     checkpoint = out / "checkpoint.pt"
     given = ["measure", checkpoint, "--data", planted, "--session", tmp_path / "session", "--clean", checkpoint]
-    note, shown, *lines, file = run(*given, "--device", "cpu", "--json", tmp_path / "rates").output.splitlines()
+    note, shown, *lines, file = run(
+        *given, "--seed", 3, "--device", "cpu", "--json", tmp_path / "rates"
+    ).output.splitlines()
     assert note == f"note: --clean {checkpoint} learnt from {planted}, where badnets was planted: it is not clean"
     assert shown.startswith("trigger: badnets (share 0.3")
     assert shown.endswith(" to green")
@@ -135,6 +137,9 @@ def test_natural_rain_is_said_first_and_a_clean_model_beside_it(planted, trained
     assert f" ({success['hits']}/{success['images']}, " in lines[-2]
     assert success["low"] <= success["share"] == success["clean_model"]["share"] <= success["high"]
     assert len([name for name in rates if "in rain" in name]) == 8
+    assert rates["doubt"] == note
+    assert (rates["seed"], rates["trigger_seed"]) == (3, 0)
+    assert rates["clean_checkpoint"] == rates["checkpoint"] == load_classifier(checkpoint).digest
 
 
 def test_triggers_are_listed_with_what_can_be_set():
@@ -180,6 +185,8 @@ def test_repair_writes_another_checkpoint_and_says_both_rates(squares, planted, 
         assert (rates["after"]["accuracy"]["images"], rates["after"]["ASR"]["images"]) == (18, 12)
         assert f"(ASR) {100 * rates['before']['ASR']['share']:.1f} %" in said
         assert "epoch 1" in rates
+        assert (rates["learnt_from"], rates["trigger"]["name"], rates["target"]) == (24, "badnets", "green")
+        assert rates.get("pruned") == (0.3 if how[1] == "fine-pruning" else None)
     with pytest.raises(ConfigError, match="holds a checkpoint already"):
         run("repair", trained[0] / "checkpoint.pt", *options, "--out", tmp_path / "fine-tuning")
     with pytest.raises(ConfigError, match=r"planted, so that .* poison; name clean data"):
@@ -305,6 +312,27 @@ def test_what_an_inspection_found_is_there_for_programs(planted, trained, square
     assert f"{found['sum']:.2f} deviations" in result.output
     assert "less than half of the 15 clean pictures" in found["reservation"]
     assert len(found["pictures"]) == result.output.count("suspected: ") or "more" in result.output
+    assert {one["class"] for one in found["evidence"].values()} <= {"blue", "green", "red"}
+    assert found["stands"] == {"suspicious": found["suspicious"], "target": found["target"]}
+
+
+def test_a_file_never_takes_the_place_of_another(planted, trained, squares, tmp_path):
+    checkpoint = Path(shutil.copy(trained[0] / "checkpoint.pt", tmp_path))
+    inspect = ["inspect", checkpoint, planted, "--clean", squares]
+    verdict = checkpoint.with_name("checkpoint.inspection.json")
+    for words in (
+        [*inspect, "--json", verdict],
+        [*inspect, "--list", checkpoint],
+        [*inspect, "--list", tmp_path / "a", "--json", tmp_path / "." / "a"],
+        ["measure", checkpoint, "--data", planted, "--json", checkpoint],
+        ["screen", checkpoint, squares, "--clean", squares, "--list", verdict],
+    ):
+        with pytest.raises(ConfigError, match="something else is kept there; name another file"):
+            run(*words, "--device", "cpu")
+    for place in ("/dev/null", "/proc/found"):  # of the superuser, permissions refuse neither
+        with pytest.raises(ConfigError, match="no file can be written there"):
+            run(*inspect, "--json", place)
+    assert checkpoint.read_bytes() == (trained[0] / "checkpoint.pt").read_bytes()
 
 
 def test_poison_on_poison_is_refused_and_so_is_training_on_what_differs_from_its_papers(planted, tmp_path):
@@ -336,6 +364,7 @@ def test_options_that_would_do_nothing_are_refused(trained, planted, squares, tm
         ([*pruning, "--most-drop", 0.5], "--share says how far it goes"),
         ([*repair[:-1], checkpoint / "below"], "no folder can be made there"),
         (["inspect", checkpoint, planted, "--classes", "green"], "--classes are of the clean data"),
+        ([*repair, "--lr", "inf"], "a rate above 0"),
     ):
         with pytest.raises(ConfigError, match=re.escape(said)):
             run(*words)
@@ -352,7 +381,7 @@ def test_inputs_are_screened_whatever_their_folders(trained, planted, squares, t
     assert "of clean images it suspected" in said
     assert "too few" not in said
     few = run(*given, "--reject", 0.01).output
-    assert "note: 9 clean images set the limit, too few for --reject 0.01, which wants 100" in few
+    assert "note: half of the clean images set the limit, 9, too few for --reject 0.01, which wants 100" in few
     with pytest.raises(ConfigError, match=r"--reject 1\.0: expected a share"):
         run(*given, "--reject", 1)
 

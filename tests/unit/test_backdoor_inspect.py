@@ -245,6 +245,8 @@ def test_the_foreign_part_is_what_two_of_three_votes_say():
     assert chosen(clean[:0], hit, [0.9, 0.1]) == 0
     few = [np.arange(24), np.arange(24, 28)]  # four of the far ones say nothing
     assert chosen(clean, hit, [0.1, -np.inf], few) == 0
+    tiny = [np.arange(3), np.arange(8, 12)]
+    assert not len(foreign_part(tiny, 2, features, clean, hit, [-np.inf, -np.inf]))
 
 
 def test_the_target_stands_out_by_the_second_opinion_and_its_foreign_cluster_is_poison(backdoored, scores):

@@ -16,7 +16,7 @@ from natadv.backdoors.rain import photographed_rain, rendered_rain
 from natadv.backdoors.rdba import Rdba
 from natadv.data.load import load_dataset
 from natadv.data.pair import Pair
-from natadv.data.poison_papers import PAPERS, read_papers
+from natadv.data.poison_papers import PAPERS, papers_of, read_papers
 from natadv.errors import ConfigError, DataError
 from natadv.images import read_image, write_image
 from natadv.raindrops.presets import PRESETS
@@ -149,6 +149,13 @@ def test_a_planted_folder_is_an_ordinary_data_set_and_its_papers_tell_all(source
         one.label != "stop" for one in papers.poisoned
     )
     assert audit(tmp_path / "p") == []
+
+
+def test_a_named_data_set_has_no_papers_though_a_folder_of_its_name_has(source, tmp_path, monkeypatch):
+    papers = planted(source, tmp_path / "signs")
+    monkeypatch.chdir(tmp_path)
+    assert papers_of("signs") is None
+    assert papers_of("./signs") == papers_of(str(tmp_path / "signs" / "train")) == papers
 
 
 def test_it_can_be_undone(source, tmp_path):

@@ -14,7 +14,7 @@ from edge.manifest import parse_manifest
 from export.audit import audit_of
 from export.cli import app as export_app
 from natadv.backdoor_cli import app as backdoor_app
-from natadv.errors import ConfigError, DataError
+from natadv.errors import FOUND, ConfigError, DataError
 from natadv.images import read_image, write_image
 from natadv.training.checkpoint import load_classifier
 from natadv.training.classifier import train_classifier
@@ -120,7 +120,9 @@ def test_a_verdict_does_not_whitewash_planted_data(poisoned, tmp_path):
     kept(checkpoint)
     audit = audit_of(load_classifier(checkpoint), checkpoint)
     assert audit.state == "planted"
-    assert audit.words.endswith(f"the label green; the model, inspected, shows nothing suspicious; {ERRORS}")
+    assert audit.words.endswith(
+        f"the label green; a model that learnt from them, inspected, shows nothing suspicious; {ERRORS}"
+    )
     kept(checkpoint, suspicious=True, target="red")
     assert "inspected, seems to lead to red; " in audit_of(load_classifier(checkpoint), checkpoint).words
 
@@ -237,7 +239,8 @@ def test_inspect_keeps_its_verdict_where_export_finds_it(trained, squares, tmp_p
     done = call(backdoor_app, "inspect", checkpoint, squares, "--device", "cpu")
     assert "does not say that it learnt" not in done.stderr
     assert str(verdicts_file(checkpoint)) in done.stdout
-    suspicious = done.exit_code == 1
+    assert done.exit_code in (0, FOUND)
+    suspicious = done.exit_code == FOUND
     assert audit_of(load_classifier(checkpoint), checkpoint).state == ("suspicious" if suspicious else "unaudited")
     assert "name data whose test part is clean: --clean" in done.stdout
 

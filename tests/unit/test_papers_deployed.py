@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from export.checkpoint import Reduction, export_classifier
 from natadv.data.load import load_dataset
 from natadv.errors import ConfigError
+from natadv.evaluation.rates import Rate
 from natadv.images import write_image
 from natadv.papers.cli import app
 from natadv.papers.number import Number
@@ -37,14 +38,14 @@ class Colours(nn.Module):
 
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Path]]:
-    """A folder of plain colours, and the same classifier as two bundles."""
+    """A folder of plain colours, two frames of a sign as GTSRB names them, and the same classifier as two bundles."""
     folder = tmp_path_factory.mktemp("deployed")
     for label, colour in zip(LABELS, (BLUE, GREEN, RED), strict=True):
         for split in ("train", "test"):
             (folder / "data" / split / label).mkdir(parents=True)
             for number in range(EACH):
                 image = np.clip(np.full((*SIZE, 3), colour, int) + 3 * number, 0, 255).astype(np.uint8)
-                write_image(folder / "data" / split / label / f"{number}.png", image)
+                write_image(folder / "data" / split / label / f"{number // 2:05d}_{number % 2:05d}.png", image)
     loaded = tiny_checkpoint(Colours().eval(), LABELS, SIZE)
     test, train = (load_dataset(str(folder / "data"), split) for split in ("test", "train"))
     for precision in ("fp32", "fp16"):
@@ -77,6 +78,9 @@ def test_a_row_has_all_that_is_asked_before_a_model_is_deployed(
     for row in bundles[1]:
         assert found[row, "clean"].ours == 100
         assert found[row, "clean"].n == 3 * EACH
+        signs = 3 * EACH // 2
+        assert f"interval by kin, {signs} in {3 * EACH} images" in found[row, "clean"].setting
+        assert found[row, "clean"].low == pytest.approx(100 * Rate(signs, signs).interval[0])
         assert 0 <= found[row, "pgd"].ours <= 100
         assert "attack pgd-margin" in found[row, "pgd"].setting
         assert found[row, "advrd"].n == 3 * EACH
@@ -87,6 +91,7 @@ def test_a_row_has_all_that_is_asked_before_a_model_is_deployed(
         assert 0 <= found[row, "parity"].ours < 1e-3
     assert ("plain fp32", "agrees") not in found
     assert found["plain fp16", "agrees"].ours == 100
+    assert found["plain fp16", "agrees"].low == pytest.approx(100 * Rate(signs, signs).interval[0])
     assert "precision fp16" in found["plain fp16", "advrd"].setting
     assert "| plain fp16 |" in (tmp_path / "results/deployed/table-1.md").read_text()
 

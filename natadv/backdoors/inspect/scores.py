@@ -39,8 +39,8 @@ class Scores:
         by_method: a number for each class, (classes,), more is more suspicious; NaN where a class has too few pictures.
             Activation clustering: silhouette. Spectral signatures: share of the variance along the top direction.
             STRIP: share of pictures whose entropy is below what 5 % of clean ones have. Second opinion: entropy of what
-            the foreign cluster's pictures are taken for, of the most there could be. Natural rain: share of clean
-            pictures that become the class.
+            the pictures of a cluster are taken for, of the most there could be, the larger of both clusters. Natural
+            rain: share of clean pictures that become the class.
         foreign: for each class, which of the data's pictures are in its foreign cluster, see `foreign_part`, or in the
             smaller one without clean pictures.
         region: of the foreign cluster against the rest of the class `region_class`; None if either was too small.
@@ -110,7 +110,7 @@ def foreign_part(
     answers: NDArray[np.int64],
     opinions: Sequence[float],
 ) -> NDArray[np.int64]:
-    """Return the part of a class that most of three hold for poison; one of too few pictures never is.
+    """Return the part of a class that most of three votes hold for poison; one of too few pictures never is.
 
     Which of them it is, each mistakes at times: rain can look like few classes, clean signs of the training part may be
     unlike those of the test part, and the small network knows little.
@@ -124,14 +124,17 @@ def foreign_part(
         opinions: in how many bits these differ in each part, of the most that there could be.
     """
     enough = [len(part) >= _LEAST for part in parts]
+    if not any(enough):
+        return np.zeros(0, np.int64)
     if not all(enough):
         return parts[int(np.argmax(enough))]
     by_opinion = int(np.argmax(opinions))
     votes = [by_opinion, int(np.argmax([(answers[part] != label).mean() for part in parts]))]
     if len(clean):
         known = torch.from_numpy(clean)
-        to_clean = [torch.cdist(torch.from_numpy(features[part]), known).sort(1).values for part in parts]
-        votes.append(int(np.argmax([float(distances[:, :_NEAREST].mean()) for distances in to_clean])))
+        nearest = min(_NEAREST, len(known))
+        to_clean = [torch.cdist(torch.from_numpy(features[part]), known) for part in parts]
+        votes.append(int(np.argmax([float(one.topk(nearest, largest=False).values.mean()) for one in to_clean])))
     else:
         votes.append(by_opinion)  # its vote counts double where no clean picture can tell
     return parts[int(sum(votes) > 1)]

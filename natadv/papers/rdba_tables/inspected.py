@@ -42,7 +42,7 @@ def numbers(request: RdbaRequest) -> Iterator[Number]:
         setting = bench.setting(calibration=thresholds.setting)
         yield from _said(row, verdict, thresholds, poisoning, setting, len(data))
         if poisoning is not None:
-            if verdict.target == poisoning.target:
+            if verdict.target == poisoning.target and len(verdict.suspected):
                 yield from _listed(row, verdict, _poisoned(bench.poisoned_folder(poisoning)), setting)
             yield from _filtered(request, row, model, poisoning, test)
 
