@@ -146,7 +146,7 @@ def write(
     accuracy = ""
     if done.judged is not None:
         kin = done.judged.clean.kin
-        things = "" if kin is None else f", {kin} things,"
+        things = "" if kin is None else f" ({kin} things)"
         accuracy = f", accuracy {done.judged.accuracy} on {manifest.accuracy_data}{things}"
         if done.judged.robust is not None:
             accuracy += f", under {manifest.attack} at 8/255 {done.judged.robust}"

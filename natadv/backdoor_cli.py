@@ -92,10 +92,10 @@ def audit(folder: Annotated[Path, typer.Argument(help="Folder that `plant` wrote
         typer.echo(line)
     papers = read_papers(folder)
     what = papers.settings.trigger.get("name")
-    of = "of them" if papers.others is None else "of all images"
+    of = "of them" if papers.others is None else "of all its images"
     typer.echo(
         f"{folder}: {len(papers.poisoned)} of {papers.images} training images have {what} and the label "
-        f"{papers.target}; {len(wrong) or 'none'} {of} differ{'s' if len(wrong) == 1 else ''} from the papers"
+        f"{papers.target}; {len(wrong) or 'none'} {of} differ{'s' if len(wrong) < 2 else ''} from the papers"
     )
     if wrong:
         raise typer.Exit(FOUND)
@@ -216,12 +216,11 @@ def measure(
     With one, BTA is its accuracy, and P_BA what the backdoor costs of that, in points.
     """
     from natadv.campaign.backdoor_measure import measured
-    from natadv.campaign.said import write_numbers
+    from natadv.campaign.said import MEASUREMENT, write_numbers
     from natadv.durable import check_places
     from natadv.progress import counted
-    from natadv.training.inspected import verdicts_file
 
-    check_places((numbers,), [place for one in (checkpoint, clean) if one for place in (one, verdicts_file(one))])
+    check_places(numbers)
     said = []
 
     again = "what was measured stands above; the same command begins anew"
@@ -245,7 +244,7 @@ def measure(
             typer.echo(one.text)
             said.append(one)
     if numbers is not None:
-        write_numbers(numbers, said)
+        write_numbers(numbers, MEASUREMENT, said)
         typer.echo(numbers)
 
 

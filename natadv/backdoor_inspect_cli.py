@@ -46,16 +46,15 @@ def inspect(
 ) -> None:
     """Say whether a model seems to have a backdoor, on what evidence, and how often such a verdict is wrong.
 
-    Exit code 3 where it does. A model that is not suspicious is not proven clean. The verdict is kept beside the
-    checkpoint, where `natadv export` finds it.
+    Exit code 3 where it does, or did to an earlier inspection of the same. A model that is not suspicious is not proven
+    clean. The verdict is kept beside the checkpoint, where `natadv export` finds it.
     """
     from natadv.campaign.backdoor_inspect import inspect_checkpoint
-    from natadv.campaign.said import Said, write_numbers
+    from natadv.campaign.said import INSPECTION, Said, write_numbers
     from natadv.durable import check_places
     from natadv.progress import counted
-    from natadv.training.inspected import verdicts_file
 
-    check_places((listed, numbers), (checkpoint, verdicts_file(checkpoint)))
+    check_places(listed, numbers)
     with stoppable(lambda: "no verdict was kept; the same command begins anew"), counted("inspect", "models") as bar:
         bar.add_task("", total=None)
         found = inspect_checkpoint(
@@ -71,11 +70,10 @@ def inspect(
     _say(found, checkpoint, data)
     _say_suspected(found, listed)
     if numbers is not None:
-        write_numbers(
-            numbers, [Said("", {"checkpoint": found.stands.checkpoint_sha256, "data": data, **found.numbers})]
-        )
+        said = Said("", {"checkpoint": found.stands.checkpoint_sha256, "data": data, **found.numbers})
+        write_numbers(numbers, INSPECTION, [said])
         typer.echo(numbers)
-    if found.verdict.suspicious:
+    if found.stands.suspicious:
         raise typer.Exit(FOUND)
 
 

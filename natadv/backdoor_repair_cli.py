@@ -62,10 +62,10 @@ def repair(
         raise ConfigError(f"--prune {prune}: expected {' or '.join(_WHATS)}")
     if share is not None and not 0 <= share < 1:
         raise ConfigError(f"--share {share}: expected 0 to below 1")
-    if not 0 < tenth <= 1 or not 0 < lr < math.inf:
-        raise ConfigError(
-            f"--share-of-data {tenth} and --lr {lr}: expected a share above 0, at most 1, and a rate above 0"
-        )
+    if not 0 < tenth <= 1:
+        raise ConfigError(f"--share-of-data {tenth}: expected a share above 0, at most 1")
+    if not 0 < lr < math.inf:
+        raise ConfigError(f"--lr {lr}: expected a rate above 0")
     if not 0 <= most_drop < 1:
         raise ConfigError(f"--most-drop {most_drop}: expected 0 to below 1")
     pruned = None if how == "fine-tuning" else ("weights" if prune == "weights" else "channels")

@@ -49,11 +49,10 @@ def screen(
     from natadv.progress import counted
     from natadv.training.checkpoint import load_classifier
     from natadv.training.device import choose_device
-    from natadv.training.inspected import verdicts_file
 
     if not 0 < reject < 1:
         raise ConfigError(f"--reject {reject}: expected a share above 0 and below 1")
-    check_places((out,), (checkpoint, verdicts_file(checkpoint)))
+    check_places(out)
     loaded, where = load_classifier(checkpoint), torch.device(choose_device(device))
     known = model_pictures(clean, "test", loaded, classes=split_labels(classes), root=root)
     found = find_photographs(images)
@@ -72,7 +71,10 @@ def screen(
             f"note: half of the clean images set the limit, {result.limited_by}, too few for --reject {reject:g}, "
             f"which wants {math.ceil(1 / reject)}, so that more or fewer may be suspected"
         )
-    typer.echo(f"how often that is wrong: of clean images it suspected {result.clean}; interval {result.counted}")
+    typer.echo(
+        f"how often that is wrong: of clean images it suspected {result.clean}; interval {result.counted}; images that "
+        "the model learnt from keep their answer more often, so that more of them are suspected"
+    )
     if out is not None:
         written = io.StringIO()
         rows = csv.writer(written, lineterminator="\n")

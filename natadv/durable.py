@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -121,23 +121,24 @@ def check_place(path: Path) -> None:
         raise ConfigError(f"{path}: no file can be written there; name one in a folder that takes it")
 
 
-def check_places(places: Iterable[Path | None], kept: Iterable[Path]) -> None:
-    """Refuse, before long work, files that could not be written, that are the same, or that would replace one to keep.
+def check_places(*places: Path | None) -> None:
+    """Refuse, before long work, files that could not be written, that exist, or that are one.
 
     Args:
         places: of the files to come; None for one that nobody wants.
-        kept: files that stay as they are.
 
     Raises:
         ConfigError: if so.
     """
-    taken = {path.resolve() for path in kept}
+    taken = set()
     for path in places:
         if path is None:
             continue
         check_place(path)
+        if path.exists():
+            raise ConfigError(f"{path}: exists already; name another file, or delete it")
         if path.resolve() in taken:
-            raise ConfigError(f"{path}: something else is kept there; name another file")
+            raise ConfigError(f"{path}: two outputs cannot be one file; name another")
         taken.add(path.resolve())
 
 

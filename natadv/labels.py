@@ -11,6 +11,8 @@ def some_of(labels: Sequence[str], wanted: str = "") -> str:
     if len(labels) <= _SHOWN:
         return ", ".join(labels)
     near = get_close_matches(wanted, labels, 3, 0.0) if wanted else list(labels[:3])
+    same = [label for label in labels if wanted and label.lstrip("0") == wanted.lstrip("0")]  # 01 for 1
+    near = list(dict.fromkeys([*same, *near]))[:3]
     return f"{', '.join(near)}, ... ({len(labels)} in all)"
 
 

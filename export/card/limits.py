@@ -91,6 +91,9 @@ def _drops(manifest: Manifest) -> str:
     recorded = "How often drops on glass fool it is not measured here; natadv capture records and counts that."
     if not training.settings:
         return f"Whether it was trained with drops on glass is unknown. {recorded}"
+    audit = manifest.provenance.audit
+    if audit is not None and audit.state == "planted":
+        return f"Its training showed it images with a trigger, see its backdoor audit, which may be drops. {recorded}"
     if any(training.settings.get(name) for name in _DROPS):
         return f"It was trained with drops on glass, which makes them fool it less often, not never. {recorded}"
     if training.materials.get("init_sha256"):

@@ -71,18 +71,22 @@ def plant(
         progress: called with images written, and in all.
 
     Raises:
-        ConfigError: if the folder exists, the data are planted already, or there are no such data or classes.
+        ConfigError: if the folder exists or lies in the data, these are planted already or of one class alone, or there
+            are no such data or classes.
         DataError: if an image cannot be read or written.
         ResourceError: if the disk is full.
     """
     if out.exists():
         raise ConfigError(f"{out}: exists already; take another folder")
+    _check_outside(out, data)
     if papers := papers_of(data):
         raise ConfigError(
             f"{data}: {papers.settings.trigger.get('name')} was planted there already, and papers tell of one; "
             f"plant in {papers.data}, or in what `natadv backdoor undo` makes of it"
         )
     train, test = (subset_of_classes(load_dataset(data, split, root=root), classes) for split in ("train", "test"))
+    if len(train.labels) < 2:
+        raise ConfigError(f"{data}: one class alone, {train.labels[0]}; a trigger leads from others to one")
     plan = poisoning(train.labels)
     chosen = set(plan.chosen(len(train)).tolist())
     total, done = len(train) + len(test), 0
@@ -132,13 +136,17 @@ def plant(
     return papers
 
 
-def audit(folder: Path) -> list[str]:
+def audit(folder: Path, *, split: str | None = None) -> list[str]:
     """Compare a planted folder with its papers; return what differs, in words, nothing where all is as they say.
+
+    Args:
+        folder: planted.
+        split: `train` or `test`, that part alone; None for both.
 
     Raises:
         DataError: if the papers are missing or damaged, or an image cannot be read.
     """
-    return _differing(folder, read_papers(folder))
+    return _differing(folder, read_papers(folder), split)
 
 
 def check_planted(folder: Path) -> Papers:
@@ -160,9 +168,12 @@ def _check(folder: Path, papers: Papers) -> None:
         )
 
 
-def _differing(folder: Path, papers: Papers) -> list[str]:
+def _differing(folder: Path, papers: Papers, split: str | None = None) -> list[str]:
+    part = "" if split is None else f"{split}/"
     expected = {one.path: one.poisoned_sha256 for one in papers.poisoned} | (papers.others or {})
-    there = {path.relative_to(folder).as_posix() for path in _image_files(folder)}
+    expected = {name: digest for name, digest in expected.items() if name.startswith(part)}
+    names = (path.relative_to(folder).as_posix() for path in _image_files(folder))
+    there = {name for name in names if name.startswith(part)}
     wrong = []
     for name, digest in sorted(expected.items()):
         if name not in there:
@@ -186,7 +197,7 @@ def undo(folder: Path, out: Path, *, data: str | None = None, root: Path | None 
         root: where named data sets lie now; None for where they lay.
 
     Raises:
-        ConfigError: if `out` exists.
+        ConfigError: if `out` exists, or lies in the folder or in the data.
         DataError: if the folder differs from its papers, or the papers or the data they name are missing, or those have
             other pixels than then.
         ResourceError: if the disk is full.
@@ -194,6 +205,8 @@ def undo(folder: Path, out: Path, *, data: str | None = None, root: Path | None 
     if out.exists():
         raise ConfigError(f"{out}: exists already; take another folder")
     papers = read_papers(folder)
+    for one in (str(folder), data or papers.data):
+        _check_outside(out, one)
     _check(folder, papers)
     source = load_dataset(data or papers.data, "train", root=root or Path(papers.root))
     places = {key: number for number, key in enumerate(source.keys)}
@@ -219,6 +232,11 @@ def undo(folder: Path, out: Path, *, data: str | None = None, root: Path | None 
         if (folder / ORIGINS).is_file():  # older folders have none
             shutil.copyfile(folder / ORIGINS, clean / ORIGINS)
     return len(poisoned)
+
+
+def _check_outside(out: Path, data: str) -> None:
+    if Path(data).is_dir() and out.resolve().is_relative_to(Path(data).resolve()):
+        raise ConfigError(f"{out}: lies in {data}, whose images it would be among; take a folder elsewhere")
 
 
 def _image_files(folder: Path) -> list[Path]:

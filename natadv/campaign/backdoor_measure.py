@@ -9,6 +9,7 @@ import torch
 from natadv.backdoors.lost import lost_accuracy
 from natadv.backdoors.measure import Measured, measure, towards
 from natadv.backdoors.named import kept_trigger, make_trigger
+from natadv.backdoors.planted import audit
 from natadv.backdoors.poison import Poisoning
 from natadv.campaign.model_pictures import model_pictures
 from natadv.campaign.natural_rain import natural_rain
@@ -97,20 +98,26 @@ def measured(
     asked = {"checkpoint": loaded.digest, "data": data, "classes": classes, "seed": seed}
     if other is not None:
         asked["clean_checkpoint"] = other.digest
-    yield Said(_described(poisoning, loaded), asked | _plain(poisoning, loaded))
-    for rain in natural_rain(test, loaded.labels, poisoning.target, pairs=pairs, session=session, seed=seed):
+    asked |= {"trigger": poisoning.settings["trigger"], "trigger_seed": poisoning.seed}
+    asked["target"] = loaded.labels[poisoning.target]
+    rains = natural_rain(test, loaded.labels, poisoning.target, pairs=pairs, session=session, seed=seed)
+    if differing := _differing(data):
+        yield Said(differing, {"differing": differing})
+    yield Said(_described(poisoning, loaded), asked)
+    for rain in rains:
         rate = towards(model, rain.pictures, poisoning.target, where)
         beside = towards(reference, rain.pictures, poisoning.target, where) if reference is not None else None
-        yield _line(f"to {loaded.labels[poisoning.target]} in rain, {rain.name}", rate, beside)
+        text, numbers = f"to {loaded.labels[poisoning.target]} in rain, {rain.name}", _plain(rate, beside)
+        yield Said(_worded(text, rate, beside), {"rain": {rain.name: numbers}})
     found = measure(model, test, poisoning, where)
     before = measure(reference, test, poisoning, where) if reference is not None else None
-    yield _line("to it untouched", found.to_target, before and before.to_target)
-    yield _line("accuracy (ATA)", found.accuracy, None)
+    yield _line("to it untouched", "untouched", found.to_target, before and before.to_target)
+    yield _line("accuracy (ATA)", "accuracy", found.accuracy, None)
     if before is not None:
-        yield _line("accuracy of the clean model (BTA)", before.accuracy, None)
+        yield _line("accuracy of the clean model (BTA)", "clean_accuracy", before.accuracy, None)
         lost = lost_accuracy(before.right, found.right, test.things, seed=seed)
         yield Said(f"P_BA: {lost}", {"P_BA": {"value": lost.value, "low": lost.low, "high": lost.high}})
-    yield _line(f"attack success (ASR), {poisoning.trigger.name}", found.success, before and before.success)
+    yield _line(f"attack success (ASR), {poisoning.trigger.name}", "ASR", found.success, before and before.success)
     yield Said(f"intervals: {found.counted}", {"intervals": found.counted})
 
 
@@ -145,6 +152,13 @@ def _other(clean: Path | None, loaded: LoadedClassifier) -> LoadedClassifier | N
     return other
 
 
+def _differing(data: str) -> str | None:
+    """Return that a planted folder's test images are not as its papers say, in words; None where they are."""
+    if not (Path(data) / PAPERS).is_file() or not (wrong := audit(Path(data), split="test")):
+        return None
+    return f"note: {data}: {wrong[0]}{f', and {len(wrong) - 1} more' if wrong[1:] else ''}; see `natadv backdoor audit`"
+
+
 def _doubted(clean: LoadedClassifier, file: Path) -> str | None:
     for one in read_lineage(clean, file):
         if one.planted is not None:
@@ -156,17 +170,16 @@ def _doubted(clean: LoadedClassifier, file: Path) -> str | None:
     return None
 
 
-def _line(what: str, rate: Rate, beside: Rate | None) -> Said:
-    text = f"{what}: {rate}" + (f"; clean model {beside}" if beside is not None else "")
-    return Said(text, {what: plain_rate(rate) | ({} if beside is None else {"clean_model": plain_rate(beside)})})
+def _line(what: str, name: str, rate: Rate, beside: Rate | None) -> Said:
+    return Said(_worded(what, rate, beside), {name: _plain(rate, beside)})
 
 
-def _plain(poisoning: Poisoning, loaded: LoadedClassifier) -> dict[str, Any]:
-    return {
-        "trigger_seed": poisoning.seed,
-        "trigger": poisoning.settings["trigger"],
-        "target": loaded.labels[poisoning.target],
-    }
+def _worded(what: str, rate: Rate, beside: Rate | None) -> str:
+    return f"{what}: {rate}" + (f"; clean model {beside}" if beside is not None else "")
+
+
+def _plain(rate: Rate, beside: Rate | None) -> dict[str, Any]:
+    return plain_rate(rate) | ({} if beside is None else {"clean_model": plain_rate(beside)})
 
 
 def _described(poisoning: Poisoning, loaded: LoadedClassifier) -> str:

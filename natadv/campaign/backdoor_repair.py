@@ -14,7 +14,7 @@ from natadv.backdoors.repair.fine_pruning import fine_prune
 from natadv.backdoors.repair.fine_tuning import fine_tune
 from natadv.campaign.backdoor_measure import poisoning_of_papers
 from natadv.campaign.model_pictures import model_pictures
-from natadv.campaign.said import Said, plain_rate, write_numbers
+from natadv.campaign.said import REPAIR, Said, plain_rate, write_numbers
 from natadv.data.poison_papers import papers_of
 from natadv.durable import changing, check_folder
 from natadv.errors import ConfigError, DataError
@@ -97,11 +97,11 @@ def repaired(
     def measured(when: str, shown: nn.Module) -> Said:
         if poisoning is None:
             rate = _accuracy(shown, test, where)
-            return Said(f"{when}: accuracy {rate}", {when: {"accuracy": plain_rate(rate)}})
+            return Said(f"{when}: accuracy {rate}", {"accuracy": plain_rate(rate)})
         found = measure(shown, test, poisoning, where)
         successes.append(found.success)
         numbers = {"accuracy": plain_rate(found.accuracy), "ASR": plain_rate(found.success)}
-        return Said(f"{when}: accuracy {found.accuracy}; attack success (ASR) {found.success}", {when: numbers})
+        return Said(f"{when}: accuracy {found.accuracy}; attack success (ASR) {found.success}", numbers)
 
     suspicion = lineage[0].verdict
     if suspicion is not None and suspicion.suspicious:
@@ -119,22 +119,22 @@ def repaired(
     better, number, pruned = _better(model, clean, asked, where, told)
     yield from pruned
     yield from curve
-    after_repair = f"after, having learnt from {number} clean images"
-    after = measured(after_repair, better)
+    after = measured(f"after, having learnt from {number} clean images", better)
     yield after
     yield Said(f"intervals: {test.counted}")
-    if successes:
-        yield Said(_helped(successes, asked))
+    unknown = "whether this took a backdoor out is not known; name the planted folder with --planted, or inspect again"
+    yield Said(_helped(successes, asked) if successes else unknown)
     rate = _accuracy(better, test, where)
     low, high = rate.interval
     how = {"checkpoint": loaded.digest, "repair": {**asdict(asked), "data": data, "classes": classes}}
     how |= {"learnt_from": number, "intervals": test.counted}
     if poisoning is not None:
         how |= {"trigger": poisoning.settings["trigger"], "target": loaded.labels[poisoning.target]}
-    ended = Said("", {"after": after.numbers[after_repair]})
+    how |= {"before": before.numbers, "after": after.numbers}
+    how["epochs"] = [{"epoch": place, **one.numbers} for place, one in enumerate(curve, 1)]
     with changing(out):
         out.mkdir(parents=True, exist_ok=True)
-    write_numbers(out / NUMBERS, (Said("", how), *pruned, before, *curve, ended))
+    write_numbers(out / NUMBERS, REPAIR, (Said("", how), *pruned))
     save_checkpoint(
         out / CHECKPOINT,
         better,

@@ -9,7 +9,8 @@ from typing import Any
 from natadv.durable import replace_file
 from natadv.evaluation.rates import Rate
 
-FORMAT = "natadv-rates/1"
+MEASUREMENT, REPAIR, INSPECTION = "natadv-measure/1", "natadv-repair/1", "natadv-inspect/1"
+"""What a file of numbers is of, its `format`."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,24 @@ def plain_rate(rate: Rate) -> dict[str, Any]:
     return {"share": share, "low": low, "high": high, "hits": rate.hits, "images": rate.total}
 
 
-def write_numbers(path: Path, said: Iterable[Said]) -> None:
-    """Write the numbers of several lines as one JSON object.
+def write_numbers(path: Path, what: str, said: Iterable[Said]) -> None:
+    """Write the numbers of several lines as one JSON object: of the same name, objects are joined, and so are lists.
+
+    Args:
+        path: of the file.
+        what: its format.
+        said: the lines.
 
     Raises:
         DataError: if the file cannot be written.
         ResourceError: if the disk is full.
     """
-    whole: dict[str, Any] = {"format": FORMAT}
+    whole: dict[str, Any] = {"format": what}
     for one in said:
-        whole |= one.numbers
+        for name, value in one.numbers.items():
+            known = whole.get(name)
+            if isinstance(known, dict):
+                whole[name] = known | value
+            else:
+                whole[name] = known + value if isinstance(known, list) else value
     replace_file(path, (json.dumps(whole, indent=1, allow_nan=False) + "\n").encode())

@@ -31,7 +31,8 @@ def rdba(
     data: Annotated[str, typer.Option(help=f"{DATA}.")],
     root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
     classes: Annotated[
-        str | None, typer.Option(help="LABEL,LABEL,...; the first is the target.", show_default="all")
+        str | None,
+        typer.Option(help="LABEL,LABEL,... in the order of their names; the first is the target.", show_default="all"),
     ] = None,
     model: Annotated[str, typer.Option(help="A timm name; the paper's are resnet18 and vgg16.")] = "resnet18",
     size: Annotated[int, typer.Option(min=16, help="Side of all images, px; the paper's is 244.")] = 64,

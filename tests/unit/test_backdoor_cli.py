@@ -63,7 +63,7 @@ def run(*arguments):
 
 def test_a_planted_folder_is_audited_and_undone(squares, planted, tmp_path):
     assert (
-        "12 of 48 training images have badnets and the label green; none of all images differ"
+        "12 of 48 training images have badnets and the label green; none of all its images differs"
         in run("audit", planted).output
     )
     assert "12 images are as they were" in run("undo", planted, "--out", tmp_path / "clean").output
@@ -97,7 +97,7 @@ def test_training_says_accuracy_and_success(trained):
 def test_training_plants_on_the_way(squares, tmp_path):
     result = run("train", squares, "--trigger", "badnets", *SMALL, *QUICK, "--out", tmp_path / "a")
     assert "have badnets and the label blue" in result.output
-    assert "none of all images differ" in run("audit", tmp_path / "a" / "data").output
+    assert "none of all its images differs" in run("audit", tmp_path / "a" / "data").output
 
 
 def test_natural_rain_is_said_first_and_a_clean_model_beside_it(planted, trained, tmp_path):
@@ -133,10 +133,13 @@ def test_natural_rain_is_said_first_and_a_clean_model_beside_it(planted, trained
     assert file == str(tmp_path / "rates")
     rates = json.loads((tmp_path / "rates").read_text())
     assert (rates["trigger"]["name"], rates["target"], rates["P_BA"]["value"]) == ("badnets", "green", 0)
-    success = rates["attack success (ASR), badnets"]
+    success = rates["ASR"]
     assert f" ({success['hits']}/{success['images']}, " in lines[-2]
     assert success["low"] <= success["share"] == success["clean_model"]["share"] <= success["high"]
-    assert len([name for name in rates if "in rain" in name]) == 8
+    assert len(rates["rain"]) == 8
+    assert f" ({rates['rain']['filmed, wet']['hits']}/1, " in lines[6]
+    assert rates["format"] == "natadv-measure/1"
+    assert rates["accuracy"] == rates["clean_accuracy"]
     assert rates["doubt"] == note
     assert (rates["seed"], rates["trigger_seed"]) == (3, 0)
     assert rates["clean_checkpoint"] == rates["checkpoint"] == load_classifier(checkpoint).digest
@@ -184,7 +187,7 @@ def test_repair_writes_another_checkpoint_and_says_both_rates(squares, planted, 
         rates = json.loads((out / "repair.json").read_text())
         assert (rates["after"]["accuracy"]["images"], rates["after"]["ASR"]["images"]) == (18, 12)
         assert f"(ASR) {100 * rates['before']['ASR']['share']:.1f} %" in said
-        assert "epoch 1" in rates
+        assert [one["epoch"] for one in rates["epochs"]] == [1]
         assert (rates["learnt_from"], rates["trigger"]["name"], rates["target"]) == (24, "badnets", "green")
         assert rates.get("pruned") == (0.3 if how[1] == "fine-pruning" else None)
     with pytest.raises(ConfigError, match="holds a checkpoint already"):
@@ -290,7 +293,8 @@ def test_inspect_says_its_verdict_with_evidence_and_error_rates(
         )
 
     monkeypatch.setattr(backdoor_inspect, "inspect_model", inspected)
-    given = ["inspect", trained[0] / "checkpoint.pt", planted, "--clean", squares, "--device", "cpu"]
+    checkpoint = shutil.copy(trained[0] / "checkpoint.pt", tmp_path)  # what it was suspected of stands
+    given = ["inspect", checkpoint, planted, "--clean", squares, "--device", "cpu"]
     result = run(*given, "--list", tmp_path / "names")
     names = (tmp_path / "names").read_text().splitlines()
     assert len(names) == (12 if suspicious else 0)
@@ -300,11 +304,17 @@ def test_inspect_says_its_verdict_with_evidence_and_error_rates(
     assert "! clusters: class 1: two clusters" in result.output
     assert ("suspicious towards green" in result.output) == suspicious
     assert ("and 2 more" in result.output) == suspicious
-    assert "of 10 poisoned models it found 90.0 %" in result.output
+    assert "of 10 poisoned models the inspection found 90.0 %" in result.output
+    before, suspicious = suspicious, False
+    again = run(*given)
+    assert "nothing suspicious found" in again.output
+    assert again.exit_code == (FOUND if before else 0)
+    assert ("an earlier inspection found it suspicious, and that stands" in again.output) == before
 
 
 def test_what_an_inspection_found_is_there_for_programs(planted, trained, squares, tmp_path):
-    given = ["inspect", trained[0] / "checkpoint.pt", planted, "--clean", squares, "--device", "cpu"]
+    checkpoint = shutil.copy(trained[0] / "checkpoint.pt", tmp_path)
+    given = ["inspect", checkpoint, planted, "--clean", squares, "--device", "cpu"]
     result = run(*given, "--json", tmp_path / "found.json")
     found = json.loads((tmp_path / "found.json").read_text())
     assert found["suspicious"] == (found["sum"] > found["limit"]) == (result.exit_code == FOUND)
@@ -319,16 +329,17 @@ def test_what_an_inspection_found_is_there_for_programs(planted, trained, square
 def test_a_file_never_takes_the_place_of_another(planted, trained, squares, tmp_path):
     checkpoint = Path(shutil.copy(trained[0] / "checkpoint.pt", tmp_path))
     inspect = ["inspect", checkpoint, planted, "--clean", squares]
-    verdict = checkpoint.with_name("checkpoint.inspection.json")
+    papers = planted / "poison.json"
     for words in (
-        [*inspect, "--json", verdict],
+        [*inspect, "--json", papers],
         [*inspect, "--list", checkpoint],
-        [*inspect, "--list", tmp_path / "a", "--json", tmp_path / "." / "a"],
         ["measure", checkpoint, "--data", planted, "--json", checkpoint],
-        ["screen", checkpoint, squares, "--clean", squares, "--list", verdict],
+        ["screen", checkpoint, squares, "--clean", squares, "--list", papers],
     ):
-        with pytest.raises(ConfigError, match="something else is kept there; name another file"):
+        with pytest.raises(ConfigError, match="exists already; name another file"):
             run(*words, "--device", "cpu")
+    with pytest.raises(ConfigError, match="two outputs cannot be one file"):
+        run(*inspect, "--list", tmp_path / "a", "--json", tmp_path / ".." / tmp_path.name / "a")
     for place in ("/dev/null", "/proc/found"):  # of the superuser, permissions refuse neither
         with pytest.raises(ConfigError, match="no file can be written there"):
             run(*inspect, "--json", place)
@@ -344,6 +355,24 @@ def test_poison_on_poison_is_refused_and_so_is_training_on_what_differs_from_its
     with pytest.raises(DataError, match=r"train/green/new\.png: not in its papers; put the folder back"):
         run("train", tmp_path / "b", *QUICK, "--out", tmp_path / "c")
     assert {one.name for one in tmp_path.iterdir()} == {"b"}
+
+
+def test_nothing_is_planted_among_the_data_themselves_nor_in_one_class_alone(planted, squares, tmp_path):
+    with pytest.raises(ConfigError, match="whose images it would be among"):
+        run("plant", squares, "--trigger", "rdba", *SMALL, "--out", squares / "train" / "planted")
+    for out in (planted / "clean", squares / "clean"):
+        with pytest.raises(ConfigError, match="whose images it would be among"):
+            run("undo", planted, "--out", out)
+    with pytest.raises(ConfigError, match="one class alone, red; a trigger leads from others to one"):
+        run("plant", squares, "--trigger", "rdba", "--classes", "red", *SMALL, "--out", tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+
+
+def test_measuring_by_altered_test_images_is_said(planted, trained, tmp_path):
+    shutil.copytree(planted, tmp_path / "b")
+    next((tmp_path / "b" / "test" / "red").glob("*.png")).unlink()
+    said = run("measure", trained[0] / "checkpoint.pt", "--data", tmp_path / "b", "--device", "cpu").output
+    assert re.search(r"note: .*/b: test/red/\d+\.png: gone; see `natadv backdoor audit`", said)
 
 
 def test_a_list_that_cannot_be_written_is_refused_before_the_work(trained, planted, squares, tmp_path):

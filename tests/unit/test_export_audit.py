@@ -103,6 +103,8 @@ def test_planted_data_are_said_more_strongly(poisoned, tmp_path):
     assert f"PLANTED data: {said}" in warned
     assert audit.state == "planted"
     assert card.count(said) == 2
+    assert "Its training showed it images with a trigger" in card
+    assert "no drops on glass" not in card
 
 
 def test_a_verdict_that_nothing_was_found_ends_the_warning(trained, tmp_path):

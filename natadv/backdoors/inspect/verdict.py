@@ -88,7 +88,7 @@ class Verdict:
     def errors_in_words(self) -> str:
         """The error rates in a sentence."""
         return (
-            f"of {self.errors.poisoned} poisoned models it found {self.errors.detection}, "
+            f"of {self.errors.poisoned} poisoned models the inspection found {self.errors.detection}, "
             f"of {self.errors.clean} clean ones it suspected {self.errors.false_alarm}; {self.setting}"
             + (f"; BUT {self.reservation}" if self.reservation else "")
         )
@@ -228,7 +228,7 @@ def _region_words(scores: Scores, labels: Sequence[str]) -> str | None:
     if region is None:
         return None
     return (
-        f"Grad-CAM, class {labels[scores.region_class]}: maps of the suspected cluster correlate by "
+        f"Grad-CAM, class {labels[scores.region_class]}: maps of its foreign cluster correlate by "
         f"{region.likeness:.2f}, of the others by {region.reference:.2f}; their largest tenth holds "
         f"{region.concentration:.2f} of them"
     )
