@@ -202,10 +202,12 @@ class _Session:
                 journal.tell(Paused(by=by))
             self._rig.camera.read()
 
+        went_on = False
         try:
             control.rest(meanwhile)
+            went_on = True  # though somebody may want the next pause already
         finally:
-            if by is not None and control.standing == "running":
+            if by is not None and (went_on or control.standing == "running"):
                 journal.tell(Resumed(by=control.resumed_by or by))
 
     def _look_at_disk(self, writer: Writer) -> None:

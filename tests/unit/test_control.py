@@ -117,6 +117,35 @@ def test_a_pause_rests_between_clips_with_frames_to_look_at_and_changes_nothing(
     assert [kind for kind in _kinds(archive) if kind in ("paused", "resumed")] == ["paused", "resumed"]
 
 
+class Hasty(Control):
+    """Pauses once more in the moment that a pause ends, before anybody could write it down."""
+
+    again = True
+
+    def rest(self, meanwhile=lambda: None, **more):
+        paused = self.paused_by is not None
+        super().rest(meanwhile, **more)
+        if paused and self.again:
+            self.again = False
+            self.pause("again")
+
+
+def test_a_pause_that_ends_is_told_though_the_next_one_is_asked_for_already(tmp_path):
+    archive, settings = begun(tmp_path)
+    desk = Desk(Journal(archive.folder), control=Hasty())
+    desk.control.pause("a test")
+
+    def resume_at_once(event):
+        if event.kind == "paused":
+            desk.control.resume("somebody")
+
+    desk.journal.listen(resume_at_once)
+    with settings.open() as rig:
+        record_session(archive, rig, desk=desk)
+    found = [kind for kind in _kinds(archive) if kind in ("paused", "resumed")]
+    assert found == ["paused", "resumed", "paused", "resumed"]
+
+
 def test_a_skipped_image_is_given_up_at_once_and_stays_resumable(session):
     archive, settings, desk = session
     asked = []
