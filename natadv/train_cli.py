@@ -219,8 +219,7 @@ def evaluate(
     from natadv.training.evaluate import evaluate_checkpoint
 
     rate = evaluate_checkpoint(checkpoint, data, split, root=root, device=device)
-    kin = "" if rate.things in (None, rate.total) else f"; interval by kin, {rate.things} in {rate.total} images"
-    typer.echo(f"accuracy {rate}{kin}")
+    typer.echo(f"accuracy {rate}" + ("" if rate.things == rate.total else f"; interval {rate.counted}"))
 
 
 def _recipe(given: dict[str, Any]) -> Any:
@@ -241,5 +240,5 @@ def _rate(metrics: dict[str, Any]) -> str:
     from natadv.evaluation.rates import KinRate
 
     low, high = metrics["accuracy_interval"]
-    counted = f"; interval {metrics['interval']}" if "interval" in metrics else ""
-    return f"{KinRate(metrics['correct'], metrics['images'], (low, high))}{counted}"
+    rate = KinRate(metrics["correct"], metrics["images"], (low, high))
+    return f"{rate}; interval {metrics['interval']}" if "interval" in metrics else str(rate)

@@ -40,6 +40,22 @@ def backdoored():
     return train_backdoored()
 
 
+@pytest.fixture(scope="module")
+def squares(tmp_path_factory) -> Path:
+    """Three classes that differ in where a bright square is, an image folder of both parts."""
+    from tests.bright_squares import bright_squares
+
+    return bright_squares(tmp_path_factory.mktemp("squares"))
+
+
+@pytest.fixture(scope="module")
+def planted(squares, tmp_path_factory) -> Path:
+    """The squares with BadNets' patch on a quarter of the training images, which are called green."""
+    from tests.backdoor_command import plant_patch  # brings typer and numpy
+
+    return plant_patch(squares, tmp_path_factory.mktemp("planted") / "data")
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A disk of 2 MB; needs the right to mount one."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from natadv.backdoors.measure import measure, predictions, share_of
+from natadv.backdoors.measure import measure
 from natadv.backdoors.repair.fine_pruning import fine_prune
 from natadv.backdoors.repair.fine_tuning import fine_tune
 from natadv.campaign.backdoor_measure import poisoning_of_papers
@@ -23,6 +23,7 @@ from natadv.models.classifier import Classifier
 from natadv.training.checkpoint import load_classifier, save_checkpoint
 from natadv.training.classifier import CHECKPOINT
 from natadv.training.device import choose_device
+from natadv.training.evaluate import accuracy, accuracy_metrics
 from natadv.training.lineage import LINEAGE, begin_lineage, learnt_from, plain_lineage
 from natadv.training.pictures import Pictures
 
@@ -96,7 +97,7 @@ def repaired(
 
     def measured(when: str, shown: nn.Module) -> Said:
         if poisoning is None:
-            rate = _accuracy(shown, test, where)
+            rate = accuracy(shown, test, where)
             return Said(f"{when}: accuracy {rate}", {"accuracy": plain_rate(rate)})
         found = measure(shown, test, poisoning, where)
         successes.append(found.success)
@@ -124,8 +125,6 @@ def repaired(
     yield Said(f"intervals: {test.counted}")
     unknown = "whether this took a backdoor out is not known; name the planted folder with --planted, or inspect again"
     yield Said(_helped(successes, asked) if successes else unknown)
-    rate = _accuracy(better, test, where)
-    low, high = rate.interval
     how = {"checkpoint": loaded.digest, "repair": {**asdict(asked), "data": data, "classes": classes}}
     how |= {"learnt_from": number, "intervals": test.counted}
     if poisoning is not None:
@@ -138,13 +137,7 @@ def repaired(
     save_checkpoint(
         out / CHECKPOINT,
         better,
-        metrics={
-            "accuracy": rate.value,
-            "accuracy_interval": [low, high],
-            "interval": test.counted,
-            "correct": rate.hits,
-            "images": rate.total,
-        },
+        metrics=accuracy_metrics(accuracy(better, test, where)),
         recipe=loaded.recipe,
         provenance={
             **loaded.provenance,
@@ -226,7 +219,3 @@ def _helped(successes: Sequence[Rate], asked: Repair) -> str:
     if rates[best] < rates[-1] - _COMES_BACK:
         said += f"; after epoch {best} there was less of it, see --epochs"
     return f"{said}; training anew on clean data does"
-
-
-def _accuracy(model: nn.Module, test: Pictures, device: torch.device) -> Rate:
-    return share_of(predictions(model, test.images, device) == test.targets, test)

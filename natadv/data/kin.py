@@ -22,5 +22,9 @@ def kin_of(source: str) -> str:
 
 def counted_by(kin: Sequence[str]) -> str:
     """Return how an interval counts images, in words: by kin where some are of one thing, else by image."""
-    things = len(set(kin))
-    return "by image" if things == len(kin) else f"by kin, {things} in {len(kin)} images"
+    return counted_things(len(set(kin)), len(kin))
+
+
+def counted_things(things: int, images: int) -> str:
+    """Return the same, of so many things and images."""
+    return "by image" if things == images else f"by kin, {things} in {images} images"

@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from natadv.data.kin import counted_things
+
 Z_95 = 1.959963984540054
 """Half the width of a 95 % interval, in standard errors."""
 
@@ -52,6 +54,11 @@ class KinRate(Rate):
 
     ends: tuple[float, float]
     things: int | None = None
+
+    @property
+    def counted(self) -> str:
+        """How the interval counts the samples, in words."""
+        return "by kin" if self.things is None else counted_things(self.things, self.total)
 
     @property
     def interval(self) -> tuple[float, float]:

@@ -115,10 +115,10 @@ def _of_manifest(request: DeployedRequest, row: str, manifest: Manifest) -> Iter
     ):
         if column in request.columns:
             value, low, high = (metrics[f"{name}{end}"] for end in ("", "_low", "_high"))
-            total, things = round(metrics[f"{name}_images"]), metrics.get(f"{name}_kin")
-            rate = KinRate(round(value * total), total, (low, high))
-            interval = None if things is None else f"by kin, {things:.0f} in {total} images"
-            yield percentage(row, column, rate, paper=None, setting=_said(request, manifest, **how, interval=interval))
+            total = round(metrics[f"{name}_images"])
+            rate = KinRate(round(value * total), total, (low, high), round(metrics.get(f"{name}_kin", total)))
+            said = _said(request, manifest, **how, interval=None if rate.things == total else rate.counted)
+            yield percentage(row, column, rate, paper=None, setting=said)
 
 
 def _drops(request: DeployedRequest, row: str, manifest: Manifest, report: Report) -> Number:

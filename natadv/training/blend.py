@@ -24,7 +24,7 @@ from natadv.training.augment import augment
 from natadv.training.checkpoint import LoadedClassifier, load_classifier, save_checkpoint
 from natadv.training.classifier import CHECKPOINT, SUMMARY
 from natadv.training.device import choose_device
-from natadv.training.evaluate import accuracy
+from natadv.training.evaluate import accuracy, accuracy_metrics
 from natadv.training.lineage import LINEAGE, pictures_of, pictures_sha256, plain_lineage, read_lineage
 from natadv.training.pictures import Pictures, pictures_for
 
@@ -77,15 +77,7 @@ def blend_classifiers(
     strength = float(last.recipe.get("augmentation", 1.0))
     update_bn(_views(train, seed, where, strength), model.to(where))
     model.eval()
-    rate = accuracy(model, test, where)
-    low, high = rate.interval
-    metrics = {
-        "accuracy": rate.value,
-        "accuracy_interval": [low, high],
-        "interval": test.counted,
-        "correct": rate.hits,
-        "images": rate.total,
-    }
+    metrics = accuracy_metrics(accuracy(model, test, where))
     blended = {"hardened_sha256": last.digest, "standard_sha256": first.digest, "share": share}
     with new_folder(out) as folder:
         save_checkpoint(

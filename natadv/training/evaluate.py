@@ -1,6 +1,7 @@
 """Accuracy of a classifier on pictures."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +23,18 @@ def accuracy(model: nn.Module, pictures: Pictures, device: torch.device, *, batc
     """
     predicted = answers(model, pictures.images, device, batch_size=batch_size)
     return KinRate.of((predicted == pictures.targets).tolist(), pictures.things)
+
+
+def accuracy_metrics(rate: KinRate) -> dict[str, Any]:
+    """Return an accuracy as a checkpoint's metrics have it."""
+    low, high = rate.interval
+    return {
+        "accuracy": rate.value,
+        "accuracy_interval": [low, high],
+        "interval": rate.counted,
+        "correct": rate.hits,
+        "images": rate.total,
+    }
 
 
 @torch.inference_mode()

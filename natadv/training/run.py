@@ -19,7 +19,7 @@ from natadv.models.classifier import Classifier
 from natadv.training.adversarial import Adversary
 from natadv.training.augment import augment
 from natadv.training.checkpoint import LoadedClassifier, save_checkpoint
-from natadv.training.evaluate import accuracy
+from natadv.training.evaluate import accuracy, accuracy_metrics
 from natadv.training.materials import Materials
 from natadv.training.progress import Report, Step
 from natadv.training.recipe import Recipe
@@ -120,15 +120,7 @@ class Run:
         return float(loss.detach())
 
     def _measured(self) -> dict[str, Any]:
-        rate = accuracy(self._average.module, self._materials.test, self._fabric.device)
-        low, high = rate.interval
-        return {
-            "accuracy": rate.value,
-            "accuracy_interval": [low, high],
-            "interval": self._materials.test.counted,
-            "correct": rate.hits,
-            "images": rate.total,
-        }
+        return accuracy_metrics(accuracy(self._average.module, self._materials.test, self._fabric.device))
 
     def _keep(self) -> None:
         if not self._fabric.is_global_zero:

@@ -10,14 +10,8 @@ from typer.testing import CliRunner
 from natadv.backdoor_cli import app
 from natadv.backdoors.inspect.calibration.folder import CalibrationRecipe
 from natadv.errors import ConfigError, DataError
-from tests.bright_squares import bright_squares
 
 QUICK = ("--size", 16, "--epochs", 1, "--tune", 4, "--measure", 4, "--device", "cpu", "--threads", 1)
-
-
-@pytest.fixture(scope="module")
-def squares(tmp_path_factory):
-    return bright_squares(tmp_path_factory.mktemp("squares"))
 
 
 @pytest.fixture(scope="module")

@@ -9,19 +9,9 @@ import pytest
 from natadv.backdoors.named import TRIGGERS
 from natadv.errors import FOUND, ConfigError, DataError
 from natadv.images import read_image, write_image
-from tests.backdoor_command import QUICK, SMALL, plant_patch
+from tests.backdoor_command import QUICK, SMALL
 from tests.backdoor_command import run_backdoor as run
 from tests.bright_squares import bright_squares
-
-
-@pytest.fixture(scope="module")
-def squares(tmp_path_factory):
-    return bright_squares(tmp_path_factory.mktemp("squares"))
-
-
-@pytest.fixture(scope="module")
-def planted(squares, tmp_path_factory):
-    return plant_patch(squares, tmp_path_factory.mktemp("planted") / "data")
 
 
 def test_a_planted_folder_is_audited_and_undone(squares, planted, tmp_path):

@@ -14,20 +14,9 @@ from natadv.backdoors.inspect.scores import METHODS
 from natadv.errors import FOUND, ConfigError, DataError
 from natadv.images import write_image
 from natadv.training.checkpoint import load_classifier
-from tests.backdoor_command import QUICK, SMALL, plant_patch
+from tests.backdoor_command import QUICK, SMALL
 from tests.backdoor_command import run_backdoor as run
-from tests.bright_squares import bright_squares
 from tests.scanned_sessions import record
-
-
-@pytest.fixture(scope="module")
-def squares(tmp_path_factory):
-    return bright_squares(tmp_path_factory.mktemp("squares"))
-
-
-@pytest.fixture(scope="module")
-def planted(squares, tmp_path_factory):
-    return plant_patch(squares, tmp_path_factory.mktemp("planted") / "data")
 
 
 @pytest.fixture(scope="module")

@@ -22,15 +22,9 @@ from natadv.training.inspected import Inspected, keep_verdict, read_verdicts, ve
 from natadv.training.lineage import pictures_sha256, read_lineage
 from natadv.training.pictures import Pictures
 from natadv.training.recipe import Recipe
-from tests.bright_squares import bright_squares
 from tests.tiny_bundle import write_tiny_bundle
 
 ERRORS = "of 10 poisoned models it found 9, on squares"
-
-
-@pytest.fixture(scope="module")
-def squares(tmp_path_factory):
-    return bright_squares(tmp_path_factory.mktemp("squares"))
 
 
 @pytest.fixture(scope="module")

@@ -27,11 +27,6 @@ from tests.papers_command import read_table, run_papers
 
 
 @pytest.fixture(scope="module")
-def squares(tmp_path_factory):
-    return bright_squares(tmp_path_factory.mktemp("squares"))
-
-
-@pytest.fixture(scope="module")
 def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
 
