@@ -24,6 +24,7 @@ from natadv.batches import to_batch
 from natadv.data.load import load_dataset
 from natadv.durable import replace_file
 from natadv.evaluation.robustness import Measured, attack_all, attack_cache
+from natadv.freed_memory import keep_freed_memory
 from natadv.training.pictures import read_pictures
 from natadv.training.victim import open_victim, targets_of
 
@@ -56,6 +57,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed_memory()
     victim = open_victim(arguments.model)
     dataset = load_dataset(arguments.data, "test")
     chosen = np.sort(np.random.default_rng(0).permutation(len(dataset))[: arguments.count])

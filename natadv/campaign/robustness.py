@@ -16,6 +16,7 @@ from natadv.attacks.suite import Setting, setting
 from natadv.campaign.robustness_plan import RobustnessPlan
 from natadv.data.kin import counted_by
 from natadv.errors import ResourceError
+from natadv.evaluation.alive import alive
 from natadv.evaluation.flags import result_flags, result_of, vanishing_flag
 from natadv.evaluation.kin_rates import clean_passes, robust_rate
 from natadv.evaluation.rates import KinRate
@@ -184,19 +185,22 @@ def _measured(
     mine = sum(map(len, blocks_of(len(trial.images), plan.batch_size, part)))
     records: list[Record] = []
     for repeat in range(repeats):
-        found = attack_all(
-            model,
-            trial.images,
-            trial.labels,
-            attack,
-            cache=plan.cache(trial, defense, attack, repeat),
-            seed=plan.seed + repeat,
-            batch_size=plan.batch_size,
-            part=part,
-            report=lambda done, before=repeat * mine: report(
-                f"{attack.name} on {defense.name}", before + done, repeats * len(trial.images)
-            ),
-        )
+
+        def said(done: int, before: int = repeat * mine) -> None:
+            report(f"{attack.name} on {defense.name}", before + done, repeats * len(trial.images))
+
+        with alive(model, said) as told:
+            found = attack_all(
+                model,
+                trial.images,
+                trial.labels,
+                attack,
+                cache=plan.cache(trial, defense, attack, repeat),
+                seed=plan.seed + repeat,
+                batch_size=plan.batch_size,
+                part=part,
+                report=told,
+            )
         records += found.records
     return Measured(attack, tuple(records), repeats)
 

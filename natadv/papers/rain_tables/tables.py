@@ -18,6 +18,7 @@ from natadv.data.dataset import Dataset
 from natadv.data.draw import draw
 from natadv.data.kin import counted_by
 from natadv.errors import ConfigError
+from natadv.evaluation.alive import alive
 from natadv.evaluation.flags import Result, result_flags, vanishing_flag
 from natadv.evaluation.kin_rates import clean_passes, robust_rate
 from natadv.evaluation.rates import KinRate
@@ -156,7 +157,8 @@ def attacked(
     size = (images.shape[-2], images.shape[-1])
     chance = {"seed": request.seed, "batch_size": request.batch_size}
     cache = attack_cache(request.cache, *described, attack, size=size, device=images.device.type, **chance)
-    return attack_all(model, images, labels, attack, cache=cache, part=part, report=report, **chance)
+    with alive(model, report) as told:
+        return attack_all(model, images, labels, attack, cache=cache, part=part, report=told, **chance)
 
 
 class _Work:
