@@ -100,11 +100,12 @@ def train_rain(
         }
         recipe = checked_recipe(TuningRecipe, _said(given))
         metrics = tune_rain(recipe, out, resume=resume, reporter=on_terminal)
-        behind = f"{100 * metrics['rain']:.1f} %"
-        said = f"as the bare classifier on {behind}" if data is None else f"{behind} right behind RAIN"
-        typer.echo(
-            f"{out / NETWORK}: {said}" + (f", {100 * metrics['clean']:.1f} % without" if data is not None else "")
-        )
+        behind, before = (f"{100 * metrics[name]:.1f} %" for name in ("rain", "untuned"))
+        if data is None:
+            said = f"as the bare classifier on {behind}, before tuning {before}"
+        else:
+            said = f"{behind} right behind RAIN, before tuning {before}, {100 * metrics['clean']:.1f} % without"
+        typer.echo(f"{out / NETWORK}: {said}")
 
 
 def _common(options: dict[str, Any]) -> dict[str, Any]:

@@ -7,11 +7,13 @@ import math
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from natadv.defenses.rain import Rain
 from natadv.errors import ConfigError, DataError
 from natadv.models.classifier import create_classifier
 from natadv.models.super_resolution.create import create_super_resolution
+from natadv.train_cli import app
 from natadv.training.checkpoint import load_classifier, save_checkpoint
 from natadv.training.defenses import defense_flags, open_defense
 from natadv.training.rain.checkpoint import load_network, save_network
@@ -186,6 +188,27 @@ def test_tuning_changes_the_network_alone(folder, trained, classifier, aim, tmp_
     assert any(not torch.equal(old[name], new[name]) for name in old)
     assert tuned.rain().share == 0.1
     assert tuned.rain(share=0.2, order="down-up").order == "down-up"
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [("data", "75.0 % right behind RAIN, before tuning 25.0 %"), ("photographs", "on 75.0 %, before tuning 25.0 %")],
+)
+def test_the_command_says_what_the_network_was_before(folder, trained, classifier, tmp_path, monkeypatch, source, said):
+    from natadv.training.rain import tuning as module
+
+    measured = [{"step": step, "rain": share, "clean": 1.0} for step, share in ((0, 0.25), (1, 0.5), (2, 0.75))]
+    monkeypatch.setattr(module, "run_task", lambda *given: measured)
+    place = folder if source == "data" else folder / "train"
+    given = ("rain", trained, "--classifier", classifier, f"--{source}", place, "--size", 16, "--device", "cpu")
+    assert said in CliRunner().invoke(app, [str(word) for word in (*given, "--out", tmp_path / "run")]).output
+
+
+def test_measures_begin_before_the_first_step(folder, trained, classifier, tmp_path):
+    given = tuning(folder, trained, classifier, data=None, photographs=str(folder / "train"))
+    untuned = tune_rain(given, tmp_path / "run")["untuned"]
+    first = json.loads((tmp_path / "run" / METRICS).read_text().splitlines()[0])
+    assert first == {"step": 0, "rain": untuned, "clean": 1}
 
 
 def test_tuning_leaves_batch_statistics_alone(folder, trained, classifier, tmp_path, monkeypatch):

@@ -71,8 +71,8 @@ def run_task(
     task: Task,
     last: LoadedNetwork | None,
     reporter: Reporter = silent,
-) -> dict[str, Any]:
-    """Train, and return the last measures.
+) -> list[dict[str, Any]]:
+    """Train, and return all measures, from those before the first step to the last.
 
     Args:
         fabric: where to compute.
@@ -137,7 +137,7 @@ def run_task(
             part, parts = (done - 1) // recipe.every + 1, -(-recipe.steps // recipe.every)
             report(Step(done, recipe.steps, part, parts, value, summary, "part"))
     save_network(out / task.file, task.network.eval(), metrics=history[-1], **about)
-    return dict(history[-1])
+    return history
 
 
 def _write_measures(out: Path, history: list[dict[str, Any]]) -> None:

@@ -75,7 +75,7 @@ def train_super_resolution(
             aim = guide(small)[..., : size[0], : size[1]]
         return 0.5 * (error + l1_loss(made, aim))
 
-    return run_task(
+    history = run_task(
         Fabric(accelerator=device.type, devices=1, precision=recipe.precision),
         recipe,
         out,
@@ -92,6 +92,7 @@ def train_super_resolution(
         last,
         reporter,
     )
+    return history[-1]
 
 
 @torch.no_grad()

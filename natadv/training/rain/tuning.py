@@ -35,7 +35,8 @@ _TEMPERATURE = 4.0
 def tune_rain(recipe: TuningRecipe, out: Path, *, resume: bool = False, reporter: Reporter = silent) -> dict[str, Any]:
     """Tune by `recipe` into the folder `out` and return the last measures, shares 0..1 of the pictures held back.
 
-    `clean`: how often the bare classifier is right, or, without labels, 1; `rain`: how often it is behind RAIN.
+    `clean`: how often the bare classifier is right, or, without labels, 1; `rain`: how often it is behind RAIN;
+    `untuned`: how often it was so before the first step.
 
     Args:
         recipe: all settings.
@@ -88,7 +89,7 @@ def tune_rain(recipe: TuningRecipe, out: Path, *, resume: bool = False, reporter
         return {"clean": float((bare == true).float().mean()), "rain": float(right.float().mean())}
 
     weights = rain.upsampler.parameters()
-    return run_task(
+    history = run_task(
         Fabric(accelerator=device.type, devices=1, precision=recipe.precision),
         recipe,
         out,
@@ -109,6 +110,7 @@ def tune_rain(recipe: TuningRecipe, out: Path, *, resume: bool = False, reporter
         last,
         reporter,
     )
+    return {**history[-1], "untuned": history[0]["rain"]}
 
 
 def distillation(logits: Tensor, answers: Tensor, *, temperature: float = _TEMPERATURE) -> Tensor:
