@@ -45,7 +45,8 @@ def carlini_wagner(
         step_size: ADAM's, in arctanh space; it changes a grey value by half as much, a black or white one hardly.
         binary_search_steps: weights that are tried, each time from the clean image; more make the change smaller.
         initial_const: the first weight (c); ten times that after a failure, half of it after a success.
-        confidence: by how much the wrong class is to lead (kappa).
+        confidence: by how much the wrong class is to lead (kappa); an image that never led by as much comes back as it
+            led most.
         surrogate: the model to craft on, for an attack by transfer; None for `model` itself.
         batch_size: images at once.
 
@@ -66,7 +67,7 @@ def carlini_wagner(
         abort_early=False,
     )
     return keep_what_fools(
-        craft_by(attack, epsilon=epsilon),
+        craft_by(attack, epsilon=epsilon, confident=confidence > 0),
         model,
         images,
         labels,

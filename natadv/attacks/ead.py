@@ -44,7 +44,8 @@ def ead(
         binary_search_steps: weights that are tried, each time from the clean image; more make the change smaller.
         initial_const: the first weight (c); ten times that after a failure, half of it after a success.
         beta: weight of the l1 change, and by how much each step brings a value back to the clean one, at most to it.
-        confidence: by how much the wrong class is to lead (kappa).
+        confidence: by how much the wrong class is to lead (kappa); an image that never led by as much comes back as it
+            led most.
         surrogate: the model to craft on, for an attack by transfer; None for `model` itself.
         batch_size: images at once.
 
@@ -67,7 +68,7 @@ def ead(
         abort_early=False,
     )
     return keep_what_fools(
-        craft_by(attack, epsilon=epsilon),
+        craft_by(attack, epsilon=epsilon, confident=confidence > 0),
         model,
         images,
         labels,

@@ -5,6 +5,7 @@ The paper's text at hand has its abstract and introduction; its numbers are thos
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -136,12 +137,15 @@ def _survival(request: DropRequest, trial: Trial, report: Report) -> Iterator[Nu
 
 
 def _compared(request: DropRequest) -> Iterator[Setting]:
-    """Yield what is compared: our start and the authors' at each budget, and PGD."""
+    """Yield what is compared: our start and the authors' at each budget, that with all steps too, and PGD."""
     for epsilon in EPSILONS:
         ours = _drop(request, epsilon)
         yield ours
         theirs = {**ours.options, "growth": 0.0, "smallest": 5.0}
         yield replace(ours, name=f"{ours.name}, from the largest tables", options=theirs)
+        # PGD takes all of its steps as well, so that only this row is like it.
+        on = {**theirs, "whole_budget": True}
+        yield replace(ours, name=f"{ours.name}, from the largest tables, all steps", options=on)
     options = {"epsilon": _PGD, "steps": 40, "step_size": 2 / 255}
     yield Setting("PGD-40 at 8/255", "library.pgd", options, seeded=True)
 
@@ -168,6 +172,8 @@ def _outcome(
             "model": trial.victim.described,
             "seed": request.seed,
             "bench": source_digest(*_CODE),
+            "device": request.device,
+            "libraries of models": {name: version(name) for name in ("timm", "onnx2torch")},
             **attack.described(),
         },
         of_block,

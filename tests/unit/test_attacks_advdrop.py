@@ -203,6 +203,17 @@ def test_passes_are_one_a_step_of_each_start_and_two_looks(stripes, growth, pass
     assert outcome.gradients.tolist() == [passes] * 2
 
 
+def test_with_the_whole_budget_an_image_fools_by_the_most_that_its_tables_came_to(stripes):
+    """A step of 101 shows 80 as 101, one of 71 as 71, which fools first, and finer ones as less still."""
+    options = {"epsilon": 100, "growth": 0.0, "step_size": 2.0, "whole_budget": True}
+    outcome, tables = advdrop_with_tables(reader(0, 3, 72.0), stripes[:1], ZEROS[:1], **options)
+    assert outcome.fooled.all()
+    assert outcome.gradients.item() == 50
+    assert tables[..., 0, 3].unique().numel() == 1
+    assert 55 <= tables[0, 0, 0, 0, 0, 3] < 71
+    assert torch.equal(drop(stripes[:1], tables), outcome.images)
+
+
 def test_what_growing_tables_do_not_fool_the_largest_do(stripes):
     """A step of 101 shows 80 as 101, and the slope there leads to finer ones; one of 201 drops it."""
     options = {"epsilon": 200, "growth": 1.0, "steps": 2, "step_size": 150.0}

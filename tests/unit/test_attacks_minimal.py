@@ -235,3 +235,18 @@ def test_the_kind_of_number_is_kept(attack, net, images):
 def test_senseless_options_are_refused(attack, wrong):
     with pytest.raises(ValueError, match=f"expected .*got .*{next(iter(wrong.values()))}"):
         attack(linear(weights(), 1), GREY, ZEROS, **wrong)
+
+
+@pytest.mark.parametrize("attack", [partial(carlini_wagner, initial_const=10.0), ead], ids=["carlini_wagner", "ead"])
+def test_a_lead_that_no_image_has_is_come_as_near_as_can_be(attack):
+    """Beyond the boundary this model's lead is 0.8 at most; asked for 5, the image of the most lead is found."""
+    steep = linear(weights(), 5)
+
+    def saturated(batch):
+        return steep(batch).clamp(max=0.4) * torch.tensor([0.0, 2.0])
+
+    assert attack(saturated, GREY, ZEROS, confidence=0.5).fooled.all()
+    beyond = attack(saturated, GREY, ZEROS, confidence=5.0)
+    assert beyond.fooled.all()
+    logits = saturated(beyond.images)
+    assert torch.allclose(logits[:, 1] - logits[:, 0], torch.tensor(0.8), atol=1e-3)
