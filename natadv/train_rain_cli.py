@@ -23,7 +23,7 @@ def train_sr(
     network: Annotated[
         str | None,
         typer.Option(
-            help="edsr:, compact: or separable:FEATURESxDEPTH; edsr:64x16 is the paper's, compact:32x3 for 224 px.",
+            help="edsr:, compact: or separable:FEATURESxDEPTH; edsr:64x16 is the paper's, compact:32x4 for 224 px.",
             show_default="compact:8x2",
         ),
     ] = None,

@@ -18,7 +18,7 @@ from natadv.data.kin import counted_by
 from natadv.errors import ResourceError
 from natadv.evaluation.alive import alive
 from natadv.evaluation.flags import result_flags, result_of, vanishing_flag
-from natadv.evaluation.kin_rates import clean_passes, robust_rate
+from natadv.evaluation.kin_rates import clean_passes, left_by_all, robust_rate
 from natadv.evaluation.rates import KinRate
 from natadv.evaluation.record import Record
 from natadv.evaluation.robustness import CLEAN_PASSES, Measured, attack_all, blocks_of
@@ -38,6 +38,7 @@ class DefenseResult:
         whole: accuracy on all images that were drawn, over all passes.
         measured: of each attack; all repeats of one together.
         robust: what each attack left.
+        together: what all attacks left: images that each of them, each time that it was run, failed to fool.
         flags: why the figures may mislead.
         bpda: whether attacks take the gradient of the identity for the defence's own, which it lacks.
     """
@@ -48,6 +49,7 @@ class DefenseResult:
     whole: KinRate
     measured: tuple[Measured, ...]
     robust: tuple[KinRate, ...]
+    together: KinRate
     flags: tuple[str, ...]
     bpda: bool = False
 
@@ -239,6 +241,7 @@ def _judged(plan: RobustnessPlan, run: _Run) -> DefenseResult:
         whole=KinRate.of(right + missed, of + missed_of),
         measured=run.measured,
         robust=tuple(robust_rate(measured, trial.kin) for measured in run.measured),
+        together=left_by_all(run.measured, trial.kin),
         flags=tuple(filter(None, flags)),
         bpda=not getattr(model, "differentiable", True),
     )

@@ -25,6 +25,9 @@ _COLUMNS = (
     "clean_of_all_low",
     "clean_of_all_high",
     "all_n",
+    "together",
+    "together_low",
+    "together_high",
     "queries",
     "gradients",
     "l0",
@@ -78,15 +81,17 @@ def as_report(result: RobustnessResult) -> str:
         "\n".join(["## Settings", "", result.run, "", *(f"- {name}: {how}" for name, how in settings.items()), ""])
     )
     parts.append(
-        "Queries and gradients: mean passes an image. Sizes: means over the images that were changed and fool; PNG and "
-        "JPEG are bytes over the clean file's.\n"
+        "What all together leave: images that no attack fools, each time that it is run. Queries and gradients: mean "
+        "passes an image. Sizes: means over the images that were changed and fool; PNG and JPEG are bytes over the "
+        "clean file's.\n"
     )
     return "\n".join(parts)
 
 
 _SUMMARY = (
-    "| | right of all images, % [95 %] | of those attacked, unattacked | the least that an attack leaves |",
-    "| --- | --- | --- | --- |",
+    "| | right of all images, % [95 %] | of those attacked, unattacked | the least that an attack leaves | what all "
+    "together leave |",
+    "| --- | --- | --- | --- | --- |",
 )
 
 
@@ -100,6 +105,7 @@ def _summary(defense: DefenseResult) -> str:
         _counted(defense.whole),
         _counted(defense.clean),
         f"{_counted(least)} {attack}",
+        _counted(defense.together),
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -151,6 +157,7 @@ def _row(defense: DefenseResult, one: Measured, robust: Rate) -> list[object]:
     sizes = [one.mean_size(name) for name in ("l0", "l2", "linf", "png", "jpeg")]
     numbers = [f"{value:.6g}" for value in percents]
     clean = [f"{100 * value:.6g}" for value in (defense.clean.value, defense.whole.value, *defense.whole.interval)]
+    together = [f"{100 * value:.6g}" for value in (defense.together.value, *defense.together.interval)]
     rest = ["" if math.isnan(value) else f"{value:.6g}" for value in (*passes, *sizes)]
     asked = [one.setting.samples, settings_of(one.setting)]
-    return [defense.name, one.setting.name, *numbers, one.images, *clean, defense.whole.total, *rest, *asked]
+    return [defense.name, one.setting.name, *numbers, one.images, *clean, defense.whole.total, *together, *rest, *asked]

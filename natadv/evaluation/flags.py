@@ -106,8 +106,7 @@ def result_flags(results: Sequence[Result], *, randomised: bool, repeats: int) -
         if randomised and plain in by_name and _beats(by_name[plain], result):
             flags.append(f"{plain} beats {name}: the adaptive attack is too weak, or averages too little")
     flags += _boxes(results)
-    if randomised:
-        flags += _boundaries(results) + _slopes(results)
+    flags += _boundaries(results) + _slopes(results) if randomised else _ends(results)
     return flags
 
 
@@ -150,6 +149,22 @@ def _boundaries(results: Sequence[Result]) -> list[str]:
         f"{255 * (best.setting.epsilon or 0):g}/255 leaves less: on the boundary the next pass is as likely right"
         for one in results
         if one.setting.stops and _beats(best, one)
+    ]
+
+
+def _ends(results: Sequence[Result]) -> list[str]:
+    """Find attacks without any bound that leave more than another one without: what they leave, their steps do."""
+    free = [
+        one
+        for one in results
+        if one.setting.uses == "gradients" and one.setting.all_options().get("epsilon", None) is None
+    ]
+    best = min(free, key=lambda one: one.robust.value, default=None)
+    return [
+        f"{one.setting.name} has no bound and leaves more than {best.setting.name}, which has none either: "
+        "what it leaves are steps that it lacks"
+        for one in free
+        if best is not None and _beats(best, one)
     ]
 
 

@@ -21,6 +21,20 @@ def robust_rate(measured: Measured, kin: Sequence[str]) -> KinRate:
     return KinRate.of([not record.fooled for record in measured.records], [*kin] * measured.repeats)
 
 
+def left_by_all(attacks: Sequence[Measured], kin: Sequence[str]) -> KinRate:
+    """Return how many images no attack fools in any of its repeats: an attacker takes for each what fools it.
+
+    Args:
+        attacks: what each did to the same images.
+        kin: what each image is of, (n,).
+    """
+    fooled = [False] * len(kin)
+    for measured in attacks:
+        for place, record in enumerate(measured.records):
+            fooled[place % len(kin)] |= record.fooled
+    return KinRate.of([not one for one in fooled], kin)
+
+
 def clean_passes(
     model: nn.Module,
     images: Tensor,

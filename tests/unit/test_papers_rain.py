@@ -35,9 +35,9 @@ def rain(tmp_path):
     return write_network(tmp_path / "rain.pt")
 
 
-def write_network(path, *, share=0.1, order="down-shift-up", tuned_for=None):
+def write_network(path, *, share=0.1, order="down-shift-up", per_channel=False, tuned_for=None):
     network, name = create_super_resolution("compact:4x1"), "compact:4x1"
-    recipe = {"share": share, "order": order, "per_channel": False}
+    recipe = {"share": share, "order": order, "per_channel": per_channel}
     save_network(path, network, name=name, recipe=recipe, metrics={}, provenance=tuned_for or {})
     return path
 
@@ -69,7 +69,7 @@ def test_rows_are_those_that_there_are_models_for():
     for table in STL10:
         assert {row.name for row in rows(table, all_)} == set(STL10[table])
     by_name = {row.name: row for row in rows(5, all_)}
-    usual = "rain:rain-at.pt@share=0.05,order=down-shift-up"
+    usual = "rain:rain-at.pt@share=0.05,order=down-shift-up,per_channel=no"
     assert (by_name["RAIN-AT"].model, by_name["RAIN-AT"].defense) == ("madry.pt", usual)
     with pytest.raises(ConfigError, match="--table 6 needs --rain"):
         rows(6, Models("plain.pt"))
@@ -81,15 +81,17 @@ def test_a_row_takes_the_network_tuned_at_its_own_settings(tmp_path):
     still = write_network(tmp_path / "still.pt", share=0.05, order="down-up", **tuned)
     models = Models("plain.pt", "rain.pt", own=own_networks([far, still]))
     assert [row.defense for row in rows(7, models)] == [
-        *(f"rain:rain.pt@share={share},order=down-shift-up" for share in ("0.01", "0.05", "0.1")),
-        f"rain:{far}@share=0.15,order=down-shift-up",
+        *(f"rain:rain.pt@share={share},order=down-shift-up,per_channel=no" for share in ("0.01", "0.05", "0.1")),
+        f"rain:{far}@share=0.15,order=down-shift-up,per_channel=no",
     ]
-    assert rows(2, models)[-1].defense == f"rain:{still}@order=down-up"
+    assert rows(2, models)[-1].defense == f"rain:{still}@order=down-up,per_channel=no"
     again = write_network(tmp_path / "again.pt", share=0.15, **tuned)
     with pytest.raises(ConfigError, match=r"tuned at share=0\.15,order=down-shift-up, as .*far\.pt is"):
         own_networks([far, again])
     with pytest.raises(ConfigError, match="name it first"):
         own_networks([write_network(tmp_path / "usual.pt", share=0.05, **tuned)])
+    with pytest.raises(ConfigError, match="a pixel a channel, which no row has"):
+        own_networks([write_network(tmp_path / "channels.pt", share=0.1, per_channel=True, **tuned)])
     with pytest.raises(ConfigError, match="was not tuned"):
         own_networks([write_network(tmp_path / "bare.pt", share=0.1)])
 
@@ -147,7 +149,9 @@ def test_networks_are_compared_by_cost(data, model, rain, tmp_path):
     done = run(app, [*given, "--cache", str(tmp_path / "cache"), "--results", str(tmp_path), "--device", "cpu"])
     assert done.exit_code == 0, done.output
     found = read(tmp_path / "rain" / "frontier.csv")
-    assert {row for row, _ in found} == {"compact:4x1", "bicubic"}
+    assert {row for row, _ in found} == {"CNN-only", "compact:4x1", "bicubic"}
+    assert float(found["CNN-only", "latency over bare"]["ours"]) == 1
+    assert float(found["CNN-only", "clean of all"]["ours"]) == 100
     assert float(found["compact:4x1", "latency over bare"]["ours"]) > 1
     assert float(found["bicubic", "thousand weights"]["ours"]) == 0
     assert 0 < float(found["bicubic", "clean"]["ours"]) <= 100
@@ -161,6 +165,17 @@ def test_flags_stand_beside_a_rows_accuracy_whenever_they_were_found(data, model
     said = read(tmp_path / "rain" / "table-5.csv")["RAIN@colours", "clean"]["setting"]
     assert "single noise draw" in said
     assert "its network was tuned for no classifier, not for tiny" in said
+    assert "no adaptive attack" not in said
+
+
+def test_flags_see_the_tables_of_the_same_rows_together(data, model, rain, tmp_path):
+    """FGSM alone is no adaptive attack; table V has one of the same row."""
+    given = ["rain", "--data", str(data), "--model", str(model), "--rain", str(rain), "--row", "RAIN"]
+    kept = ["--cache", str(tmp_path / "cache"), "--results", str(tmp_path), "--device", "cpu"]
+    for attack, table, flagged in (("fgsm", 3, True), ("eot-fgsm", 5, False), ("fgsm", 3, False)):
+        assert run(app, [*given, *kept, "--table", str(table), "--attack", attack]).exit_code == 0
+        said = read(tmp_path / "rain" / f"table-{table}.csv")["RAIN@colours", "clean"]["setting"]
+        assert ("no adaptive attack" in said) == flagged
 
 
 @pytest.mark.parametrize(
@@ -188,8 +203,8 @@ def test_a_frontier_tells_networks_of_one_architecture_apart(data, model, rain, 
     both = [*given, "--frontier", str(rain), "--frontier", str(other), "--device", "cpu"]
     assert run(app, both).exit_code == 0
     rows_ = {row for row, _ in read(tmp_path / "rain" / "frontier.csv")}
-    assert len(rows_) == 2
-    assert all(row.startswith("compact:4x1 ") for row in rows_)
+    assert len(rows_ - {"CNN-only"}) == 2
+    assert all(row.startswith("compact:4x1 ") for row in rows_ - {"CNN-only"})
     assert isinstance(run(app, [*both, "--frontier", str(rain)]).exception, ConfigError)
     smaller = run(app, [*both, "--count", "2"])
     assert "rests on 6 images, this run on 2" in str(smaller.exception)
@@ -219,6 +234,7 @@ def test_advdrops_tables(data, model, tmp_path):
     survival = read(tmp_path / "advdrop" / "table-3.csv")
     assert float(survival["clean, tiny on colours", "none"]["ours"]) == 0
     assert float(survival["PGD-40 at 8/255, tiny on colours", "none"]["ours"]) > 50
+    assert ("AdvDrop 20, from the largest tables, all steps, tiny on colours", "none") in survival
 
 
 def test_squeezes_keep_shape_and_take_details_away():

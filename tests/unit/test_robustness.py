@@ -12,7 +12,7 @@ from natadv.attacks.stand_in import Expectation, StraightThrough
 from natadv.attacks.suite import SUITE, Setting, setting
 from natadv.defenses.defended import Defended
 from natadv.errors import ConfigError, DataError
-from natadv.evaluation.kin_rates import clean_passes
+from natadv.evaluation.kin_rates import clean_passes, left_by_all
 from natadv.evaluation.rates import KinRate
 from natadv.evaluation.record import Record, records
 from natadv.evaluation.record_cache import RecordCache, image_digests
@@ -313,6 +313,14 @@ def test_a_lead_makes_smallest_changes_fool_the_next_pass_too():
     assert sure.setting.name == "eot-cw-sure"
     assert at_the_boundary.robust.value > 0.25
     assert sure.robust.value < 0.5 * at_the_boundary.robust.value
+
+
+def test_what_all_attacks_leave_is_what_none_of_them_fools_at_any_time():
+    fooled, left = Record(True, 1, 1, 0.1, 0.1, 0.1, 1, 1), Record(False, 1, 1, 0, 0, 0, 1, 1)
+    once = Measured(setting("fgsm"), (fooled, left, left, left))
+    twice = Measured(setting("pgd"), (left, fooled, left, left, left, left, fooled, left), repeats=2)
+    found = left_by_all([once, twice], ["a", "b", "c", "d"])
+    assert (found.hits, found.total) == (1, 4)
 
 
 def test_repeats_of_an_image_are_kin():

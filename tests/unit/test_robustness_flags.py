@@ -63,6 +63,18 @@ def test_attacks_that_read_slopes_from_a_randomised_model_are_flagged():
     assert "slopes" not in " ".join(result_flags([suites("rays", 50)], randomised=True, repeats=3))
 
 
+def test_an_attack_without_bound_that_ends_too_soon_is_flagged():
+    """AdvDrop's bound is on its tables, and DeepFool has one."""
+    early, far = suites("cw", 60), suites("ead", 99)
+    flags = " ".join(
+        result_flags([early, far, suites("advdrop", 20), suites("deepfool", 20)], randomised=False, repeats=1)
+    )
+    assert "cw has no bound and leaves more than ead" in flags
+    assert "advdrop has no bound" not in flags
+    assert "deepfool has no bound" not in flags
+    assert not result_flags([suites("cw", 99), far], randomised=False, repeats=1)
+
+
 def right(name, kept, repeats=1):
     return Result(setting(name), Rate(sum(kept), repeats * len(kept)), tuple(kept), repeats)
 

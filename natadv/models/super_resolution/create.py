@@ -15,7 +15,7 @@ EDSR_BASELINE = "edsr:64x16"
 DEFAULT_NETWORK = "compact:8x2"
 """For a small classifier of small pictures, beside which every operation counts."""
 
-PHOTOGRAPH_NETWORK = "compact:32x3"
+PHOTOGRAPH_NETWORK = "compact:32x4"
 """For a classifier of photographs at 224 px, which has more to lose and beside which this is still little."""
 
 FAMILIES = ("edsr", "compact", "separable")

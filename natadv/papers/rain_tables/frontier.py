@@ -1,6 +1,7 @@
 """The frontier of RAIN's super-resolution: what each network costs, keeps and withstands. Ours, not the paper's."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from torch import Generator
 from natadv.attacks.suite import setting, settings_of
 from natadv.data.draw import draw
 from natadv.data.kin import counted_by
+from natadv.defenses.rain import Rain
 from natadv.errors import ConfigError
 from natadv.evaluation.flags import result_flags, result_of
 from natadv.evaluation.kin_rates import clean_passes, robust_rate
@@ -23,23 +25,25 @@ from natadv.papers.number import setting as described
 from natadv.papers.panels import as_png
 from natadv.papers.rain_tables.tables import RainRequest, attacked
 from natadv.progress import Report, nth
-from natadv.training.defenses import OpenedDefense, defense_flags, open_defense
+from natadv.training.defenses import NONE, OpenedDefense, defense_flags, open_defense
 from natadv.training.rain.checkpoint import load_network
 from natadv.training.trial import try_model
 from natadv.training.victim import open_victim
 
 TITLE = "What RAIN's super-resolution costs, keeps and withstands, by network"
 ATTACKS = ("fgsm", "eot-pgd-margin")
+BARE = "CNN-only"
+"""The row of the classifier without a defence."""
 _BESIDE, _LINE = 1.35, 6
 
 
 def draw_frontier(
     request: RainRequest, networks: Sequence[str], report: Report, *, runs: int = 20
 ) -> tuple[bytes, list[Number]]:
-    """Return the frontier as PNG, and its numbers, a row a network.
+    """Return the frontier as PNG, and its numbers, a row a network, after one of the bare classifier.
 
     Args:
-        request: classifier and images.
+        request: classifier and images; "clean of all" is the accuracy on all images of the data, whatever the count.
         networks: rain.pt of each, or "bicubic".
         report: told what is attacked, and how many of how many images are done.
         runs: of which the medians of the latencies are taken.
@@ -52,23 +56,28 @@ def draw_frontier(
         raise ConfigError("--frontier: name a rain.pt or more")
     victim = open_victim(request.models.standard, request.device)
     trial = try_model(victim, draw(request.data, count=request.count, seed=request.seed), device=request.device)
+    whole = try_model(victim, draw(request.data, count=None, seed=request.seed), device=request.device)
     said = {"data": f"{trial.data} ({trial.clean.hits} images)", "model": victim.described, "seed": request.seed}
+    of_all = {**said, "data": f"{whole.data} ({whole.clean.total} images)"}
     counted = {"interval": counted_by(trial.kin)}
     image = torch.rand(1, 3, *trial.size, generator=Generator().manual_seed(0))
     bare, numbers = alone(victim.model.cpu(), image), []
-    cells = count(1)
-    for row, defense in _named(networks).items():
-        upsampler = defense.defense.upsampler  # type: ignore[union-attr]
-        bare_s, ours_s = medians_in_turn([bare, behind_rain(victim.model.cpu(), image, upsampler.cpu())], runs)
+    rows, cells = {BARE: open_defense(NONE), **_named(networks)}, count(1)
+    for row, defense in rows.items():
+        cost, weights = 1.0, 0
+        if isinstance(defense.defense, Rain):
+            upsampler = defense.defense.upsampler
+            bare_s, ours_s = medians_in_turn([bare, behind_rain(victim.model.cpu(), image, upsampler.cpu())], runs)
+            cost, weights = ours_s / bare_s, sum(weight.numel() for weight in deployed(upsampler).parameters())
         once = described(**said, defense=defense.described, interval="none", threads="one, ONNX Runtime")
-        weights = sum(weight.numel() for weight in deployed(upsampler).parameters())
         model = defense.before(victim.model, seed=request.seed).to(request.device)
+        randomised = bool(getattr(model, "randomised", False))
         found = []
         for name in ATTACKS:
-            told = nth(report, next(cells), len(networks) * len(ATTACKS))
+            told = nth(report, next(cells), len(rows) * len(ATTACKS))
             measured = attacked(
                 request,
-                setting(name),
+                setting(name) if randomised else replace(setting(name), samples=0),
                 model,
                 (victim.described, defense.described),
                 trial.images,
@@ -76,24 +85,32 @@ def draw_frontier(
                 report=lambda done, what=f"{name} on {row}", told=told: told(what, done, len(trial.images)),
             )
             found.append(measured)
-        flags = result_flags([result_of(one, trial.kin) for one in found], randomised=True, repeats=1)
+        flags = result_flags([result_of(one, trial.kin) for one in found], randomised=randomised, repeats=1)
         flags += defense_flags(defense, victim.described, trial.size)
-        clean = KinRate.of(
-            *clean_passes(model, trial.images, trial.labels, trial.kin, passes=CLEAN_PASSES, seed=request.seed)
+        passes, mislead = CLEAN_PASSES if randomised else 1, " / ".join(flags) or None
+        clean, (right, right_of), (missed, missed_of) = (
+            clean_passes(model, some.images, some.labels, some.kin, passes=passes, seed=request.seed)
+            for some in (trial, whole, whole.missed)
         )
-        ends = [100 * end for end in clean.interval]
-        passes, mislead = CLEAN_PASSES, " / ".join(flags) or None
         how = described(**said, defense=defense.described, passes=passes, may_mislead=mislead, **counted)
+        all_how = described(**of_all, defense=defense.described, passes=passes, **counted)
         numbers += [
             Number(row, "thousand weights", weights / 1e3, None, None, 1, None, once),
-            Number(row, "latency over bare", ours_s / bare_s, None, None, runs * IN_A_ROW, None, once),
-            Number(row, "clean", 100 * clean.value, ends[0], ends[1], len(trial.images), None, how),
+            Number(row, "latency over bare", cost, None, None, runs * IN_A_ROW, None, once),
+            _clean(row, "clean of all", KinRate.of(right + missed, right_of + missed_of), whole.clean.total, all_how),
+            _clean(row, "clean", KinRate.of(*clean), len(trial.images), how),
         ]
         for one in found:
             asked = {"attack": settings_of(one.setting), "code": bench_digest(one.setting)}
             how = described(**said, defense=defense.described, **asked, **counted)
             numbers.append(percentage(row, one.setting.name, robust_rate(one, trial.kin), paper=None, setting=how))
     return _picture(numbers), numbers
+
+
+def _clean(row: str, column: str, rate: KinRate, images: int, how: str) -> Number:
+    """Return an accuracy over several passes of so many images."""
+    low, high = rate.interval
+    return Number(row, column, 100 * rate.value, 100 * low, 100 * high, images, None, how)
 
 
 def _named(networks: Sequence[str]) -> dict[str, OpenedDefense]:

@@ -10,6 +10,8 @@ from natadv.training.rain.checkpoint import load_network
 
 _USUAL = "share=0.05,order=down-shift-up"
 """The paper's RAIN, whatever a network was tuned with."""
+_OF_ALL = "per_channel=no"
+"""A pixel is picked for all channels of a patch, in every row."""
 SHARES = ("0.01", "0.05", "0.1", "0.15")
 
 
@@ -35,14 +37,14 @@ class Models:
 
     def at(self, settings: str) -> str:
         """Return RAIN at settings as "share=0.1,order=down-up", with the network tuned there, or else with `rain`."""
-        return f"rain:{self.own.get(settings, self.rain)}@{settings}"
+        return f"rain:{self.own.get(settings, self.rain)}@{settings},{_OF_ALL}"
 
 
 def own_networks(paths: Sequence[Path]) -> dict[str, str]:
     """Return networks by the settings that they were tuned at, as `Models.own` has them.
 
     Raises:
-        ConfigError: if one was not tuned, or at the paper's settings, or two were at the same.
+        ConfigError: if one was not tuned, or at the paper's settings or such as no row has, or two were at the same.
         DataError: if one is missing or damaged.
     """
     found: dict[str, str] = {}
@@ -51,6 +53,8 @@ def own_networks(paths: Sequence[Path]) -> dict[str, str]:
         if "classifier" not in loaded.provenance:
             raise ConfigError(f"--rain {path}: was not tuned; a second one is for a row of its own settings")
         rain = loaded.rain()
+        if rain.per_channel:
+            raise ConfigError(f"--rain {path}: tuned with a pixel a channel, which no row has")
         share = f"share={rain.share:g}," if "shift" in rain.order else ""
         settings = f"{share}order={rain.order}"
         if settings == _USUAL:
@@ -92,7 +96,7 @@ def rows(table: int, models: Models) -> list[Row]:
     Raises:
         ConfigError: if the table is about RAIN and there is none.
     """
-    standard, usual = models.standard, f"rain:{models.rain}@{_USUAL}"
+    standard, usual = models.standard, f"rain:{models.rain}@{_USUAL},{_OF_ALL}"
     if table not in (1, 4, 3, 5) and models.rain is None:
         raise ConfigError(f"--table {table} needs --rain")
     bare = Row("CNN-only", standard)
@@ -114,7 +118,7 @@ def rows(table: int, models: Models) -> list[Row]:
 
 def _defended(models: Models) -> list[Row]:
     found = [Row("PixelDef", models.standard, "pixel-deflection"), Row("RandP&R", models.standard, "resize-pad")]
-    return [Row("RAIN", models.standard, f"rain:{models.rain}@{_USUAL}"), *found] if models.rain else found
+    return [Row("RAIN", models.standard, f"rain:{models.rain}@{_USUAL},{_OF_ALL}"), *found] if models.rain else found
 
 
 def _trained(models: Models) -> list[Row]:
@@ -126,4 +130,6 @@ def _both(models: Models) -> list[Row]:
     if models.madry is None:
         return []
     found = [Row("RandP&R-AT", models.madry, "resize-pad")]
-    return [Row("RAIN-AT", models.madry, f"rain:{models.rain_at}@{_USUAL}"), *found] if models.rain_at else found
+    return (
+        [Row("RAIN-AT", models.madry, f"rain:{models.rain_at}@{_USUAL},{_OF_ALL}"), *found] if models.rain_at else found
+    )

@@ -65,6 +65,8 @@ class RainRequest:
     queries: int | None = None
 
 
+_OF_ONE_KIND = (3, 4, 5)
+"""Tables by gradients, by black boxes and by the mean, of the same defences."""
 _SHARED = ("data", "model", "defense", "size", "seed")
 _COUNTED = re.compile(r" \(\d+ images, \d+ right\)$")
 
@@ -102,9 +104,14 @@ def _wanted(planned: Iterable[Row], request: RainRequest) -> list[Row]:
 
 
 def _kept(request: RainRequest, table: int) -> tuple[Number, ...]:
-    """Return what the table has by now; who takes numbers one by one has written those that were yielded."""
-    path = None if request.results is None else request.results / f"table-{table}.csv"
-    return read_numbers(path) if path is not None and path.exists() else ()
+    """Return what the table has by now; who takes numbers one by one has written those that were yielded.
+
+    Tables III to V are of the same rows, each with other attacks: what misleads shows where they are seen together.
+    """
+    if request.results is None:
+        return ()
+    paths = [request.results / f"table-{one}.csv" for one in (_OF_ONE_KIND if table in _OF_ONE_KIND else (table,))]
+    return tuple(number for path in paths if path.exists() for number in read_numbers(path))
 
 
 def check_tables(tables: Sequence[int], request: RainRequest) -> None:
