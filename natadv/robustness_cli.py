@@ -14,6 +14,12 @@ _ATTACKS = (
     "fgsm, bim, pgd, pgd-margin, mim, dim, tim, nim, cw, deepfool, ead, advdrop, nes, zoo, rays, hsv, ni+, ni-, and "
     "RAIN's own adaptive eot-fgsm, eot-pgd-1, eot-pgd-2, eot-cw; ours eot-cw-sure, eot-pgd-margin"
 )
+_OUT = (
+    "Folder of the report, which is of this run alone. Attacks done there already on the same images, at the same "
+    "settings and --batch-size, are not done again."
+)
+_EOT = "Passes that the adaptive attacks average for a gradient, or a query; those named eot-... have their own."
+_QUERIES = "An image's limit in zoo, nes and rays; in their adaptive forms each query is of --eot passes."
 _PASSES = 10
 _DEFAULT_ATTACKS = ("fgsm", "pgd", "pgd-margin", "cw", "deepfool", "rays")
 
@@ -23,7 +29,7 @@ def robustness(
     model: Annotated[str, typer.Argument(help="checkpoint.pt, NAME.onnx or a timm name.")],
     *,
     data: Annotated[str, typer.Option(help="A name or a folder; its test part is attacked.")],
-    out: Annotated[Path, typer.Option(help="Folder of the report; what it holds already is not done again.")],
+    out: Annotated[Path, typer.Option(help=_OUT)],
     defense: Annotated[
         list[str] | None,
         typer.Option(
@@ -42,17 +48,15 @@ def robustness(
     size: Annotated[int | None, typer.Option(min=8, help="Side to attack at, px.", show_default="the model's")] = None,
     eot: Annotated[
         int | None,
-        typer.Option(min=2, help="Passes that an adaptive attack averages for a gradient.", show_default=str(_PASSES)),
+        typer.Option(min=2, help=_EOT, show_default=str(_PASSES)),
     ] = None,
     plain_only: Annotated[
         bool, typer.Option("--plain-only", help="Leave the adaptive attacks out; the report says so.")
     ] = False,
-    queries: Annotated[
-        int | None, typer.Option(min=3, help="An image's limit in zoo, nes and rays.", show_default="each one's own")
-    ] = None,
+    queries: Annotated[int | None, typer.Option(min=3, help=_QUERIES, show_default="each one's own")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Runs of each attack that chance has a part in.")] = 1,
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of all chance.")] = 0,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images at once.")] = 32,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images at once; those of a block share its chance.")] = 32,
     show: Annotated[
         int, typer.Option(min=0, help="Draw so many images, attacked anew, in picture.png; chance may fall otherwise.")
     ] = 0,

@@ -49,6 +49,8 @@ def train_sr(
         recipe = checked_recipe(SuperResolutionRecipe, _said(given))
         metrics = train_super_resolution(recipe, out, resume=resume, reporter=on_terminal)
     typer.echo(f"{out / NETWORK}: {metrics['psnr']:.2f} dB, bicubic {metrics['psnr_bicubic']:.2f} dB")
+    if metrics["psnr"] < metrics["psnr_bicubic"]:
+        typer.echo("warning: bicubic interpolation does better; train for more --steps", err=True)
 
 
 def train_rain(
@@ -106,6 +108,9 @@ def train_rain(
         else:
             said = f"{behind} right behind RAIN, before tuning {before}, {100 * metrics['clean']:.1f} % without"
         typer.echo(f"{out / NETWORK}: {said}")
+        if metrics["rain"] < metrics["untuned"]:
+            instead = "take fewer --steps or a lower --lr"
+            typer.echo(f"warning: tuning did harm; {instead}, or {super_resolution} as it was", err=True)
 
 
 def _common(options: dict[str, Any]) -> dict[str, Any]:

@@ -228,6 +228,9 @@ def _judged(plan: RobustnessPlan, run: _Run) -> DefenseResult:
     if any(result.setting.uses == "gradients" for result in run.measured):
         flags.append(vanishing_flag(model, trial.images, trial.labels, seed=plan.seed))
     flags += defense_flags(run.defense, trial.victim.described, trial.size)
+    (height, width), (tall, wide) = trial.size, trial.victim.input_size
+    if trial.size != trial.victim.input_size:
+        flags.append(f"images are attacked at {width}x{height} px, and {trial.victim.name} is for {wide}x{tall}")
     passes = CLEAN_PASSES if randomised else 1
     # Behind a defence, some that the bare model misses are right: it is fairly compared with none by all images.
     (right, of), (missed, missed_of) = (

@@ -87,7 +87,7 @@ def draw(
 ) -> Figure:
     """Draw, for each image, a row of results, one of differences ten times as large on grey, and one of the defence's.
 
-    Under a result stands what the bare classifier takes it for.
+    Under a result stands what the bare classifier takes it for, under a defence's output what the defended one does.
 
     Args:
         images: clean, (n, 3, h, w), RGB in [0, 1].
@@ -107,6 +107,7 @@ def draw(
     for column, (name, batch) in enumerate(columns):
         places[0, column].set_title(name, fontsize=9)
         seen = None if defense is None else _defended(defense, batch)
+        answers = labels if defense is None or seen is None else _answers(defense.classifier, seen)
         for number, image in enumerate(batch):
             line = places[rows * number : rows * (number + 1), column]
             line[0].imshow(_picture(image))
@@ -115,10 +116,13 @@ def draw(
             if column:
                 line[1].imshow(_picture(0.5 + _AMPLIFIED * (image - images[number])))
                 if not found[column - 1].fooled[number]:
-                    line[1].text(0.5, 0.5, "failed", transform=line[1].transAxes, ha="center", va="center", fontsize=7)
-            if seen is not None:
+                    line[1].text(
+                        0.5, 0.5, "not fooled", transform=line[1].transAxes, ha="center", va="center", fontsize=7
+                    )
+            if defense is not None and seen is not None:
                 line[2].imshow(_picture(seen[number]))
-    titles = ("result", f"change x {_AMPLIFIED}", "behind the defence")
+                _write_below(line[2], _short(names[int(answers[number])]))
+    titles = ("of the bare model", f"change x {_AMPLIFIED}", "as defended")
     for row in range(rows * len(images)):
         place, title = places[row, 0], titles[row % rows]
         place.text(-0.05, 0.5, title, transform=place.transAxes, ha="right", va="center", rotation=90, fontsize=6)

@@ -59,14 +59,16 @@ def write_report(result: RobustnessResult, out: Path) -> str:
 
 def as_report(result: RobustnessResult) -> str:
     """Return the result as Markdown: a table for each defence, and under it what may mislead."""
-    parts = [f"# Robustness of {result.model}\n\n{result.data}: {result.bare} right, which are attacked.\n"]
+    parts = [f"# Robustness of {result.model}\n\n{result.data}: {result.bare} right; these are attacked.\n"]
     parts.append("\n".join([*_SUMMARY, *map(_summary, result.defenses), ""]))
     for defense in result.defenses:
         title = _title(defense)
+        passes = defense.clean.total // max(1, result.bare.hits)
+        seen = f", each image seen {passes} times" if passes > 1 else ""
         lines = [
             f"## {title}",
             "",
-            f"Without an attack, {_percent(defense.clean.value, defense.clean.interval)} % right.",
+            f"Without an attack, {_percent(defense.clean.value, defense.clean.interval)} % right{seen}.",
             "",
             "| attack | robust accuracy, % [95 %] | queries | gradients | L0, % | L2 | L∞, /255 | PNG | JPEG |",
             "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -97,14 +99,14 @@ _SUMMARY = (
 
 def _summary(defense: DefenseResult) -> str:
     least, attack = min(
-        ((robust, one.setting.name) for robust, one in zip(defense.robust, defense.measured, strict=True)),
-        key=lambda found: found[0].value,
+        ((robust, one.setting) for robust, one in zip(defense.robust, defense.measured, strict=True)),
+        key=lambda found: (found[0].value, found[1].epsilon or math.inf),  # of equals, what changes least
     )
     cells = [
         _title(defense),
         _counted(defense.whole),
         _counted(defense.clean),
-        f"{_counted(least)} {attack}",
+        f"{_counted(least)} {attack.name}",
         _counted(defense.together),
     ]
     return f"| {' | '.join(cells)} |"

@@ -144,11 +144,13 @@ def _boundaries(results: Sequence[Result]) -> list[str]:
     if not whole:
         return []
     best = min(whole, key=lambda one: one.robust.value)
+    early = [one.setting.name for one in results if one.setting.stops and _beats(best, one)]
+    if not early:
+        return []
+    stop, they = ("stops", "it") if len(early) == 1 else ("stop", "they")
     return [
-        f"{one.setting.name} stops where it just fools, and {best.setting.name} at "
+        f"{', '.join(early)} {stop} where {they} just fool{'s' if len(early) == 1 else ''}, and {best.setting.name} at "
         f"{255 * (best.setting.epsilon or 0):g}/255 leaves less: on the boundary the next pass is as likely right"
-        for one in results
-        if one.setting.stops and _beats(best, one)
     ]
 
 

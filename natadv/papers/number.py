@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from natadv.errors import DataError
 from natadv.evaluation.rates import Rate
 
+_MISLEADS = "may mislead "
+
 
 @dataclass(frozen=True, slots=True)
 class Number:
@@ -53,3 +55,9 @@ def percentage(row: str, column: str, rate: Rate, *, paper: float | None, settin
 def setting(**parts: object) -> str:
     """Return how a number was measured as one line, as "data nips17; N 25"; a part that is None is left out."""
     return "; ".join(f"{name.replace('_', ' ')} {part}" for name, part in parts.items() if part is not None)
+
+
+def misleads(number: Number) -> list[str]:
+    """Return what may mislead in a number, as its setting says."""
+    said = [part.removeprefix(_MISLEADS) for part in number.setting.split("; ") if part.startswith(_MISLEADS)]
+    return [flag for part in said for flag in part.split(" / ")]

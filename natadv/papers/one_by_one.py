@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from natadv.papers.number import Number
+from natadv.papers.number import Number, misleads
 from natadv.papers.results import write_table
 
 
@@ -15,9 +15,11 @@ def write_one_by_one(found: Iterable[Number], folder: Path, table: int, title: s
     try:
         for number in found:
             kept = write_table(folder, name, title, [number], replace=replace)
-            note = f"; kept {kept[0].ours:.4g} of {kept[0].n} images, see --replace" if kept else ""
+            note = f"; kept what {kept[0].n} images gave, {kept[0].ours:.4g}, see --replace" if kept else ""
             paper = "" if number.paper is None else f" (paper {number.paper:g})"
             typer.echo(f"{number.row}, {number.column}: {number.ours:.4g}, n {number.n}{paper}{note}", err=True)
+            for flag in misleads(number):
+                typer.echo(f"  may mislead: {flag}", err=True)
     except KeyboardInterrupt:
         typer.echo(f"stopped; table {table} has the numbers said above", err=True)
         raise typer.Exit(130) from None

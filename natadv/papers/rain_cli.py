@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from natadv.papers.rain_tables.tables import RainRequest
 
 _TABLES, _FIGURES = range(1, 8), (4, 6)
+_ABOUT = (
+    "1: shift alone, 2: down-sampling alone, 3: attacks by gradients, 4: black boxes, 5: attacks through the mean of "
+    "passes, 6: RAIN's orders, 7: shares of the shift; repeatable."
+)
+_FRONTIER = "rain.pt of a network to compare by cost, or bicubic; repeatable. Takes the place of an earlier frontier."
 _ROWS = "CNN-only, RAIN, PixelDef, RandP&R, Madry, FeatDn, RAIN-AT, RandP&R-AT, or as the table's page names them"
 _COLUMNS = "clean, fgsm, pgd, cw, deepfool, ead, zoo, nes, rays, eot-pgd-2 and so on, as the table's page names them"
 _RAIN = "rain.pt tuned for it; repeated, others tuned at another --share or --order, for the rows that have it."
@@ -18,11 +23,9 @@ _RAIN = "rain.pt tuned for it; repeated, others tuned at another --share or --or
 
 def rain(
     *,
-    table: Annotated[list[int] | None, typer.Option(help="1 to 7; repeatable.")] = None,
+    table: Annotated[list[int] | None, typer.Option(help=_ABOUT)] = None,
     figure: Annotated[list[int] | None, typer.Option(help="4 or 6; repeatable.")] = None,
-    frontier: Annotated[
-        list[str] | None, typer.Option(help="rain.pt of a network to compare by cost, or bicubic; repeatable.")
-    ] = None,
+    frontier: Annotated[list[str] | None, typer.Option(help=_FRONTIER)] = None,
     data: Annotated[str, typer.Option(help="A name or a folder; its test part is used.")],
     root: Annotated[Path, typer.Option(help="Where named datasets lie unpacked.")] = Path("data"),
     labels: Annotated[Path | None, typer.Option(help="Names of NIPS-2017's 1001 classes, one a line.")] = None,
@@ -54,7 +57,8 @@ def rain(
 ) -> None:
     """Run tables and figures of "RAIN" and write results/rain: ours beside the paper's.
 
-    Numbers of other rows and data stay. Stopped, the same command goes on where it was.
+    Numbers of a table's other rows, attacks and data stay; those of another model in the same place do not. Stopped,
+    the same command goes on where it was.
     """
     from natadv.errors import ConfigError
 

@@ -161,7 +161,9 @@ def test_flags_stand_beside_a_rows_accuracy_whenever_they_were_found(data, model
     given = ["rain", "--table", "5", "--data", str(data), "--model", str(model), "--rain", str(rain), "--row", "RAIN"]
     kept = ["--cache", str(tmp_path / "cache"), "--results", str(tmp_path), "--device", "cpu"]
     assert run(app, [*given, *kept, "--attack", "eot-fgsm"]).exit_code == 0
-    assert run(app, [*given, *kept, "--attack", "clean"]).exit_code == 0
+    done = run(app, [*given, *kept, "--attack", "clean"])
+    assert done.exit_code == 0
+    assert "may mislead: its network was tuned for no classifier" in done.output
     said = read(tmp_path / "rain" / "table-5.csv")["RAIN@colours", "clean"]["setting"]
     assert "single noise draw" in said
     assert "its network was tuned for no classifier, not for tiny" in said
@@ -194,6 +196,13 @@ def test_wrong_names_are_refused_before_anything_is_attacked(wrong, words, data,
     assert isinstance(done.exception, ConfigError | DataError)
     assert words in str(done.exception)
     assert not (tmp_path / "cache").exists()
+
+
+def test_a_row_that_a_table_lacks_is_not_said_to_need_what_is_there(data, model, rain, tmp_path):
+    given = ["rain", "--table", "1", "--data", str(data), "--model", str(model), "--rain", str(rain), "--row", "RAIN"]
+    done = run(app, [*given, "--cache", str(tmp_path / "cache"), "--results", str(tmp_path), "--device", "cpu"])
+    assert "have CNN-only, RdmSCS p=0.01" in str(done.exception)
+    assert "needs" not in str(done.exception)
 
 
 def test_a_frontier_tells_networks_of_one_architecture_apart(data, model, rain, tmp_path):

@@ -51,6 +51,15 @@ def test_a_report_says_what_is_left_and_what_misleads(given, tmp_path):
     assert read_image(tmp_path / "out" / "picture.png").shape[0] > 300
 
 
+def test_of_equals_the_report_names_the_attack_that_changes_least_and_another_size_is_said(given, tmp_path):
+    done = run(app, [*given, "--attack", "cw", "--attack", "fgsm", "--size", "24"])
+    assert done.exit_code == 0, done.output
+    report = (tmp_path / "out" / "report.md").read_text()
+    assert float(table(tmp_path)["none", "cw"]["robust"]) == float(table(tmp_path)["none", "fgsm"]["robust"]) == 0
+    assert "(0/6) fgsm |" in report
+    assert "**May mislead:** images are attacked at 24x24 px, and tiny is for" in report
+
+
 def test_accuracy_is_also_told_of_all_images(given, tmp_path):
     reds = sorted((tmp_path / "colours" / "test" / "red").iterdir())
     for picture in reds[:2]:  # the model cannot know that these are green

@@ -49,6 +49,14 @@ def test_an_attack_that_stops_at_the_boundary_is_flagged(stops):
     assert "stops" not in " ".join(result_flags([suites(stops, 80), whole], randomised=True, repeats=3))
 
 
+def test_attacks_that_stop_at_the_boundary_are_named_together():
+    flags = result_flags([suites("cw", 8), suites("ead", 9), suites("eot-pgd-2", 74)], randomised=True, repeats=3)
+    assert [flag for flag in flags if "boundary" in flag] == [
+        "cw, ead stop where they just fool, and eot-pgd-2 at 8/255 leaves less: on the boundary the next pass is as "
+        "likely right"
+    ]
+
+
 def test_rays_does_not_stop_where_it_asks_for_the_mean():
     assert setting("rays").stops
     assert not setting("rays").averaged(10).stops

@@ -90,6 +90,13 @@ NEEDS = {
 """Options without which tables leave rows out."""
 
 
+def absent(models: Models) -> set[str]:
+    """Return the rows that no table has for want of a model."""
+    there = {"RAIN": models.rain, "Madry": models.madry, "FeatDn": models.denoised, "RandP&R-AT": models.madry}
+    there["RAIN-AT"] = models.madry and models.rain_at
+    return {name for name in NEEDS if there[name] is None}
+
+
 def rows(table: int, models: Models) -> list[Row]:
     """Return the rows of a table that the models given allow.
 

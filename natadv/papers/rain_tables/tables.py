@@ -26,7 +26,7 @@ from natadv.evaluation.robustness import CLEAN_PASSES, Measured, attack_all, att
 from natadv.papers.number import Number, percentage
 from natadv.papers.number import setting as described
 from natadv.papers.rain import COLUMNS, IMAGENET, STL10
-from natadv.papers.rain_tables.rows import NEEDS, Models, Row, rows
+from natadv.papers.rain_tables.rows import NEEDS, Models, Row, absent, rows
 from natadv.papers.results import read_numbers
 from natadv.progress import Report, nth
 from natadv.training.defenses import OpenedDefense, defense_flags, open_defense
@@ -127,7 +127,7 @@ def check_tables(tables: Sequence[int], request: RainRequest) -> None:
     for option, given, there in (("--row", request.only, names), ("--attack", request.columns, columns)):
         for name in given or ():
             if name not in there:
-                needs = f"; {name} needs {NEEDS[name]}" if option == "--row" and name in NEEDS else ""
+                needs = f"; {name} needs {NEEDS[name]}" if option == "--row" and name in absent(request.models) else ""
                 raise ConfigError(f"{option} {name}: the tables asked for have {', '.join(there)}{needs}")
     asked = request.columns or columns
     check_queries(request.queries, [column for column in asked if column in columns and column != "clean"])
