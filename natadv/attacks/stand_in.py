@@ -56,10 +56,19 @@ class StraightThrough(StandIn):
         super().__init__(model, 1)
 
     def forward(self, batch: Tensor) -> Tensor:
-        """Map a batch, (n, 3, h, w), to the defended model's logits, (n, classes)."""
+        """Map a batch, (n, 3, h, w), to the defended model's logits, (n, classes).
+
+        Raises:
+            ValueError: if the defence changes the pictures' size: the identity then has no value for each of theirs.
+        """
         defended = self.model
         with torch.no_grad():
             seen = defended.defense(batch.detach(), defended.chance)
+        if seen.shape != batch.shape:
+            raise ValueError(
+                f"{type(defended.defense).__name__} makes {tuple(seen.shape)} of {tuple(batch.shape)}, and the "
+                "identity cannot stand for it; give it a gradient of its own"
+            )
         return defended.classifier(batch + (seen - batch).detach())
 
 

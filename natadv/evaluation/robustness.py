@@ -112,9 +112,14 @@ def attack_cache(
         "bench": source_digest(*_CODE),
         "opencv": cv2.__version__,  # wrote the files that are weighed
         "device": device,
-        "libraries of models": {name: version(name) for name in ("timm", "onnx2torch")},
+        "libraries of models": libraries_of_models(),
     }
     return RecordCache(folder, {**decides, **attack.described()})
+
+
+def libraries_of_models() -> dict[str, str]:
+    """Return the versions of the libraries that open models: another may answer otherwise."""
+    return {name: version(name) for name in ("timm", "onnx2torch")}
 
 
 def bench_digest(attack: Setting) -> str:

@@ -5,7 +5,6 @@ The paper's text at hand has its abstract and introduction; its numbers are thos
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ from natadv.data.kin import counted_by
 from natadv.evaluation.rates import Z_95, KinRate
 from natadv.evaluation.record import file_bytes
 from natadv.evaluation.record_cache import image_digests
-from natadv.evaluation.robustness import block_seed
+from natadv.evaluation.robustness import block_seed, libraries_of_models
 from natadv.evaluation.squeezes import SQUEEZES, squeezed
 from natadv.evaluation.success import is_right
 from natadv.papers.number import Number, percentage
@@ -173,7 +172,7 @@ def _outcome(
             "seed": request.seed,
             "bench": source_digest(*_CODE),
             "device": request.device,
-            "libraries of models": {name: version(name) for name in ("timm", "onnx2torch")},
+            "libraries of models": libraries_of_models(),
             **attack.described(),
         },
         of_block,

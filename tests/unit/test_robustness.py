@@ -187,6 +187,15 @@ def test_straight_through_gives_the_defended_logits_and_a_gradient():
     assert (gradient > 0).all()
 
 
+def test_straight_through_refuses_a_defence_that_changes_the_size():
+    class Halved(Rounding):
+        def forward(self, batch, chance):
+            return batch[..., ::2, ::2]
+
+    with pytest.raises(ValueError, match="the identity cannot stand for it"):
+        StraightThrough(Defended(Halved(), Linear()))(greys(0.47))
+
+
 def test_a_defence_without_gradients_is_gone_round_and_its_passes_are_counted(images):
     model = Defended(Rounding(), Linear())
     found = attack_all(model, images, ZEROS, setting("fgsm"))
