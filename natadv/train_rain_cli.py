@@ -75,6 +75,10 @@ def train_rain(
             help="answer: the classifier's own to the clean picture; label: the paper's.", show_default="answer"
         ),
     ] = None,
+    brightness: Annotated[
+        float | None,
+        typer.Option(help="How much it matters that pictures stay as bright; 0, the paper's: not.", show_default="1"),
+    ] = None,
     size: Annotated[int | None, typer.Option(help="Picture side, px; the classifier's.", show_default="64")] = None,
     steps: Annotated[int | None, typer.Option(help="Training steps.", show_default="2000")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Pictures a step.", show_default="32")] = None,
@@ -99,6 +103,7 @@ def train_rain(
             "order": order,
             "per_channel": per_channel,
             "aim": aim,
+            "brightness": brightness,
         }
         recipe = checked_recipe(TuningRecipe, _said(given))
         metrics = tune_rain(recipe, out, resume=resume, reporter=on_terminal)

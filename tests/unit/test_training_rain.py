@@ -21,7 +21,7 @@ from natadv.training.rain.loop import LAST, METRICS
 from natadv.training.rain.recipe import SuperResolutionRecipe, TuningRecipe
 from natadv.training.rain.super_resolution import NETWORK, train_super_resolution
 from natadv.training.rain.tuning import NETWORK as TUNED
-from natadv.training.rain.tuning import distillation, tune_rain
+from natadv.training.rain.tuning import distillation, tone_difference, tune_rain
 from tests.squares import write_squares
 
 
@@ -339,3 +339,27 @@ def test_defences_are_known_by_their_weights_and_settings(trained):
     assert len(set(described)) == len(names)
     assert load_network(trained).digest[:12] in described[0]
     assert open_defense("none").defense is None
+
+
+def test_tone_is_brightness_and_contrast_wherever_things_are():
+    images = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert tone_difference(images.roll((2, -3), (2, 3)), images).item() == pytest.approx(0, abs=1e-6)
+    assert tone_difference(images + 0.25, images).item() == pytest.approx(0.25, abs=1e-6)
+    doubled = (images.mean((2, 3)) + images.std((2, 3))).mean().item()
+    assert tone_difference(2 * images, images).item() == pytest.approx(doubled, rel=1e-4)
+    one_colour = torch.full((2, 3, 8, 8), 0.5, requires_grad=True)
+    tone_difference(one_colour, images).backward()
+    assert one_colour.grad.isfinite().all()
+
+
+def test_tuning_keeps_the_tone_as_much_as_it_is_asked_to(folder, trained, classifier, tmp_path):
+    images = torch.linspace(0.2, 0.8, 7)[:, None, None, None].expand(7, 3, 16, 16)
+    found = []
+    for brightness in (0.0, 100.0):
+        out = tmp_path / f"tuned-{brightness}"
+        tune_rain(tuning(folder, trained, classifier, brightness=brightness, steps=40, every=40), out)
+        network = load_network(out / TUNED).network.eval()
+        with torch.no_grad():
+            seen = Rain(network, share=0.05)(images, torch.Generator().manual_seed(2))
+        found.append(tone_difference(seen, images).item())
+    assert found[1] < 0.5 * found[0]

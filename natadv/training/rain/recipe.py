@@ -72,6 +72,8 @@ class TuningRecipe(PictureRecipe):
         per_channel: pick a pixel for each channel.
         aim: what the classifier is to say behind RAIN: the true `label`, as in the paper, or its own `answer` to the
             clean picture, all of it. Photographs have no label.
+        brightness: weight of the difference in brightness and contrast between what the classifier sees and the clean
+            picture, see `natadv.training.rain.tuning.tone_difference`; 0, as in the paper, leaves them free.
         learning_rate: Adam's first; it falls along a half cosine to 0.
     """
 
@@ -81,6 +83,7 @@ class TuningRecipe(PictureRecipe):
     order: Order = "down-shift-up"
     per_channel: bool = False
     aim: Literal["answer", "label"] = "answer"
+    brightness: float = Field(1.0, ge=0)
     learning_rate: float = Field(4e-3, gt=0)
     steps: int = Field(2000, ge=1)
     batch_size: int = Field(32, ge=1)
