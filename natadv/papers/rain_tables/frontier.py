@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from torch import Generator
 
 from natadv.attacks.suite import setting, settings_of
@@ -34,7 +35,7 @@ TITLE = "What RAIN's super-resolution costs, keeps and withstands, by network"
 ATTACKS = ("fgsm", "eot-pgd-margin")
 BARE = "CNN-only"
 """The row of the classifier without a defence."""
-_BESIDE, _LINE = 1.35, 6
+COST = "latency over bare"
 
 
 def draw_frontier(
@@ -96,7 +97,7 @@ def draw_frontier(
         all_how = described(**of_all, defense=defense.described, passes=passes, **counted)
         numbers += [
             Number(row, "thousand weights", weights / 1e3, None, None, 1, None, once),
-            Number(row, "latency over bare", cost, None, None, runs * IN_A_ROW, None, once),
+            Number(row, COST, cost, None, None, runs * IN_A_ROW, None, once),
             _clean(row, "clean of all", KinRate.of(right + missed, right_of + missed_of), whole.clean.total, all_how),
             _clean(row, "clean", KinRate.of(*clean), len(trial.images), how),
         ]
@@ -128,31 +129,31 @@ def _named(networks: Sequence[str]) -> dict[str, OpenedDefense]:
 
 def _picture(numbers: Sequence[Number]) -> bytes:
     by_place = {number.place: number for number in numbers}
-    figure = Figure(figsize=(6.5, 4), dpi=150, layout="constrained")
+    rows = sorted(dict.fromkeys(number.row for number in numbers), key=lambda row: by_place[row, COST].ours)
+    figure = Figure(figsize=(7.5, 1.4 + 0.32 * len(rows)), dpi=150, layout="constrained")
     canvas = FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    rows = list(dict.fromkeys(number.row for number in numbers))
-    across = [by_place[row, "latency over bare"].ours for row in rows]
+    cost, accuracy = figure.subplots(1, 2, sharey=True, width_ratios=(1, 2))
+    places = range(len(rows))
+    across = [by_place[row, COST].ours for row in rows]
+    cost.barh(places, across, color="tab:gray", height=0.5)
+    for at in zip(across, places, strict=True):
+        cost.annotate(f"{at[0]:.3g}", at, xytext=(3, 0), textcoords="offset points", fontsize=7, va="center")
+    cost.set_xscale("log")
+    cost.set_xlim(0.8, 3 * max(across))  # room for the numbers
+    cost.xaxis.set_major_formatter("{x:g}")
+    cost.xaxis.set_minor_formatter(NullFormatter())
+    cost.set_yticks(places, rows, fontsize=8)
+    cost.invert_yaxis()
+    cost.set_xlabel("latency over bare")
     for column, marker in (("clean", "o"), *zip(ATTACKS, "s^", strict=True)):
         found = [by_place[row, column] for row in rows]
         below = [number.ours - (number.low or 0) for number in found]
         above = [(number.high or 100) - number.ours for number in found]
         ours = [number.ours for number in found]
-        axes.errorbar(across, ours, (below, above), fmt=marker, capsize=3, label=column)
-    level, before = 0, 0.0
-    for place, row in sorted(zip(across, rows, strict=True)):
-        level = level + 1 if place < _BESIDE * before else 0  # names of neighbours one above the other
-        before = place
-        axes.annotate(row, (place, 104 + _LINE * level), fontsize=7, ha="center")
-    axes.set_xscale("log")
-    axes.margins(x=0.15)
-    for of in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
-        of("{x:g}")
-    axes.set_ylim(-2, 112 + _LINE * 3)
-    axes.set_yticks(range(0, 101, 20))
-    axes.set_xlabel("latency over the bare classifier's")
-    axes.set_ylabel("accuracy (%)")
-    axes.set_title(f"{by_place[rows[0], 'clean'].n} images, 95 % intervals", fontsize=9)
-    axes.grid(alpha=0.3)
-    figure.legend(fontsize=8, loc="outside right upper")
+        accuracy.errorbar(ours, places, xerr=(below, above), fmt=marker, markersize=4, capsize=3, label=column)
+    accuracy.set_xlim(-2, 102)
+    accuracy.set_xlabel("accuracy (%)")
+    accuracy.grid(alpha=0.3)
+    figure.suptitle(f"{by_place[rows[0], 'clean'].n} images, 95 % intervals", fontsize=9)
+    figure.legend(fontsize=8, loc="outside lower center", ncols=1 + len(ATTACKS))
     return as_png(canvas)
