@@ -157,6 +157,17 @@ def test_networks_are_compared_by_cost(data, model, rain, tmp_path):
     assert 0 < float(found["bicubic", "clean"]["ours"]) <= 100
 
 
+def test_a_frontiers_intervals_say_of_how_many_things_they_are(data, model, tmp_path):
+    for picture in (data / "test").rglob("*.png"):
+        picture.rename(picture.with_name(f"00000_{int(picture.stem):05}.png"))  # two frames of one sign
+    given = ["rain", "--frontier", "bicubic", "--data", str(data), "--model", str(model), "--count", "3"]
+    done = run(app, [*given, "--cache", str(tmp_path / "cache"), "--results", str(tmp_path), "--device", "cpu"])
+    assert done.exit_code == 0, done.output
+    found = read(tmp_path / "rain" / "frontier.csv")
+    assert "interval by kin, 3 in 6 images" in found["bicubic", "clean of all"]["setting"]
+    assert "3 in 6" not in found["bicubic", "clean"]["setting"]
+
+
 def test_flags_stand_beside_a_rows_accuracy_whenever_they_were_found(data, model, rain, tmp_path):
     given = ["rain", "--table", "5", "--data", str(data), "--model", str(model), "--rain", str(rain), "--row", "RAIN"]
     kept = ["--cache", str(tmp_path / "cache"), "--results", str(tmp_path), "--device", "cpu"]

@@ -61,6 +61,7 @@ def draw_frontier(
     said = {"data": f"{trial.data} ({trial.clean.hits} images)", "model": victim.described, "seed": request.seed}
     of_all = {**said, "data": f"{whole.data} ({whole.clean.total} images)"}
     counted = {"interval": counted_by(trial.kin)}
+    counted_of_all = {"interval": counted_by((*whole.kin, *whole.missed.kin))}
     image = torch.rand(1, 3, *trial.size, generator=Generator().manual_seed(0))
     bare, numbers = alone(victim.model.cpu(), image), []
     rows, cells = {BARE: open_defense(NONE), **_named(networks)}, count(1)
@@ -94,7 +95,7 @@ def draw_frontier(
             for some in (trial, whole, whole.missed)
         )
         how = described(**said, defense=defense.described, passes=passes, may_mislead=mislead, **counted)
-        all_how = described(**of_all, defense=defense.described, passes=passes, **counted)
+        all_how = described(**of_all, defense=defense.described, passes=passes, **counted_of_all)
         numbers += [
             Number(row, "thousand weights", weights / 1e3, None, None, 1, None, once),
             Number(row, COST, cost, None, None, runs * IN_A_ROW, None, once),
